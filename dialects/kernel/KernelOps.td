@@ -1,0 +1,133 @@
+//===- KernelOps.td - the operations of the kernel dialect -----------------*- tablegen -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_DIALECTS_KERNEL_KERNELOPS_TD
+#define VITC_DIALECTS_KERNEL_KERNELOPS_TD
+
+include "dialects/kernel/KernelDialect.td"
+include "dialects/vit/VitDialect.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
+def Kernel_Tensor : TensorOf<[F32]>;
+
+//===--------------------------------------------------------------------------------------===//
+// Weights
+//===--------------------------------------------------------------------------------------===//
+
+def Kernel_PackOp : Kernel_Op<"pack", [Pure, DeclareOpInterfaceMethods<ReferenceLoweringInterface>]> {
+  let summary = "a weight [N, K] in the layout that a scheduled product reads";
+  let description = [{
+    packed[b, p, k, j] = weight[p * columns + j, b * k_block + k], zero outside; result [ceil(K / k_block), ceil(N / columns), k_block, columns].
+  }];
+  let arguments = (ins Kernel_Tensor:$weight);
+  let results = (outs Kernel_Tensor:$packed);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($packed)";
+  let hasVerifier = 1;
+}
+
+def Kernel_BindingOp : Kernel_Op<"binding", [Symbol, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "how one packed weight is made from the model's tensors";
+  let description = [{
+    The region takes one argument for each name in `sources` and yields the packed weight. It is compiled to a bind function (docs/abi.md), which vitc
+    runs while compiling, or the runtime when it loads external weights.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, ArrayAttr:$sources);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name $sources attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+}
+
+def Kernel_WeightOp : Kernel_Op<"weight", [Pure]> {
+  let summary = "a packed weight, by the name of its binding";
+  let arguments = (ins FlatSymbolRefAttr:$binding);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = "$binding attr-dict `:` type($value)";
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Launches
+//===--------------------------------------------------------------------------------------===//
+
+def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments]> {
+  let summary = "rows times a weight, with an epilogue: residual + activation(x W' + b)";
+  let description = [{
+    input [B, .., K]; weight [N, K], or packed once a schedule is there; bias [N]; residual and result [B, .., N]. The residual may share its memory with the result.
+  }];
+  let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$residual,
+                       DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation,
+                       OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
+    `:` type($input) `,` type($weight) `->` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_PatchEmbedOp : Kernel_Op<"patch_embed", [Pure, AttrSizedOperandSegments]> {
+  let summary = "patch embedding as a product that reads the image in place, with prefix tokens and positions";
+  let description = [{
+    images [B, C, H, W]; weight [D, C P Q] with columns in (C, P, Q) order, or packed; position [N, D] is added to the patches' rows (the projection's bias is part of it);
+    prefix [K, D] are the rows before them, complete. -> [B, K + N, D]. No copy of the image is made: element (c, y, x) of a patch is read where it lies.
+  }];
+  let arguments = (ins Kernel_Tensor:$images, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$position, Optional<Kernel_Tensor>:$prefix,
+                       DenseI64ArrayAttr:$patch, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = [{
+    $images `,` $weight (`position` `(` $position^ `:` type($position) `)`)? (`prefix` `(` $prefix^ `:` type($prefix) `)`)? attr-dict
+    `:` type($images) `,` type($weight) `->` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_AttentionOp : Kernel_Op<"attention", [Pure]> {
+  let summary = "softmax(scale Q K' + bias) V for each head, scores in the cache";
+  let description = [{ qkv [B, T, 3 h d], columns Q | K | V, each head by head; bias [h, T, T]. -> [B, T, h d]. }];
+  let arguments = (ins Kernel_Tensor:$qkv, Optional<Kernel_Tensor>:$bias, I64Attr:$heads, F32Attr:$scale,
+                       OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = "$qkv (`bias` `(` $bias^ `:` type($bias) `)`)? attr-dict `:` type($qkv) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments]> {
+  let summary = "LayerNorm or RMSNorm of each row";
+  let arguments = (ins Kernel_Tensor:$input, Optional<Kernel_Tensor>:$gain, Optional<Kernel_Tensor>:$shift,
+                       DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps,
+                       OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = [{
+    $input (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)? attr-dict `:` type($input) `->` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_ReferenceOp : Kernel_Op<"reference", [Pure, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "any computation by its reference lowering, one image a task";
+  let description = [{
+    The region computes one image: its arguments are the operands with a batch of 1 (weights as they are), it yields the results with a batch of 1.
+    All of `--target=reference` is made of these; other targets use them for rare operations.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$inputs);
+  let results = (outs Variadic<Kernel_Tensor>:$values);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$inputs attr-dict `:` functional-type($inputs, $values) $body";
+  let hasVerifier = 1;
+}
+
+def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["ReferenceOp", "BindingOp"]>]> {
+  let summary = "the results of a region";
+  let arguments = (ins Variadic<Kernel_Tensor>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let builders = [OpBuilder<(ins), [{}]>];
+}
+
+#endif // VITC_DIALECTS_KERNEL_KERNELOPS_TD

@@ -1,0 +1,116 @@
+/*===- vitrt.h - run compiled Vision Transformers ---------------------------------------------*- C -*-===*
+ *
+ * Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * The whole public face of the runtime; C99, no other header of the project is needed.
+ *
+ * Ownership: what a `vitrt_*_open`/`_create` call hands out is freed by the matching `_close`/`_destroy`; strings and arrays that a getter
+ * returns belong to the object they were asked of and live as long as it does. A NULL object may be destroyed.
+ * Errors: functions return VITRT_OK or a code; `vitrt_last_error()` is one sentence about the calling thread's last failed call.
+ * Threads: a vitrt_model is immutable once its weights are bound and may be used by any number of threads. A vitrt_session (threads and activation
+ * memory) serves one `vitrt_run` at a time; make one for each concurrent caller.
+ *===------------------------------------------------------------------------------------------------===*/
+
+#ifndef VITC_RUNTIME_VITRT_H
+#define VITC_RUNTIME_VITRT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VITRT_VERSION_MAJOR 0
+#define VITRT_VERSION_MINOR 1
+#define VITRT_VERSION_PATCH 0
+
+/* The version of the library that is linked, as major * 10000 + minor * 100 + patch. */
+uint32_t vitrt_version(void);
+
+typedef enum vitrt_status {
+  VITRT_OK = 0,
+  VITRT_ERROR_IO = 1,          /* a file cannot be opened, read or mapped */
+  VITRT_ERROR_FORMAT = 2,      /* not an artifact, damaged, or of a version this library does not know */
+  VITRT_ERROR_TARGET = 3,      /* no program for this machine: another CPU, missing instructions */
+  VITRT_ERROR_WEIGHTS = 4,     /* weights are missing, mis-shaped or not bound yet */
+  VITRT_ERROR_ARGUMENT = 5,    /* the caller's values do not fit the signature */
+  VITRT_ERROR_MEMORY = 6,
+  VITRT_ERROR_INTERNAL = 7
+} vitrt_status;
+
+/* One sentence: what was given, what was expected, where. Empty if nothing has failed on this thread. */
+const char *vitrt_last_error(void);
+
+/* ---- models ------------------------------------------------------------------------------------------- */
+
+typedef struct vitrt_model vitrt_model;
+
+typedef enum vitrt_verify {
+  VITRT_VERIFY_ALL = 0,        /* every byte of the file */
+  VITRT_VERIFY_HEADER = 1      /* all but the weights: the fastest start */
+} vitrt_verify;
+
+typedef struct vitrt_open_options {
+  uint32_t struct_size;        /* sizeof(vitrt_open_options) */
+  vitrt_verify verify;
+  const char *target;          /* "cpu", "reference", ...; NULL: the file's first that runs here */
+  uint32_t threads;            /* for verifying; 0: all cores this process may use */
+} vitrt_open_options;
+
+/* Opens an artifact by mapping it; pages of weights are shared with other processes. `options` may be NULL. */
+vitrt_status vitrt_model_open(const char *path, const vitrt_open_options *options, vitrt_model **model);
+
+/* The same from memory, which must be 64-byte aligned and stay unchanged until the model is closed. Nothing is written to disk. */
+vitrt_status vitrt_model_open_memory(const void *bytes, size_t size, const vitrt_open_options *options, vitrt_model **model);
+
+void vitrt_model_close(vitrt_model *model);
+
+/* 1 once weights are there: embedded, or bound by one of the next two calls (once a model, before the first session is created). */
+int vitrt_model_has_weights(const vitrt_model *model);
+vitrt_status vitrt_model_bind_weights(vitrt_model *model, const char *path);
+vitrt_status vitrt_model_bind_random_weights(vitrt_model *model, uint64_t seed);
+
+const char *vitrt_model_name(const vitrt_model *model);
+const char *vitrt_model_target(const vitrt_model *model);
+size_t vitrt_model_label_count(const vitrt_model *model);
+const char *vitrt_model_label(const vitrt_model *model, size_t index);
+
+/* Inputs and outputs of the inference program: f32, row-major, [batch, shape...]; `rank` does not count the batch. */
+typedef struct vitrt_tensor_info {
+  const char *name;
+  const int64_t *shape;
+  size_t rank;
+  size_t elements;             /* of one image: the product of shape */
+} vitrt_tensor_info;
+
+size_t vitrt_model_input_count(const vitrt_model *model);
+size_t vitrt_model_output_count(const vitrt_model *model);
+vitrt_status vitrt_model_input(const vitrt_model *model, size_t index, vitrt_tensor_info *info);
+vitrt_status vitrt_model_output(const vitrt_model *model, size_t index, vitrt_tensor_info *info);
+
+/* ---- sessions --------------------------------------------------------------------------------------------- */
+
+typedef struct vitrt_session vitrt_session;
+
+typedef struct vitrt_session_options {
+  uint32_t struct_size;        /* sizeof(vitrt_session_options) */
+  uint32_t threads;            /* 0: all cores this process may use */
+  int pin;                     /* 1: bind worker i to the i-th core this process may use */
+} vitrt_session_options;
+
+vitrt_status vitrt_session_create(const vitrt_model *model, const vitrt_session_options *options, vitrt_session **session);
+void vitrt_session_destroy(vitrt_session *session);
+
+/* Runs `batch` >= 1 images. inputs[i] holds batch * elements floats, outputs[i] has room for as many; no alignment is asked of them.
+ * The same artifact, input and number of threads give the same bits. */
+vitrt_status vitrt_run(vitrt_session *session, size_t batch, const float *const *inputs, float *const *outputs);
+
+#ifdef __cplusplus
+} /* extern "C" */
+
+static_assert(sizeof(vitrt_status) == 4 && sizeof(vitrt_verify) == 4, "enums are 32 bits in this ABI");
+#endif
+
+#endif /* VITC_RUNTIME_VITRT_H */
