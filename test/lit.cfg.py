@@ -1,0 +1,49 @@
+# The lit suite. Tools are found by name (vitc, vit-opt, vit-run from the build; FileCheck, not, count, split-file from LLVM).
+#
+# %data    test/data                       %models  models
+# %shared  optional data (VITC_SHARED)     %src     the source tree
+#
+# Features: compiler, avx2, avx512 (f, bw, dq, vl), shared-data, root.
+import os
+
+import lit.formats
+
+config.name = "vitc"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["unit", "data", "Inputs"]
+config.test_source_root = os.path.join(config.vitc_source_dir, "test")
+config.test_exec_root = os.path.join(config.vitc_binary_dir, "test")
+
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.vitc_binary_dir, "bin"), config.llvm_tools_dir, os.environ.get("PATH", "")]
+)
+for name in os.environ:
+    if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_")):
+        config.environment[name] = os.environ[name]
+
+shared = os.environ.get("VITC_SHARED") or config.vitc_shared
+config.environment["VITC_SHARED"] = shared
+config.substitutions += [
+    ("%data", os.path.join(config.test_source_root, "data")),
+    ("%models", os.path.join(config.vitc_source_dir, "models")),
+    ("%shared", shared),
+    ("%src", config.vitc_source_dir),
+]
+
+if config.vitc_compiler:
+    config.available_features.add("compiler")
+if os.path.isdir(os.path.join(shared, "data")):
+    config.available_features.add("shared-data")
+if os.geteuid() == 0:  # permission errors cannot be provoked as root
+    config.available_features.add("root")
+
+try:
+    with open("/proc/cpuinfo") as file:
+        flags = next((set(line.split()) for line in file if line.startswith("flags")), set())
+except OSError:
+    flags = set()
+if {"avx2", "fma"} <= flags:
+    config.available_features.add("avx2")
+if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags:
+    config.available_features.add("avx512")
