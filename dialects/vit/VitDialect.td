@@ -8,9 +8,9 @@
 #ifndef VITC_DIALECTS_VIT_VITDIALECT_TD
 #define VITC_DIALECTS_VIT_VITDIALECT_TD
 
-include "mlir/IR/OpBase.td"
+include "dialects/vit/VitInterfaces.td"
 include "mlir/IR/EnumAttr.td"
-include "mlir/IR/Interfaces.td"
+include "mlir/IR/OpBase.td"
 
 def Vit_Dialect : Dialect {
   let name = "vit";
@@ -70,33 +70,14 @@ def Vit_RotaryLayout : I32EnumAttr<"RotaryLayout", "which elements of a head for
 def Vit_RotaryLayoutAttr : EnumAttr<Vit_Dialect, Vit_RotaryLayout, "rotary_layout"> { let assemblyFormat = "`<` $value `>`"; }
 
 //===--------------------------------------------------------------------------------------===//
-// Interfaces
+// Types
 //===--------------------------------------------------------------------------------------===//
 
-def ReferenceLoweringInterface : OpInterface<"ReferenceLoweringInterface"> {
-  let cppNamespace = "::vitc::vit";
-  let description = [{
-    The plain meaning of an operation in linalg, tensor, arith and math: slow and obviously right. It serves as the oracle of every fused kernel, as the
-    fallback for rare operations and as the way a new operation works on its first day.
-  }];
-  let methods = [
-    InterfaceMethod<[{
-        Builds the operation's results from its operands before it; returns one value a result, or failure after an error was emitted.
-        Works for a dynamic and for a static batch.
-      }],
-      "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>", "lowerToReference", (ins "::mlir::OpBuilder &":$builder)>
-  ];
-}
+class Vit_Tensor<string predicate, string description>
+    : Type<CPred<"::vitc::vit::" # predicate # "($_self)">, description, "::mlir::RankedTensorType">;
 
-def DecomposableInterface : OpInterface<"DecomposableInterface"> {
-  let cppNamespace = "::vitc::vit";
-  let description = [{
-    A composite operation that says which smaller `vit` operations it stands for. Its reference lowering is that of its parts.
-  }];
-  let methods = [
-    InterfaceMethod<"Builds the parts before the operation; returns one value a result.",
-      "::llvm::SmallVector<::mlir::Value>", "decompose", (ins "::mlir::OpBuilder &":$builder)>
-  ];
-}
+def Vit_Images : Vit_Tensor<"isImages", "images: an f32 tensor [B, C, H, W], of which only the batch may be dynamic">;
+def Vit_Tokens : Vit_Tensor<"isActivation", "an activation: an f32 tensor [B, .., D], of which only the batch may be dynamic">;
+def Vit_Weight : Vit_Tensor<"isWeight", "a weight: an f32 tensor of static shape, rank 1 or more">;
 
 #endif // VITC_DIALECTS_VIT_VITDIALECT_TD

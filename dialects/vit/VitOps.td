@@ -8,86 +8,7 @@
 #ifndef VITC_DIALECTS_VIT_VITOPS_TD
 #define VITC_DIALECTS_VIT_VITOPS_TD
 
-include "dialects/vit/VitDialect.td"
-include "mlir/IR/SymbolInterfaces.td"
-include "mlir/Interfaces/InferTypeOpInterface.td"
-include "mlir/Interfaces/SideEffectInterfaces.td"
-
-class Vit_Op<string mnemonic, list<Trait> traits = []> : Op<Vit_Dialect, mnemonic, !listconcat([Pure], traits)>;
-class Vit_ReferenceOp<string mnemonic, list<Trait> traits = []>
-    : Vit_Op<mnemonic, !listconcat([DeclareOpInterfaceMethods<ReferenceLoweringInterface>], traits)>;
-class Vit_CompositeOp<string mnemonic, list<Trait> traits = []>
-    : Vit_Op<mnemonic, !listconcat([DeclareOpInterfaceMethods<DecomposableInterface>], traits)>;
-
-def Vit_Images : TensorOf<[F32]>;   // [B, C, H, W]
-def Vit_Tokens : TensorOf<[F32]>;   // [B, T, D] (or [B, D] after pooling)
-def Vit_Weight : TensorOf<[F32]>;   // static shape
-
-//===--------------------------------------------------------------------------------------===//
-// Weights
-//===--------------------------------------------------------------------------------------===//
-
-def Vit_WeightOp : Vit_Op<"weight"> {
-  let summary = "a tensor of the model, by name";
-  let arguments = (ins FlatSymbolRefAttr:$name);
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "$name attr-dict `:` type($value)";
-}
-
-def Vit_ZerosOp : Vit_ReferenceOp<"zeros"> {
-  let summary = "a tensor of zeros, such as the key bias of a model that has none";
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "attr-dict `:` type($value)";
-}
-
-def Vit_ConcatOp : Vit_ReferenceOp<"concat"> {
-  let summary = "weights one below the other (along axis 0)";
-  let arguments = (ins Variadic<Vit_Weight>:$parts);
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "$parts attr-dict `:` functional-type($parts, $value)";
-}
-
-def Vit_ReshapeOp : Vit_ReferenceOp<"reshape"> {
-  let summary = "the same elements in row-major order under another static shape";
-  let arguments = (ins Vit_Weight:$input);
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
-}
-
-def Vit_ScaleOp : Vit_ReferenceOp<"scale", [AllTypesMatch<["input", "value"]>]> {
-  let summary = "a weight times a vector along one axis: value[.., i, ..] = input[.., i, ..] * factor[i]";
-  let arguments = (ins Vit_Weight:$input, Vit_Weight:$factor, I64Attr:$axis);
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "$input `by` $factor attr-dict `:` type($input) `,` type($factor)";
-}
-
-def Vit_ScaleRowsByConstantOp : Vit_ReferenceOp<"scale_rows", [AllTypesMatch<["input", "value"]>]> {
-  let summary = "the first `rows` rows (axis 0) times a constant: the score scale folded into the query's weights";
-  let arguments = (ins Vit_Weight:$input, I64Attr:$rows, F32Attr:$factor);
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "$input attr-dict `:` type($input)";
-}
-
-def Vit_AddOp : Vit_ReferenceOp<"add"> {
-  let summary = "sum of two weights of one shape, or of a weight [.., D] and a vector [D]";
-  let arguments = (ins Vit_Weight:$lhs, Vit_Weight:$rhs);
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($value)";
-}
-
-def Vit_MatvecOp : Vit_ReferenceOp<"matvec"> {
-  let summary = "weight [N, K] times vector [K]: a shift carried through a linear layer";
-  let arguments = (ins Vit_Weight:$matrix, Vit_Weight:$vector);
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "$matrix `,` $vector attr-dict `:` type($matrix) `,` type($vector) `->` type($value)";
-}
-
-def Vit_SliceRowsOp : Vit_ReferenceOp<"slice_rows"> {
-  let summary = "rows [first, first + n) of a weight (axis 0), n by the result's type";
-  let arguments = (ins Vit_Weight:$input, I64Attr:$first);
-  let results = (outs Vit_Weight:$value);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
-}
+include "dialects/vit/VitWeightOps.td"
 
 //===--------------------------------------------------------------------------------------===//
 // From an image to tokens
@@ -98,6 +19,15 @@ def Vit_PatchifyOp : Vit_ReferenceOp<"patchify"> {
   let description = [{
     images [B, C, H, W], kernel [D, C, P, Q], bias [D] or none -> [B, (H/P) (W/Q), D], patches row by row; pixels that do not fill a patch are
     dropped (a convolution with stride = kernel size, as `torch.nn.Conv2d` and `flax.linen.Conv(padding='VALID')`).
+
+    ```mlir
+    %t = vit.patchify %images, %kernel bias(%bias : tensor<192xf32>) : tensor<?x3x224x224xf32>, tensor<192x3x16x16xf32> -> tensor<?x196x192xf32>
+    ```
+    Constraints:
+    - (C1) The kernel has four axes and the images' channels.
+    - (C2) The image holds at least one patch.
+    - (C3) The bias is [D].
+    - (C4) The result is [B, (H/P) (W/Q), D].
   }];
   let arguments = (ins Vit_Images:$images, Vit_Weight:$kernel, Optional<Vit_Weight>:$bias);
   let results = (outs Vit_Tokens:$tokens);
@@ -110,6 +40,12 @@ def Vit_EmbedOp : Vit_ReferenceOp<"embed", [AttrSizedOperandSegments]> {
   let description = [{
     patches [B, N, D]; prefix: any number of [k, D] (class token, registers), in order; position [T, D] for all T = K + N tokens, or, with
     `patches_only`, [N, D] for the patches alone (labml, DeiT-3, sine tables). -> [B, K + N, D].
+
+    Constraints:
+    - (C1) The patches are [B, N, D].
+    - (C2) Each prefix is [k, D].
+    - (C3) The result is [B, K + N, D].
+    - (C4) The position table is [K + N, D], with `patches_only` [N, D].
   }];
   let arguments = (ins Vit_Tokens:$patches, Variadic<Vit_Weight>:$prefix, Optional<Vit_Weight>:$position, UnitAttr:$patches_only);
   let results = (outs Vit_Tokens:$tokens);
@@ -126,13 +62,20 @@ def Vit_EmbedOp : Vit_ReferenceOp<"embed", [AttrSizedOperandSegments]> {
 
 def Vit_NormalizeOp : Vit_ReferenceOp<"normalize", [AttrSizedOperandSegments, AllTypesMatch<["input", "value"]>]> {
   let summary = "LayerNorm or RMSNorm of each row (last axis)";
+  let description = [{
+    value = gain * (x - mean) / sqrt(variance + eps) + shift, the variance biased (Ba et al. 2016, equation 4); `rms`: value = gain * x / sqrt(mean(x^2) + eps) + shift
+    (Zhang and Sennrich 2019, equation 4). Without a gain it is 1, without a shift 0.
+
+    Constraints:
+    - (C1) Gain and shift are [D], D the length of the last axis.
+    - (C2) `eps` is finite and not negative.
+  }];
   let arguments = (ins Vit_Tokens:$input, Optional<Vit_Weight>:$gain, Optional<Vit_Weight>:$shift,
                        DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = [{
     $input (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)? attr-dict `:` type($input)
-  }];
-  let hasVerifier = 1;
+  }];  let hasVerifier = 1;
 }
 
 def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
@@ -140,6 +83,12 @@ def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
   let description = [{
     input [B, .., K], weight [N, K] (torch's layout), bias [N], residual of the result's shape. The last three parts are there once
     `vit-fuse-epilogue` has put them there; import builds the plain product.
+
+    Constraints:
+    - (C1) The weight is [N, K], K the width of the input.
+    - (C2) The bias is [N].
+    - (C3) The result is the input with N in place of K.
+    - (C4) The residual has the result's type.
   }];
   let arguments = (ins Vit_Tokens:$input, Vit_Weight:$weight, Optional<Vit_Weight>:$bias, Optional<Vit_Tokens>:$residual,
                        DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation);
@@ -153,9 +102,22 @@ def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
 
 def Vit_ActivationOp : Vit_ReferenceOp<"activation", [AllTypesMatch<["input", "value"]>]> {
   let summary = "a point-wise function";
+  let description = [{
+    | kind | value |
+    |---|---|
+    | `none` | x |
+    | `relu` | max(x, 0) |
+    | `gelu_erf` | x/2 (1 + erf(x / sqrt(2))) (Hendrycks and Gimpel 2016) |
+    | `gelu_tanh` | x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) |
+    | `quick_gelu` | x / (1 + exp(-1.702 x)) |
+    | `silu` | x / (1 + exp(-x)) |
+    | `tanh` | tanh(x) |
+    | `sigmoid` | 1 / (1 + exp(-x)) |
+  }];
   let arguments = (ins Vit_Tokens:$input, Vit_ActivationAttr:$kind);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasFolder = 1;
 }
 
 def Vit_MulOp : Vit_ReferenceOp<"mul", [AllTypesMatch<["lhs", "rhs", "value"]>]> {
@@ -170,6 +132,11 @@ def Vit_SdpaOp : Vit_ReferenceOp<"sdpa"> {
   let description = [{
     qkv [B, T, 3 h d]: columns Q | K | V, each head by head; bias [h, T, T] or none -> [B, T, h d]. Softmax in f32 with the row's maximum subtracted
     (Vaswani et al. 2017, equation 1).
+
+    Constraints:
+    - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
+    - (C2) The bias is [h, T, T].
+    - (C3) The result is [B, T, h d].
   }];
   let arguments = (ins Vit_Tokens:$qkv, Optional<Vit_Weight>:$bias, I64Attr:$heads, F32Attr:$scale);
   let results = (outs Vit_Tokens:$value);
@@ -179,6 +146,14 @@ def Vit_SdpaOp : Vit_ReferenceOp<"sdpa"> {
 
 def Vit_HeadNormalizeOp : Vit_ReferenceOp<"head_normalize", [AttrSizedOperandSegments, AllTypesMatch<["qkv", "value"]>]> {
   let summary = "query and key of each head normalized over the head's width (QK-norm)";
+  let description = [{
+    Columns of qkv [B, T, 3 h d] as in `vit.sdpa`; the value's pass unchanged. The formula is that of `vit.normalize` with D = d (Dehghani et al. 2023, section 2).
+
+    Constraints:
+    - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
+    - (C2) Gains and shifts are [d].
+    - (C3) `eps` is finite and not negative.
+  }];
   let arguments = (ins Vit_Tokens:$qkv, Optional<Vit_Weight>:$q_gain, Optional<Vit_Weight>:$q_shift, Optional<Vit_Weight>:$k_gain,
                        Optional<Vit_Weight>:$k_shift, I64Attr:$heads,
                        DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps);
@@ -194,6 +169,13 @@ def Vit_RotaryOp : Vit_ReferenceOp<"rotary", [AllTypesMatch<["qkv", "value"]>]> 
   let summary = "query and key turned by position (rotary embedding); the first `prefix` tokens are left alone";
   let description = [{
     qkv [B, T, 3 h d]; sin, cos [T - prefix, d]. x' = x cos + turn(x) sin, where turn maps a pair (a, b) to (-b, a) (Su et al. 2021, equation 34).
+    Tables [h, T - prefix, d] give each head its own (learned frequencies).
+
+    Constraints:
+    - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
+    - (C2) The head width d is even.
+    - (C3) `prefix` is at least 0 and less than T.
+    - (C4) sin and cos are both [T - prefix, d] or both [h, T - prefix, d].
   }];
   let arguments = (ins Vit_Tokens:$qkv, Vit_Weight:$sin, Vit_Weight:$cos, I64Attr:$heads, I64Attr:$prefix, Vit_RotaryLayoutAttr:$layout);
   let results = (outs Vit_Tokens:$value);
@@ -207,18 +189,44 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
     input [B, T, D]; qkv_weight [3 h d, D] with rows Q | K | V, each head by head; qkv_bias [3 h d]; proj_weight [E, h d], proj_bias [E];
     position_bias [h, T, T] is added to the scaled scores; rotary_sin and rotary_cos [T - prefix, d] turn query and key. -> [B, T, E].
     `scale` is free: 1/sqrt(d) in most models, 1/sqrt(h) in the notebook's.
+    Query and key are normalized over the head's width if there are q_gain and k_gain (QK-norm, before the rotation); the heads' output is normalized over
+    h d before the second projection if there is a norm_gain (sub-LN); `norm_kind` and `norm_eps` are of both.
+
+    ```mlir
+    %y = vit.attention %x qkv(%w : tensor<576x192xf32>, %b : tensor<576xf32>) proj(%v : tensor<192x192xf32>, %c : tensor<192xf32>)
+           {heads = 3 : i64, scale = 1.250000e-01 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xf32>
+    ```
+    It stands for `vit.linear` "qkv", `vit.head_normalize` "qk_norm", `vit.rotary` "rotary", `vit.sdpa` "heads", `vit.normalize` "norm" and a last `vit.linear`.
+
+    Constraints:
+    - (C1) The input is [B, T, D].
+    - (C2) qkv_weight is [3 h d, D]: its rows are a multiple of 3 `heads`, and `heads` is positive; qkv_bias is [3 h d].
+    - (C3) proj_weight is [E, h d], proj_bias [E].
+    - (C4) The result is [B, T, E].
+    - (C5) position_bias is [h, T, T].
+    - (C6) rotary_sin and rotary_cos fit `vit.rotary`: there are both or none, d is even, `prefix` is at least 0 and less than T.
+    - (C7) q_gain, q_shift, k_gain and k_shift are [d]; there are both gains or none, and no shift without them.
+    - (C8) norm_gain and norm_shift are [h d]; there is no shift without the gain.
+    - (C9) `norm_eps` is finite and not negative.
   }];
   let arguments = (ins Vit_Tokens:$input, Vit_Weight:$qkv_weight, Optional<Vit_Weight>:$qkv_bias, Vit_Weight:$proj_weight, Optional<Vit_Weight>:$proj_bias,
                        Optional<Vit_Weight>:$position_bias, Optional<Vit_Weight>:$rotary_sin, Optional<Vit_Weight>:$rotary_cos,
+                       Optional<Vit_Weight>:$q_gain, Optional<Vit_Weight>:$q_shift, Optional<Vit_Weight>:$k_gain, Optional<Vit_Weight>:$k_shift,
+                       Optional<Vit_Weight>:$norm_gain, Optional<Vit_Weight>:$norm_shift,
                        I64Attr:$heads, F32Attr:$scale,
                        DefaultValuedAttr<I64Attr, "0">:$prefix,
-                       DefaultValuedAttr<Vit_RotaryLayoutAttr, "::vitc::vit::RotaryLayout::Interleaved">:$rotary_layout);
+                       DefaultValuedAttr<Vit_RotaryLayoutAttr, "::vitc::vit::RotaryLayout::Interleaved">:$rotary_layout,
+                       DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$norm_kind,
+                       DefaultValuedAttr<F32Attr, "1.0e-6f">:$norm_eps);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = [{
     $input `qkv` `(` $qkv_weight `:` type($qkv_weight) (`,` $qkv_bias^ `:` type($qkv_bias))? `)`
-    `proj` `(` $proj_weight `:` type($proj_weight) (`,` $proj_bias^ `:` type($proj_bias))? `)`
-    (`position_bias` `(` $position_bias^ `:` type($position_bias) `)`)?
+    (`q_norm` `(` $q_gain^ `:` type($q_gain) (`,` $q_shift^ `:` type($q_shift))? `)`)?
+    (`k_norm` `(` $k_gain^ `:` type($k_gain) (`,` $k_shift^ `:` type($k_shift))? `)`)?
     (`rotary` `(` $rotary_sin^ `:` type($rotary_sin) `,` $rotary_cos `:` type($rotary_cos) `)`)?
+    (`position_bias` `(` $position_bias^ `:` type($position_bias) `)`)?
+    (`norm` `(` $norm_gain^ `:` type($norm_gain) (`,` $norm_shift^ `:` type($norm_shift))? `)`)?
+    `proj` `(` $proj_weight `:` type($proj_weight) (`,` $proj_bias^ `:` type($proj_bias))? `)`
     attr-dict `:` type($input) `->` type($value)
   }];
   let hasVerifier = 1;
@@ -227,18 +235,33 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
 def Vit_MlpOp : Vit_CompositeOp<"mlp", [AttrSizedOperandSegments]> {
   let summary = "the block's two-layer perceptron, gated or not";
   let description = [{
-    h = activation(x fc1' + b1), times (x gate' + bg) if there is a gate (GLU, SwiGLU, GEGLU...); normalized over its width if there are
-    norm gains (sub-LN); y = h fc2' + b2. fc1, gate [M, D]; fc2 [E, M].
+    h = activation(x fc1' + b1), times (x gate' + bg) if there is a gate (GLU, SwiGLU, GEGLU...; Shazeer 2020, equation 6); normalized over its width if there is a
+    norm_gain (sub-LN); y = h fc2' + b2. fc1, gate [M, D]; fc2 [E, M].
+
+    ```mlir
+    %y = vit.mlp %x fc1(%w1 : tensor<768x192xf32>, %b1 : tensor<768xf32>) fc2(%w2 : tensor<192x768xf32>, %b2 : tensor<192xf32>)
+           {activation = #vit.activation<gelu_erf>} : tensor<?x197x192xf32> -> tensor<?x197x192xf32>
+    ```
+    It stands for `vit.linear` "fc1", `vit.activation` "act", `vit.linear` "gate", `vit.mul` "gated", `vit.normalize` "norm" and a last `vit.linear`.
+
+    Constraints:
+    - (C1) fc1_weight is [M, D], D the input's width; fc1_bias is [M].
+    - (C2) gate_weight is [M, D], gate_bias [M]; there is no bias without the weight.
+    - (C3) norm_gain and norm_shift are [M]; there is no shift without the gain.
+    - (C4) fc2_weight is [E, M], fc2_bias [E].
+    - (C5) The result is the input with E in place of D.
+    - (C6) `norm_eps` is finite and not negative.
   }];
   let arguments = (ins Vit_Tokens:$input, Vit_Weight:$fc1_weight, Optional<Vit_Weight>:$fc1_bias, Optional<Vit_Weight>:$gate_weight,
                        Optional<Vit_Weight>:$gate_bias, Optional<Vit_Weight>:$norm_gain, Optional<Vit_Weight>:$norm_shift,
                        Vit_Weight:$fc2_weight, Optional<Vit_Weight>:$fc2_bias, Vit_ActivationAttr:$activation,
+                       DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$norm_kind,
                        DefaultValuedAttr<F32Attr, "1.0e-6f">:$norm_eps);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = [{
     $input `fc1` `(` $fc1_weight `:` type($fc1_weight) (`,` $fc1_bias^ `:` type($fc1_bias))? `)`
     (`gate` `(` $gate_weight^ `:` type($gate_weight) (`,` $gate_bias^ `:` type($gate_bias))? `)`)?
-    (`norm` `(` $norm_gain^ `:` type($norm_gain) `,` $norm_shift `:` type($norm_shift) `)`)?
+    (`norm` `(` $norm_gain^ `:` type($norm_gain) (`,` $norm_shift^ `:` type($norm_shift))? `)`)?
     `fc2` `(` $fc2_weight `:` type($fc2_weight) (`,` $fc2_bias^ `:` type($fc2_bias))? `)` attr-dict `:` type($input) `->` type($value)
   }];
   let hasVerifier = 1;
@@ -246,6 +269,10 @@ def Vit_MlpOp : Vit_CompositeOp<"mlp", [AttrSizedOperandSegments]> {
 
 def Vit_ResidualOp : Vit_ReferenceOp<"residual", [AllTypesMatch<["skip", "branch", "value"]>]> {
   let summary = "skip + gamma * branch (LayerScale if there is a gamma [D])";
+  let description = [{
+    Constraints:
+    - (C1) Gamma is [D], D the length of the last axis (Touvron et al. 2021, equation 2).
+  }];
   let arguments = (ins Vit_Tokens:$skip, Vit_Tokens:$branch, Optional<Vit_Weight>:$gamma);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$skip `,` $branch (`gamma` `(` $gamma^ `:` type($gamma) `)`)? attr-dict `:` type($skip)";
@@ -258,6 +285,12 @@ def Vit_ResidualOp : Vit_ReferenceOp<"residual", [AllTypesMatch<["skip", "branch
 
 def Vit_PoolOp : Vit_ReferenceOp<"pool"> {
   let summary = "one row of each image: token `index`, or the mean of the tokens from `index` on";
+  let description = [{
+    Constraints:
+    - (C1) The input is [B, T, D].
+    - (C2) `index` is at least 0 and less than T.
+    - (C3) The result is [B, D].
+  }];
   let arguments = (ins Vit_Tokens:$input, Vit_PoolAttr:$kind, DefaultValuedAttr<I64Attr, "0">:$index);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
