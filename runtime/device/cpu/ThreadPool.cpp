@@ -1,0 +1,180 @@
+//===- ThreadPool.cpp - threads that share out the tasks of a launch ----------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/device/cpu/ThreadPool.h"
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+using namespace vitrt;
+
+namespace {
+
+/// About 50 us on current cores: longer than the gap between two launches, much shorter than a person notices on a core's load.
+constexpr unsigned kSpins = 2000;
+constexpr unsigned kMaxThreads = 1024;
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "a futex word is 32 bits");
+
+void futexWait(std::atomic<uint32_t> &word, uint32_t expected) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+}
+
+void futexWake(std::atomic<uint32_t> &word, int count) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+}
+
+} // namespace
+
+std::vector<int> vitrt::availableCores() {
+  // The kernel refuses a mask that is shorter than its own, so ask for room for more cores than any machine has.
+  constexpr int kMaxCores = 16384;
+  std::vector<int> cores;
+  cpu_set_t *set = CPU_ALLOC(kMaxCores);
+  size_t bytes = CPU_ALLOC_SIZE(kMaxCores);
+  if (set && sched_getaffinity(0, bytes, set) == 0)
+    for (int core = 0; core < kMaxCores; ++core)
+      if (CPU_ISSET_S(core, bytes, set))
+        cores.push_back(core);
+  if (set)
+    CPU_FREE(set);
+  if (cores.empty())
+    cores.push_back(0);
+  return cores;
+}
+
+Expected<std::unique_ptr<ThreadPool>> ThreadPool::create(unsigned threads, bool pin) {
+  std::vector<int> cores = availableCores();
+  if (threads == 0)
+    threads = std::min<unsigned>(kMaxThreads, unsigned(cores.size()));
+  if (threads > kMaxThreads)
+    return makeError(VITRT_ERROR_ARGUMENT, "{} threads were asked for, but a session has at most {}", threads, kMaxThreads);
+
+  std::unique_ptr<ThreadPool> pool(new ThreadPool);
+  for (unsigned i = 1; i < threads; ++i) {
+    auto worker = std::make_unique<Worker>(Worker{pool.get(), i, {}});
+    if (int code = pthread_create(&worker->thread, nullptr, threadMain, worker.get()))
+      return makeError(VITRT_ERROR_MEMORY, "cannot start thread {} of {}: {}", i + 1, threads, std::strerror(code));
+    if (pin) {
+      cpu_set_t set;
+      CPU_ZERO(&set);
+      int core = cores[i % cores.size()];
+      if (core < CPU_SETSIZE)
+        CPU_SET(core, &set);
+      if (int code = pthread_setaffinity_np(worker->thread, sizeof(set), &set)) {
+        pool->workers.push_back(std::move(worker));
+        return makeError(VITRT_ERROR_ARGUMENT, "cannot bind worker {} to core {}: {}", i, core, std::strerror(code));
+      }
+    }
+    pool->workers.push_back(std::move(worker));
+  }
+  return pool;
+}
+
+ThreadPool::~ThreadPool() {
+  stopping.store(true);
+  jobNumber.fetch_add(1);
+  futexWake(jobNumber, INT_MAX);
+  for (auto &worker : workers)
+    pthread_join(worker->thread, nullptr);
+}
+
+void *ThreadPool::threadMain(void *argument) {
+  auto *worker = static_cast<Worker *>(argument);
+  ThreadPool &pool = *worker->pool;
+  uint32_t seen = 0;
+  for (;;) {
+    for (unsigned spin = 0; spin < kSpins && pool.jobNumber.load(std::memory_order_acquire) == seen; ++spin)
+      relax();
+    if (pool.jobNumber.load() == seen) {
+      // Sequentially consistent with `run`: either it sees this sleeper and wakes it, or this sees its job and does not sleep.
+      pool.sleepers.fetch_add(1);
+      while (pool.jobNumber.load() == seen)
+        futexWait(pool.jobNumber, seen);
+      pool.sleepers.fetch_sub(1);
+    }
+    seen = pool.jobNumber.load();
+    if (pool.stopping.load())
+      return nullptr;
+    pool.work(worker->index);
+  }
+}
+
+void ThreadPool::work(unsigned worker) {
+  uint64_t current = ticket.load(std::memory_order_acquire);
+  while (uint32_t(current) != kClosed) {
+    // These belong to the job of `current` if the exchange succeeds: they only change after the ticket was closed, and acquire pairs with the release in
+    // `run`, so whoever sees the next job's value here fails in the exchange.
+    int64_t tasks = taskCount.load(std::memory_order_acquire);
+    int64_t chunk = chunkSize.load(std::memory_order_acquire);
+    Callback call = callback.load(std::memory_order_acquire);
+    void *callContext = context.load(std::memory_order_acquire);
+    int64_t begin = int64_t(uint32_t(current)) * chunk;
+    if (begin >= tasks)
+      return;
+    if (!ticket.compare_exchange_weak(current, current + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+      continue;
+    uint32_t chunks = uint32_t((tasks + chunk - 1) / chunk);
+    call(callContext, worker, begin, std::min(begin + chunk, tasks));
+    if (finished.fetch_add(1) + 1 == chunks && callerSleeps.load())
+      futexWake(finished, 1);
+    current = ticket.load(std::memory_order_acquire);
+  }
+}
+
+void ThreadPool::awaitCompletion(uint32_t chunks) {
+  for (unsigned spin = 0; spin < kSpins; ++spin) {
+    if (finished.load(std::memory_order_acquire) == chunks)
+      return;
+    relax();
+  }
+  callerSleeps.store(1);
+  for (uint32_t done = finished.load(); done != chunks; done = finished.load())
+    futexWait(finished, done);
+  callerSleeps.store(0);
+}
+
+void ThreadPool::run(int64_t tasks, int64_t chunk, Callback body, void *bodyContext) {
+  if (tasks <= 0)
+    return;
+  // The number of chunks has to fit into half a ticket.
+  chunk = std::max(chunk, std::max<int64_t>(1, tasks >> 31));
+  int64_t chunks = (tasks + chunk - 1) / chunk;
+  if (workers.empty() || chunks == 1) {
+    for (int64_t begin = 0; begin < tasks; begin += chunk)
+      body(bodyContext, 0, begin, std::min(begin + chunk, tasks));
+    return;
+  }
+
+  callback.store(body, std::memory_order_release);
+  context.store(bodyContext, std::memory_order_release);
+  taskCount.store(tasks, std::memory_order_release);
+  chunkSize.store(chunk, std::memory_order_release);
+  finished.store(0, std::memory_order_relaxed);
+  uint32_t job = jobNumber.load(std::memory_order_relaxed) + 1;
+  ticket.store(uint64_t(job) << 32, std::memory_order_release);
+  jobNumber.store(job);
+  if (sleepers.load())
+    futexWake(jobNumber, int(std::min<int64_t>(chunks - 1, int64_t(workers.size()))));
+
+  work(0);
+  awaitCompletion(uint32_t(chunks));
+  ticket.store(uint64_t(job) << 32 | kClosed, std::memory_order_release);
+}
