@@ -1,0 +1,76 @@
+//===- Preprocess.h - a picture to a model's input ----------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_RUNTIME_IMAGE_PREPROCESS_H
+#define VITC_RUNTIME_IMAGE_PREPROCESS_H
+
+#include "runtime/Error.h"
+#include "runtime/image/Image.h"
+#include "runtime/image/Resize.h"
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+namespace vitrt {
+
+namespace fb {
+struct Preprocess;
+} // namespace fb
+
+/// Height and width in pixels.
+struct Extent {
+  uint32_t height, width;
+  bool operator==(const Extent &) const = default;
+};
+
+/// Size after resizing so that the shorter edge has `edge` pixels; the longer one is truncated (torchvision, transformers).
+Extent shorterEdgeExtent(Extent from, uint32_t edge);
+
+/// Size after resizing to fit into `box`, each edge rounded half to even (timm's ResizeKeepRatio with longest = 1).
+Extent longestEdgeExtent(Extent from, Extent box);
+
+/// How an odd margin is split: torchvision and timm round it half to even, transformers floors the crop's origin.
+enum class CropRounding { HalfToEven, Floor };
+
+/// The middle `to` pixels; an axis on which the image is smaller is first padded with `fill` (one byte a channel).
+Image centreCrop(const Image &image, Extent to, CropRounding rounding, std::array<uint8_t, 3> fill = {0, 0, 0});
+
+/// The steps that the manifest's Preprocess table describes.
+class Preprocessor {
+public:
+  /// For inputs [channels, height, width]. Refused (VITRT_ERROR_ARGUMENT): other than 1 or 3 channels, mean or std that are not one a channel, a
+  /// standard deviation of 0, a crop of another size than the input's.
+  static Expected<Preprocessor> create(const fb::Preprocess *table, uint32_t channels, uint32_t height, uint32_t width);
+
+  /// Colour conversion, resize and crop: the bytes [height, width, channels] that are normalised. `name` is for the error that a
+  /// picture of the wrong size is for a model that neither resizes nor crops.
+  Expected<Image> crop(Image image, std::string_view name) const;
+
+  /// Rescale, mean and standard deviation in f32, as torch or transformers compute them: bytes [height, width, channels] of what crop() gave
+  /// to floats [channels, height, width].
+  void normalize(const Image &image, float *to) const;
+
+  Extent input() const { return extent; }
+  uint32_t channels() const { return uint32_t(levels.size()); }
+
+private:
+  Preprocessor() = default;
+
+  Extent extent{};
+  uint32_t resizeKind = 0; // fb::Resize
+  Extent resizeTo{};
+  Filter filter = Filter::Bilinear;
+  Extent cropTo{};
+  CropRounding rounding = CropRounding::HalfToEven;
+  std::array<uint8_t, 3> padding{};
+  std::vector<std::array<float, 256>> levels; // the normalised value of each byte, a channel
+};
+
+} // namespace vitrt
+
+#endif // VITC_RUNTIME_IMAGE_PREPROCESS_H
