@@ -34,6 +34,7 @@ def Kernel_GemmScheduleAttr : Kernel_Schedule<"GemmSchedule", "gemm_schedule"> {
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$columns, "int64_t":$k_block, "int64_t":$row_block, "int64_t":$prefetch, "int64_t":$vector);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 def Kernel_AttentionScheduleAttr : Kernel_Schedule<"AttentionSchedule", "attention_schedule"> {

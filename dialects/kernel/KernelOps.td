@@ -9,7 +9,7 @@
 #define VITC_DIALECTS_KERNEL_KERNELOPS_TD
 
 include "dialects/kernel/KernelDialect.td"
-include "dialects/vit/VitDialect.td"
+include "dialects/vit/VitBase.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"

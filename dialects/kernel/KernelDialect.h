@@ -1,0 +1,40 @@
+//===- KernelDialect.h - the kernel dialect: one operation, one launch --------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_DIALECTS_KERNEL_KERNELDIALECT_H
+#define VITC_DIALECTS_KERNEL_KERNELDIALECT_H
+
+#include "dialects/vit/VitDialect.h"
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/kernel/KernelDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/kernel/KernelAttributes.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/kernel/KernelOps.h.inc"
+
+namespace vitc::kernel {
+
+/// True for the operations that become launches of a plan.
+bool isLaunch(mlir::Operation *op);
+
+/// The shape of a weight [outputs, depth] once it is packed for `schedule`: [k-blocks, panels, k_block, columns].
+llvm::SmallVector<int64_t> packedShape(int64_t outputs, int64_t depth, GemmScheduleAttr schedule);
+
+} // namespace vitc::kernel
+
+#endif // VITC_DIALECTS_KERNEL_KERNELDIALECT_H

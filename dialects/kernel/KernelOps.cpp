@@ -1,0 +1,164 @@
+//===- KernelOps.cpp - verifiers and the packing of weights ---------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "dialects/kernel/KernelDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace vitc;
+using namespace vitc::kernel;
+
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// A vector operand (bias, gain, shift) has one element for each of `width` columns.
+static LogicalResult verifyVector(Operation *op, Value vector, StringRef name, int64_t width) {
+  if (vector && tensorType(vector).getShape() != ArrayRef<int64_t>{width})
+    return op->emitOpError() << "'" << name << "' must be tensor<" << width << "xf32>, one element a column, but is " << vector.getType();
+  return success();
+}
+
+/// A product's weight is [outputs, depth], or packed for the schedule that the operation carries.
+static LogicalResult verifyWeight(Operation *op, Value weight, int64_t outputs, int64_t depth, GemmScheduleAttr schedule) {
+  SmallVector<int64_t> expected = schedule ? packedShape(outputs, depth, schedule) : SmallVector<int64_t>{outputs, depth};
+  if (tensorType(weight).getShape() == ArrayRef(expected))
+    return success();
+  InFlightDiagnostic diagnostic = op->emitOpError() << "weight must be ";
+  llvm::interleave(expected, diagnostic, "x");
+  return diagnostic << (schedule ? ", packed for its schedule," : ", [outputs, inputs] without a schedule,") << " but is " << weight.getType();
+}
+
+LogicalResult PackOp::verify() {
+  RankedTensorType from = tensorType(getWeight()), to = tensorType(getPacked());
+  if (from.getRank() != 2 || to.getRank() != 4 || !from.hasStaticShape() || !to.hasStaticShape())
+    return emitOpError() << "packs a static [outputs, inputs] tensor into [k-blocks, panels, k_block, columns], not " << from << " into " << to;
+  if (to.getDimSize(0) != llvm::divideCeilSigned(from.getDimSize(1), to.getDimSize(2)) ||
+      to.getDimSize(1) != llvm::divideCeilSigned(from.getDimSize(0), to.getDimSize(3)))
+    return emitOpError() << "the number of blocks of " << to << " does not fit " << from;
+  return success();
+}
+
+FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &builder) {
+  Location loc = getLoc();
+  RankedTensorType from = tensorType(getWeight()), to = tensorType(getPacked());
+  Value empty = tensor::EmptyOp::create(builder, loc, to.getShape(), to.getElementType());
+  SmallVector<utils::IteratorType> parallel(4, utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      builder, loc, to, ValueRange{}, ValueRange{empty}, {builder.getMultiDimIdentityMap(4)}, parallel, [&](OpBuilder &b, Location l, ValueRange) {
+        auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, l, value); };
+        // position = block * size + offset; past the end the last element is read and thrown away.
+        auto position = [&](int64_t blockDim, int64_t offsetDim, int64_t size, int64_t extent, Value &inside) -> Value {
+          Value block = arith::MulIOp::create(b, l, linalg::IndexOp::create(b, l, blockDim), constant(size));
+          Value at = arith::AddIOp::create(b, l, block, linalg::IndexOp::create(b, l, offsetDim));
+          inside = arith::CmpIOp::create(b, l, arith::CmpIPredicate::ult, at, constant(extent));
+          return arith::MinUIOp::create(b, l, at, constant(extent - 1));
+        };
+        Value rowInside, columnInside;
+        Value row = position(1, 3, to.getDimSize(3), from.getDimSize(0), rowInside);
+        Value column = position(0, 2, to.getDimSize(2), from.getDimSize(1), columnInside);
+        Value element = tensor::ExtractOp::create(b, l, getWeight(), ValueRange{row, column});
+        Value zero = arith::ConstantOp::create(b, l, b.getF32FloatAttr(0.0f));
+        Value inside = arith::AndIOp::create(b, l, rowInside, columnInside);
+        linalg::YieldOp::create(b, l, arith::SelectOp::create(b, l, inside, element, zero).getResult());
+      });
+  return SmallVector<Value>{generic.getResult(0)};
+}
+
+LogicalResult BindingOp::verify() {
+  Block &block = getBody().front();
+  if (block.getNumArguments() != getSources().size())
+    return emitOpError() << "has " << getSources().size() << " sources but its region takes " << block.getNumArguments() << " arguments";
+  for (Attribute source : getSources())
+    if (!isa<FlatSymbolRefAttr>(source))
+      return emitOpError() << "names its sources by symbols, not by " << source;
+  if (block.getTerminator()->getNumOperands() != 1)
+    return emitOpError() << "yields one packed weight, not " << block.getTerminator()->getNumOperands();
+  return success();
+}
+
+LogicalResult GemmOp::verify() {
+  RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
+  if (input.getRank() < 2 || input.getShape().drop_back() != result.getShape().drop_back())
+    return emitOpError() << "input " << input << " and result " << result << " must agree in all axes but the last";
+  int64_t outputs = result.getShape().back();
+  if (failed(verifyWeight(*this, getWeight(), outputs, input.getShape().back(), getScheduleAttr())) ||
+      failed(verifyVector(*this, getBias(), "bias", outputs)))
+    return failure();
+  if (getResidual() && getResidual().getType() != result)
+    return emitOpError() << "residual " << getResidual().getType() << " must have the result's type " << result;
+  return success();
+}
+
+LogicalResult PatchEmbedOp::verify() {
+  RankedTensorType images = tensorType(getImages()), result = tensorType(getValue());
+  if (images.getRank() != 4 || result.getRank() != 3 || getPatch().size() != 2)
+    return emitOpError() << "takes images [B, C, H, W] and a patch [P, Q] and gives tokens [B, T, D], not " << images << " and " << result;
+  auto [height, width] = std::pair(getPatch()[0], getPatch()[1]);
+  if (height <= 0 || width <= 0)
+    return emitOpError() << "patch " << height << "x" << width << " is empty";
+  int64_t patches = (images.getDimSize(2) / height) * (images.getDimSize(3) / width);
+  int64_t prefix = getPrefix() ? tensorType(getPrefix()).getDimSize(0) : 0, columns = result.getDimSize(2);
+  if (patches == 0 || result.getDimSize(1) != prefix + patches)
+    return emitOpError() << prefix << " prefix tokens and " << patches << " patches do not make " << result;
+  if (getPrefix() && tensorType(getPrefix()).getShape() != ArrayRef<int64_t>{prefix, columns})
+    return emitOpError() << "prefix " << getPrefix().getType() << " must have rows of width " << columns;
+  if (getPosition() && tensorType(getPosition()).getShape() != ArrayRef<int64_t>{patches, columns})
+    return emitOpError() << "position " << getPosition().getType() << " must be one row of width " << columns << " for each of " << patches << " patches";
+  return verifyWeight(*this, getWeight(), columns, images.getDimSize(1) * height * width, getScheduleAttr());
+}
+
+LogicalResult AttentionOp::verify() {
+  RankedTensorType qkv = tensorType(getQkv()), result = tensorType(getValue());
+  int64_t heads = getHeads();
+  if (qkv.getRank() != 3 || result.getRank() != 3 || heads <= 0 || qkv.getDimSize(2) % (3 * heads) != 0)
+    return emitOpError() << "the width of " << qkv << " must be 3 * heads * head width with " << heads << " heads";
+  int64_t tokens = qkv.getDimSize(1);
+  if (result.getDimSize(1) != tokens || result.getDimSize(2) * 3 != qkv.getDimSize(2))
+    return emitOpError() << "result " << result << " must be a third as wide as " << qkv;
+  if (getBias() && tensorType(getBias()).getShape() != ArrayRef<int64_t>{heads, tokens, tokens})
+    return emitOpError() << "bias " << getBias().getType() << " must be [" << heads << ", " << tokens << ", " << tokens << "]";
+  return success();
+}
+
+LogicalResult NormalizeOp::verify() {
+  RankedTensorType input = tensorType(getInput());
+  if (input != getValue().getType())
+    return emitOpError() << "input " << input << " and result " << getValue().getType() << " must have one type";
+  if (failed(verifyVector(*this, getGain(), "gain", input.getShape().back())) || failed(verifyVector(*this, getShift(), "shift", input.getShape().back())))
+    return failure();
+  return success();
+}
+
+/// `outside` with a dynamic batch is [1, ...] inside a region that computes one image; a weight is the same on both sides.
+static bool isOneImageOf(RankedTensorType inside, RankedTensorType outside) {
+  if (outside.hasStaticShape())
+    return inside == outside;
+  SmallVector<int64_t> shape(outside.getShape());
+  shape[0] = 1;
+  return inside.getShape() == ArrayRef(shape);
+}
+
+LogicalResult ReferenceOp::verify() {
+  Block &block = getBody().front();
+  if (block.getNumArguments() != getInputs().size())
+    return emitOpError() << "has " << getInputs().size() << " operands but its region takes " << block.getNumArguments() << " arguments";
+  for (auto [argument, operand] : llvm::zip(block.getArguments(), getInputs()))
+    if (!isOneImageOf(tensorType(argument), tensorType(operand)))
+      return emitOpError() << "region argument " << argument.getType() << " is not one image of operand " << operand.getType();
+  OperandRange yielded = block.getTerminator()->getOperands();
+  if (yielded.size() != getValues().size())
+    return emitOpError() << "yields " << yielded.size() << " values for " << getValues().size() << " results";
+  for (auto [value, result] : llvm::zip(yielded, getValues()))
+    if (!isOneImageOf(tensorType(value), tensorType(result)))
+      return emitOpError() << "yields " << value.getType() << ", which is not one image of result " << result.getType();
+  return success();
+}
+
+#define GET_OP_CLASSES
+#include "dialects/kernel/KernelOps.cpp.inc"
