@@ -1,0 +1,369 @@
+//===- VerifyManifest.cpp - bounds checks of everything in a manifest ---------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+//
+// FlatBuffers' verifier has shown that tables, vectors and strings lie in the manifest; here their values are checked against each other. FlatBuffers leaves out
+// empty vectors, so a missing vector is an empty one.
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/artifact/FileFormat.h"
+#include "runtime/artifact/Verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <vector>
+
+using namespace vitrt;
+
+namespace {
+
+// Far above any network, low enough that sums and products of a few of them fit into 64 bits.
+constexpr uint64_t kMaxBytes = uint64_t(1) << 46;
+constexpr uint64_t kMaxCount = uint64_t(1) << 31;
+constexpr uint64_t kMaxGroup = 4096;
+constexpr size_t kMaxRank = 8;
+
+template <typename Vector> uint32_t sizeOf(const Vector *vector) { return vector ? vector->size() : 0; }
+
+/// Elements of a shape; 0 if it has an empty axis, too many axes, or more elements than any tensor has.
+uint64_t countElements(const flatbuffers::Vector<uint64_t> *shape) {
+  if (sizeOf(shape) > kMaxRank)
+    return 0;
+  uint64_t count = 1;
+  for (uint32_t i = 0; i < sizeOf(shape); ++i) {
+    uint64_t extent = shape->Get(i);
+    if (extent == 0 || extent > kMaxBytes / count)
+      return 0;
+    count *= extent;
+  }
+  return count;
+}
+
+/// Checks one manifest. Every `check` returns false after `fail` has noted the first thing that is wrong and where.
+class ManifestVerifier {
+public:
+  ManifestVerifier(const fb::Manifest &manifest, uint64_t fileSize, uint64_t manifestSize, const std::string &name)
+      : manifest(manifest), fileSize(fileSize), firstSection(sizeof(FileHeader) + manifestSize), name(name) {}
+
+  Error run() {
+    if (checkModel() && checkSchemes() && checkTargets())
+      checkSections();
+    return std::move(error);
+  }
+
+private:
+  struct PlacedSection {
+    uint64_t begin, end;
+    std::string where;
+  };
+
+  template <typename... Args> bool fail(fmt::format_string<Args...> format, Args &&...args) {
+    error = makeError(VITRT_ERROR_FORMAT, "{}: the manifest is not valid: {}", name, fmt::format(format, std::forward<Args>(args)...));
+    return false;
+  }
+
+  bool checkName(const flatbuffers::String *text, const std::string &where) {
+    return sizeOf(text) > 0 || fail("{} is missing or empty", where);
+  }
+
+  bool checkIndex(uint64_t index, uint64_t count, const std::string &where, const char *what) {
+    return index < count || fail("{} is {}, but there are {} {}", where, index, count, what);
+  }
+
+  bool checkModel();
+  bool checkSchemes();
+  bool checkTargets();
+  bool checkTarget(const fb::Target &target, const std::string &where);
+  bool checkSection(const fb::Section *section, const std::string &where);
+  bool checkSections();
+  bool checkSource(const fb::Source &source, const std::string &where);
+  bool checkWeights(const fb::Target &target, const std::string &where);
+  bool checkKernel(const fb::Kernel &kernel, const std::string &where);
+  bool checkProgram(const fb::Target &target, const fb::Program &program, const std::string &where);
+  bool checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where);
+  bool checkLaunches(const fb::Target &target, const fb::Program &program, const std::string &where);
+  bool checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind, const std::string &where);
+
+  const fb::Manifest &manifest;
+  uint64_t fileSize;
+  uint64_t firstSection;
+  const std::string &name;
+  std::vector<PlacedSection> sections;
+  Error error;
+};
+
+bool ManifestVerifier::checkModel() {
+  const fb::Model *model = manifest.model();
+  if (!model)
+    return fail("model is missing");
+  if (!checkName(model->name(), "model.name"))
+    return false;
+  if (model->channels() == 0 || model->height() == 0 || model->width() == 0)
+    return fail("model has images of {} x {} x {}", model->channels(), model->height(), model->width());
+  const fb::Preprocess *preprocess = model->preprocess();
+  if (!preprocess)
+    return true;
+  if (preprocess->resize() > fb::Resize::MAX || preprocess->resize() < fb::Resize::MIN || preprocess->interpolation() > fb::Interpolation::MAX ||
+      preprocess->interpolation() < fb::Interpolation::MIN || preprocess->crop_rounding() > fb::CropRounding::MAX ||
+      preprocess->crop_rounding() < fb::CropRounding::MIN || preprocess->rescale() > fb::Rescale::MAX || preprocess->rescale() < fb::Rescale::MIN)
+    return fail("model.preprocess has a value that this runtime does not know");
+  if (sizeOf(preprocess->mean()) != model->channels() || sizeOf(preprocess->std()) != model->channels())
+    return fail("model.preprocess has {} means and {} deviations for {} channels", sizeOf(preprocess->mean()), sizeOf(preprocess->std()), model->channels());
+  for (uint32_t i = 0; i < model->channels(); ++i)
+    if (!std::isfinite(preprocess->mean()->Get(i)) || !std::isfinite(preprocess->std()->Get(i)) || preprocess->std()->Get(i) == 0)
+      return fail("model.preprocess normalizes channel {} by mean {} and deviation {}", i, preprocess->mean()->Get(i), preprocess->std()->Get(i));
+  return true;
+}
+
+bool ManifestVerifier::checkSchemes() {
+  for (uint32_t s = 0; s < sizeOf(manifest.schemes()); ++s) {
+    const fb::Scheme &scheme = *manifest.schemes()->Get(s);
+    std::string where = fmt::format("schemes[{}]", s);
+    if (!checkName(scheme.name(), where + ".name"))
+      return false;
+    for (uint32_t t = 0; t < sizeOf(scheme.tensors()); ++t) {
+      const fb::FileTensor &tensor = *scheme.tensors()->Get(t);
+      std::string at = fmt::format("{}.tensors[{}]", where, t);
+      if (sizeOf(tensor.names()) == 0)
+        return fail("{} has no name", at);
+      for (uint32_t i = 0; i < sizeOf(tensor.names()); ++i)
+        if (!checkName(tensor.names()->Get(i), fmt::format("{}.names[{}]", at, i)))
+          return false;
+      if (countElements(tensor.shape()) == 0)
+        return fail("{}.shape has no elements, or too many", at);
+    }
+  }
+  return true;
+}
+
+bool ManifestVerifier::checkTargets() {
+  if (sizeOf(manifest.targets()) == 0)
+    return fail("there are no targets");
+  std::set<std::string> names;
+  for (uint32_t t = 0; t < manifest.targets()->size(); ++t) {
+    const fb::Target &target = *manifest.targets()->Get(t);
+    std::string where = fmt::format("targets[{}]", t);
+    if (!checkName(target.name(), where + ".name") || !checkTarget(target, where))
+      return false;
+    if (!names.insert(target.name()->str()).second)
+      return fail("two targets are called '{}'", target.name()->str());
+  }
+  return true;
+}
+
+bool ManifestVerifier::checkTarget(const fb::Target &target, const std::string &where) {
+  if (!checkName(target.triple(), where + ".triple"))
+    return false;
+  if (!target.code() || !checkSection(target.code(), where + ".code"))
+    return target.code() || fail("{}.code is missing", where);
+  if (target.code()->size() == 0)
+    return fail("{}.code is empty", where);
+  for (uint32_t i = 0; i < sizeOf(target.sources()); ++i)
+    if (!checkSource(*target.sources()->Get(i), fmt::format("{}.sources[{}]", where, i)))
+      return false;
+  if (!checkWeights(target, where))
+    return false;
+  for (uint32_t i = 0; i < sizeOf(target.kernels()); ++i)
+    if (!checkKernel(*target.kernels()->Get(i), fmt::format("{}.kernels[{}]", where, i)))
+      return false;
+  if (sizeOf(target.programs()) == 0)
+    return fail("{} has no programs", where);
+  for (uint32_t i = 0; i < target.programs()->size(); ++i)
+    if (!checkProgram(target, *target.programs()->Get(i), fmt::format("{}.programs[{}]", where, i)))
+      return false;
+  return true;
+}
+
+bool ManifestVerifier::checkSection(const fb::Section *section, const std::string &where) {
+  if (section->offset() % kSectionAlignment != 0)
+    return fail("{} begins at byte {}, which is not a multiple of {}", where, section->offset(), kSectionAlignment);
+  if (section->offset() < firstSection || section->offset() > fileSize || section->size() > fileSize - section->offset())
+    return fail("{} has {} bytes from byte {}, but the file's sections lie between bytes {} and {}", where, section->size(), section->offset(), firstSection,
+                fileSize);
+  sections.push_back({section->offset(), section->offset() + section->size(), where});
+  return true;
+}
+
+/// Sections are apart, or the same one shared by two targets.
+bool ManifestVerifier::checkSections() {
+  std::sort(sections.begin(), sections.end(), [](const PlacedSection &a, const PlacedSection &b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  for (size_t i = 1; i < sections.size(); ++i) {
+    const PlacedSection &a = sections[i - 1], &b = sections[i];
+    if (b.begin < a.end && (a.begin != b.begin || a.end != b.end))
+      return fail("{} and {} overlap", a.where, b.where);
+  }
+  return true;
+}
+
+bool ManifestVerifier::checkSource(const fb::Source &source, const std::string &where) {
+  if (!checkName(source.name(), where + ".name"))
+    return false;
+  uint32_t rank = sizeOf(source.shape());
+  if (rank > kMaxSourceRank || countElements(source.shape()) == 0)
+    return fail("{}.shape has {} axes, more than {}, or no elements", where, rank, kMaxSourceRank);
+  if (sizeOf(source.views()) != sizeOf(manifest.schemes()))
+    return fail("{} has {} views for {} schemes", where, sizeOf(source.views()), sizeOf(manifest.schemes()));
+  for (uint32_t s = 0; s < sizeOf(source.views()); ++s) {
+    const fb::SourceView &view = *source.views()->Get(s);
+    std::string at = fmt::format("{}.views[{}]", where, s);
+    const auto *tensors = manifest.schemes()->Get(s)->tensors();
+    if (!checkIndex(view.tensor(), sizeOf(tensors), at + ".tensor", "tensors"))
+      return false;
+    if (sizeOf(view.strides()) != rank)
+      return fail("{} has {} strides for {} axes", at, sizeOf(view.strides()), rank);
+    // The lowest and the highest element that the view reaches; 128 bits because a damaged stride may be anything.
+    __int128 low = view.offset(), high = view.offset();
+    for (uint32_t axis = 0; axis < rank; ++axis) {
+      __int128 reach = __int128(source.shape()->Get(axis) - 1) * view.strides()->Get(axis);
+      (reach < 0 ? low : high) += reach;
+    }
+    uint64_t elements = countElements(tensors->Get(view.tensor())->shape());
+    if (low < 0 || high >= __int128(elements))
+      return fail("{} reaches outside the {} elements of its tensor '{}'", at, elements, tensors->Get(view.tensor())->names()->Get(0)->str());
+  }
+  return true;
+}
+
+bool ManifestVerifier::checkWeights(const fb::Target &target, const std::string &where) {
+  uint64_t total = target.weights_bytes();
+  if (total > kMaxBytes)
+    return fail("{}.weights_bytes is {}", where, total);
+  if (const fb::Section *data = target.weight_data()) {
+    if (!checkSection(data, where + ".weight_data"))
+      return false;
+    if (data->size() != total)
+      return fail("{}.weight_data has {} bytes, but weights_bytes is {}", where, data->size(), total);
+  }
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (uint32_t i = 0; i < sizeOf(target.weights()); ++i) {
+    const fb::PackedWeight &weight = *target.weights()->Get(i);
+    std::string at = fmt::format("{}.weights[{}]", where, i);
+    if (!checkName(weight.name(), at + ".name") || !checkName(weight.bind_symbol(), at + ".bind_symbol"))
+      return false;
+    if (weight.offset() % kBufferAlignment != 0 || weight.size() == 0 || weight.offset() > total || weight.size() > total - weight.offset())
+      return fail("{} has {} bytes from byte {} of {}, which must be a multiple of {}", at, weight.size(), weight.offset(), total, kBufferAlignment);
+    if (weight.scratch_bytes() > kMaxBytes)
+      return fail("{}.scratch_bytes is {}", at, weight.scratch_bytes());
+    for (uint32_t s = 0; s < sizeOf(weight.sources()); ++s)
+      if (!checkIndex(weight.sources()->Get(s), sizeOf(target.sources()), fmt::format("{}.sources[{}]", at, s), "sources"))
+        return false;
+    ranges.emplace_back(weight.offset(), weight.offset() + weight.size());
+  }
+  std::sort(ranges.begin(), ranges.end());
+  for (size_t i = 1; i < ranges.size(); ++i)
+    if (ranges[i].first < ranges[i - 1].second)
+      return fail("{} has two weights that overlap at byte {}", where, ranges[i].first);
+  return true;
+}
+
+bool ManifestVerifier::checkKernel(const fb::Kernel &kernel, const std::string &where) {
+  if (!checkName(kernel.symbol(), where + ".symbol"))
+    return false;
+  if (kernel.scratch_bytes() > kMaxBytes)
+    return fail("{}.scratch_bytes is {}", where, kernel.scratch_bytes());
+  for (uint64_t count : {kernel.rows_per_image(), kernel.rows_per_task(), kernel.column_tasks()})
+    if (count == 0 || count > kMaxCount)
+      return fail("{} has {} rows an image, {} rows a task and {} column tasks, expected each from 1 to {}", where, kernel.rows_per_image(),
+                  kernel.rows_per_task(), kernel.column_tasks(), kMaxCount);
+  // tasks(n) for the largest group has to fit into an int64.
+  unsigned __int128 tasks = (unsigned __int128)kernel.rows_per_image() * kMaxGroup / kernel.rows_per_task() + 1;
+  if (tasks * kernel.column_tasks() > uint64_t(1) << 62)
+    return fail("{} has more tasks than can be counted", where);
+  return true;
+}
+
+bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where) {
+  const fb::Buffer &buffer = *program.buffers()->Get(index);
+  if (buffer.kind() > fb::BufferKind::MAX || buffer.kind() < fb::BufferKind::MIN)
+    return fail("{}.kind is {}", where, int(buffer.kind()));
+  if (buffer.kind() == fb::BufferKind::Weight)
+    return checkIndex(buffer.weight(), sizeOf(target.weights()), where + ".weight", "weights");
+
+  uint64_t elements = countElements(buffer.shape()), bytes = buffer.bytes_per_image();
+  if (elements == 0 || bytes == 0 || bytes > kMaxBytes || bytes % sizeof(float) != 0 || elements * sizeof(float) > bytes)
+    return fail("{} has {} bytes an image for {} elements", where, bytes, elements);
+  if (buffer.kind() != fb::BufferKind::Arena)
+    return (checkName(buffer.name(), where + ".name") && elements * sizeof(float) == bytes) ||
+           fail("{} has {} bytes an image for {} elements, and an input or output has no padding", where, bytes, elements);
+
+  // Offsets and the arena are multiples of 64 an image, so for n images offset * n + alignTo(bytes * n, 64) stays below arena * n.
+  uint64_t arena = program.arena_bytes_per_image(), offset = buffer.offset_per_image();
+  if (offset % kBufferAlignment != 0 || offset > arena || bytes > arena - offset)
+    return fail("{} has {} bytes an image from byte {}, which must be a multiple of {}, of an arena of {}", where, bytes, offset, kBufferAlignment, arena);
+  return true;
+}
+
+/// Inputs and outputs are listed once each, and all of them.
+bool ManifestVerifier::checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind, const std::string &where) {
+  std::set<uint32_t> seen;
+  for (uint32_t i = 0; i < sizeOf(list); ++i) {
+    uint32_t index = list->Get(i);
+    if (!checkIndex(index, sizeOf(program.buffers()), fmt::format("{}[{}]", where, i), "buffers"))
+      return false;
+    if (program.buffers()->Get(index)->kind() != kind || !seen.insert(index).second)
+      return fail("{}[{}] names buffer {}, which is of another kind or listed twice", where, i, index);
+  }
+  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
+    if (program.buffers()->Get(i)->kind() == kind && !seen.count(i))
+      return fail("{} leaves out buffer {}, which is of that kind", where, i);
+  return !seen.empty() || fail("{} is empty", where);
+}
+
+bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program &program, const std::string &where) {
+  // A buffer may be read once something has written it; inputs and weights are there from the start and stay as they are.
+  std::vector<bool> written(sizeOf(program.buffers()));
+  auto kindOf = [&](uint32_t index) { return program.buffers()->Get(index)->kind(); };
+  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
+    written[i] = kindOf(i) == fb::BufferKind::Input || kindOf(i) == fb::BufferKind::Weight;
+
+  for (uint32_t l = 0; l < sizeOf(program.launches()); ++l) {
+    const fb::Launch &launch = *program.launches()->Get(l);
+    std::string at = fmt::format("{}.launches[{}]", where, l);
+    if (!checkName(launch.name(), at + ".name") || !checkIndex(launch.kernel(), sizeOf(target.kernels()), at + ".kernel", "kernels"))
+      return false;
+    uint32_t operands = sizeOf(launch.operands());
+    if (launch.results() == 0 || launch.results() > operands)
+      return fail("{} writes {} of its {} operands", at, launch.results(), operands);
+    for (uint32_t i = 0; i < operands; ++i) {
+      uint32_t index = launch.operands()->Get(i);
+      if (!checkIndex(index, sizeOf(program.buffers()), fmt::format("{}.operands[{}]", at, i), "buffers"))
+        return false;
+      bool result = i >= operands - launch.results();
+      if (result && (kindOf(index) == fb::BufferKind::Input || kindOf(index) == fb::BufferKind::Weight))
+        return fail("{} ('{}') writes buffer {}, an input or a weight", at, launch.name()->str(), index);
+      if (!result && !written[index])
+        return fail("{} ('{}') reads buffer {} before anything has written it", at, launch.name()->str(), index);
+      if (result)
+        written[index] = true;
+    }
+  }
+  for (uint32_t i = 0; i < sizeOf(program.outputs()); ++i)
+    if (!written[program.outputs()->Get(i)])
+      return fail("{}.outputs[{}] is never written", where, i);
+  return true;
+}
+
+bool ManifestVerifier::checkProgram(const fb::Target &target, const fb::Program &program, const std::string &where) {
+  if (!checkName(program.name(), where + ".name"))
+    return false;
+  if (program.group_images() == 0 || program.group_images() > kMaxGroup)
+    return fail("{}.group_images is {}, expected 1 to {}", where, program.group_images(), kMaxGroup);
+  if (program.arena_bytes_per_image() > kMaxBytes || program.arena_bytes_per_image() % kBufferAlignment != 0)
+    return fail("{}.arena_bytes_per_image is {}, expected a multiple of {}", where, program.arena_bytes_per_image(), kBufferAlignment);
+  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
+    if (!checkBuffer(target, program, i, fmt::format("{}.buffers[{}]", where, i)))
+      return false;
+  return checkSignature(program, program.inputs(), fb::BufferKind::Input, where + ".inputs") &&
+         checkSignature(program, program.outputs(), fb::BufferKind::Output, where + ".outputs") && checkLaunches(target, program, where);
+}
+
+} // namespace
+
+Error vitrt::verifyManifest(const fb::Manifest &manifest, uint64_t fileSize, uint64_t manifestSize, const std::string &name) {
+  return ManifestVerifier(manifest, fileSize, manifestSize, name).run();
+}
