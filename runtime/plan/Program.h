@@ -1,0 +1,59 @@
+//===- Program.h - a plan with its kernels' addresses -------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_RUNTIME_PLAN_PROGRAM_H
+#define VITC_RUNTIME_PLAN_PROGRAM_H
+
+#include "runtime/artifact/Artifact.h"
+
+#include <string>
+#include <vector>
+
+namespace vitrt {
+
+/// A buffer of the plan; the schema's comments define the fields.
+struct Buffer {
+  std::string name;
+  fb::BufferKind kind;
+  std::vector<int64_t> shape; ///< of one image
+  uint64_t offsetPerImage;
+  uint64_t bytesPerImage;
+  uint64_t weightOffset; ///< Weight only: within the packed weights
+  uint32_t slot;         ///< Input, Output: position in the signature
+};
+
+struct Launch {
+  std::string name; ///< the model's layer
+  KernelFunction function;
+  const fb::Kernel *kernel;
+  std::vector<uint32_t> operands; ///< buffers; inputs first, results last
+  uint32_t results;
+  uint64_t flopPerImage;
+
+  int64_t tasks(int64_t images) const {
+    int64_t rows = images * int64_t(kernel->rows_per_image()), perTask = int64_t(kernel->rows_per_task());
+    return (rows + perTask - 1) / perTask * int64_t(kernel->column_tasks());
+  }
+};
+
+/// A program of the plan, resolved against the loaded code.
+struct Program {
+  static Expected<Program> resolve(const Artifact &artifact, const fb::Program &program);
+
+  std::string name;
+  std::vector<Buffer> buffers;
+  std::vector<Launch> launches;
+  std::vector<uint32_t> inputs;
+  std::vector<uint32_t> outputs;
+  uint64_t arenaBytesPerImage;
+  uint64_t scratchBytes; ///< the most that any kernel needs
+  int64_t groupImages;
+};
+
+} // namespace vitrt
+
+#endif // VITC_RUNTIME_PLAN_PROGRAM_H
