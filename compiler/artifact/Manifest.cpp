@@ -1,0 +1,243 @@
+//===- Manifest.cpp - what the file says of itself --------------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/artifact/Manifest.h"
+#include "compiler/model/ConfigJson.h"
+#include "runtime/artifact/FileFormat.h"
+#include "runtime/artifact/vitx_generated.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringMap.h"
+
+using namespace vitc;
+using namespace vitc::artifact;
+namespace fb = vitrt::fb;
+
+template <typename To, typename From> static std::vector<To> convert(const std::vector<From> &from) { return {from.begin(), from.end()}; }
+
+static std::unique_ptr<fb::SectionT> section(const SectionLayout &layout) {
+  auto result = std::make_unique<fb::SectionT>();
+  result->offset = layout.offset;
+  result->size = layout.size;
+  result->hash = layout.hash;
+  return result;
+}
+
+static std::unique_ptr<fb::PreprocessT> preprocess(const ModelConfig &config) {
+  auto result = std::make_unique<fb::PreprocessT>();
+  PreprocessSteps steps = config.preprocessSteps();
+  switch (steps.resize) {
+  case PreprocessSteps::Resize::None:
+    result->resize = fb::Resize::None;
+    break;
+  case PreprocessSteps::Resize::ShorterEdge:
+    result->resize = fb::Resize::ShorterEdge;
+    break;
+  case PreprocessSteps::Resize::Squash:
+    result->resize = fb::Resize::Squash;
+    break;
+  case PreprocessSteps::Resize::LongestEdge:
+    result->resize = fb::Resize::LongestEdge;
+    break;
+  }
+  result->resize_height = steps.resizeHeight;
+  result->resize_width = steps.resizeWidth;
+  result->crop_height = steps.cropHeight;
+  result->crop_width = steps.cropWidth;
+  static_assert(int(Interpolation::Nearest) == int(fb::Interpolation::Nearest) && int(Interpolation::Bilinear) == int(fb::Interpolation::Bilinear) &&
+                int(Interpolation::Bicubic) == int(fb::Interpolation::Bicubic) && int(Interpolation::Lanczos) == int(fb::Interpolation::Lanczos) &&
+                int(Interpolation::Box) == int(fb::Interpolation::Box) && int(Interpolation::Hamming) == int(fb::Interpolation::Hamming));
+  result->interpolation = static_cast<fb::Interpolation>(config.preprocess.interpolation);
+  result->crop_rounding = config.preprocess.cropRounding == CropRounding::HalfToEven ? fb::CropRounding::HalfToEven : fb::CropRounding::Floor;
+  result->rescale = config.preprocess.rescale == Rescale::Divide255 ? fb::Rescale::Divide255 : fb::Rescale::Multiply255;
+  result->mean = convert<float>(config.preprocess.mean);
+  result->std = convert<float>(config.preprocess.std);
+  return result;
+}
+
+static std::unique_ptr<fb::ModelT> model(const Contents &contents) {
+  const ModelConfig &config = contents.config;
+  auto result = std::make_unique<fb::ModelT>();
+  result->name = config.name;
+  result->config = printConfig(config);
+  result->channels = config.inChannels;
+  result->height = config.imageHeight;
+  result->width = config.imageWidth;
+  result->preprocess = preprocess(config);
+  result->labels = config.labels;
+  result->parameters = contents.parameters;
+  result->flop_per_image = nominalFlopPerImage(config);
+  return result;
+}
+
+static std::unique_ptr<fb::SchemeT> scheme(const Scheme &from) {
+  auto result = std::make_unique<fb::SchemeT>();
+  result->name = from.name;
+  result->ignored = from.ignored;
+  for (const FileTensor &tensor : from.tensors) {
+    auto entry = std::make_unique<fb::FileTensorT>();
+    entry->names = tensor.names;
+    entry->shape = convert<uint64_t>(tensor.shape);
+    entry->sliceable = tensor.sliceable;
+    result->tensors.push_back(std::move(entry));
+  }
+  return result;
+}
+
+static std::unique_ptr<fb::SourceT> source(const Source &from) {
+  auto result = std::make_unique<fb::SourceT>();
+  result->name = from.name;
+  result->shape = convert<uint64_t>(from.shape);
+  for (const SourceView &view : from.views) {
+    auto entry = std::make_unique<fb::SourceViewT>();
+    entry->tensor = view.tensor;
+    entry->offset = view.offset;
+    entry->strides = view.strides;
+    result->views.push_back(std::move(entry));
+  }
+  return result;
+}
+
+static std::unique_ptr<fb::KernelT> kernel(const plan::Kernel &from) {
+  auto result = std::make_unique<fb::KernelT>();
+  result->symbol = from.symbol;
+  result->kind = from.kind;
+  result->schedule = from.schedule;
+  result->scratch_bytes = from.scratchBytes;
+  result->rows_per_image = from.rowsPerImage;
+  result->rows_per_task = from.rowsPerTask;
+  result->column_tasks = from.columnTasks;
+  return result;
+}
+
+static fb::BufferKind kind(plan::BufferKind kind) {
+  switch (kind) {
+  case plan::BufferKind::Input:
+    return fb::BufferKind::Input;
+  case plan::BufferKind::Output:
+    return fb::BufferKind::Output;
+  case plan::BufferKind::Arena:
+    return fb::BufferKind::Arena;
+  case plan::BufferKind::Weight:
+    return fb::BufferKind::Weight;
+  }
+  llvm_unreachable("all kinds are mapped");
+}
+
+/// `firstKernel`: where this program's kernels begin among the target's.
+static std::unique_ptr<fb::ProgramT> program(const plan::Program &from, uint32_t firstKernel, const llvm::StringMap<uint32_t> &weights) {
+  auto result = std::make_unique<fb::ProgramT>();
+  result->name = from.name;
+  for (const plan::Buffer &buffer : from.buffers) {
+    auto entry = std::make_unique<fb::BufferT>();
+    entry->name = buffer.name;
+    entry->kind = kind(buffer.kind);
+    entry->shape = convert<uint64_t>(buffer.shape);
+    if (buffer.kind == plan::BufferKind::Weight)
+      entry->weight = weights.at(buffer.name);
+    else
+      entry->bytes_per_image = buffer.bytesPerImage;
+    if (buffer.kind == plan::BufferKind::Arena)
+      entry->offset_per_image = buffer.offsetPerImage;
+    result->buffers.push_back(std::move(entry));
+  }
+  for (const plan::Launch &launch : from.launches) {
+    auto entry = std::make_unique<fb::LaunchT>();
+    entry->name = launch.name;
+    entry->kernel = firstKernel + launch.kernel;
+    entry->operands = launch.operands;
+    entry->results = launch.results;
+    entry->flop_per_image = launch.flopPerImage;
+    result->launches.push_back(std::move(entry));
+  }
+  result->inputs = from.inputs;
+  result->outputs = from.outputs;
+  result->arena_bytes_per_image = from.arenaBytesPerImage;
+  result->group_images = from.groupImages;
+  return result;
+}
+
+static std::unique_ptr<fb::TargetT> target(const Contents &contents, const Layout &layout, size_t index) {
+  const Target &from = contents.targets[index];
+  auto result = std::make_unique<fb::TargetT>();
+  result->name = from.name;
+  result->triple = from.machine.triple;
+  result->cpu = from.machine.cpu;
+  result->features = from.machine.features;
+  result->code = section(layout.code[index]);
+
+  llvm::StringMap<uint32_t> sourceIndex, weightIndex;
+  for (const Source &entry : contents.naming.sources) {
+    sourceIndex[entry.name] = result->sources.size();
+    result->sources.push_back(source(entry));
+  }
+  for (auto [i, binding] : llvm::enumerate(from.bindings)) {
+    auto entry = std::make_unique<fb::PackedWeightT>();
+    entry->name = binding.name;
+    entry->offset = layout.weightOffsets[index][i];
+    entry->size = binding.bytes;
+    entry->hash = layout.weightHashes[index][i];
+    entry->bind_symbol = binding.symbol;
+    for (const std::string &name : binding.sources)
+      entry->sources.push_back(sourceIndex.at(name));
+    entry->scratch_bytes = binding.scratchBytes;
+    weightIndex[binding.name] = i;
+    result->weights.push_back(std::move(entry));
+  }
+  for (const plan::Program &entry : from.programs) {
+    result->programs.push_back(program(entry, result->kernels.size(), weightIndex));
+    for (const plan::Kernel &used : entry.kernels)
+      result->kernels.push_back(kernel(used));
+  }
+  if (!layout.external)
+    result->weight_data = section(layout.weights[index]);
+  result->weights_bytes = layout.weights[index].size;
+  return result;
+}
+
+std::string artifact::makeManifest(const Contents &contents, const Layout &layout) {
+  fb::ManifestT manifest;
+  manifest.producer = "vitc " VITC_VERSION;
+  manifest.abi_version = vitrt::kAbiVersion;
+  manifest.model = model(contents);
+  for (const Scheme &entry : contents.naming.schemes)
+    manifest.schemes.push_back(scheme(entry));
+  for (size_t i = 0; i < contents.targets.size(); ++i)
+    manifest.targets.push_back(target(contents, layout, i));
+  flatbuffers::FlatBufferBuilder builder;
+  // A field that happens to be 0 takes its place too: the size must not depend on offsets and hashes.
+  builder.ForceDefaults(true);
+  fb::FinishManifestBuffer(builder, fb::Manifest::Pack(builder, &manifest));
+  return std::string(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize());
+}
+
+Layout artifact::layOut(const Contents &contents, bool external) {
+  Layout layout;
+  layout.external = external;
+  for (const Target &target : contents.targets) {
+    layout.code.push_back({0, target.code.size(), vitrt::hashBytes(target.code.data(), target.code.size())});
+    uint64_t size = 0;
+    std::vector<uint64_t> &offsets = layout.weightOffsets.emplace_back();
+    for (const Binding &binding : target.bindings) {
+      offsets.push_back(size);
+      size = vitrt::alignTo(size + binding.bytes, vitrt::kBufferAlignment);
+    }
+    layout.weightHashes.emplace_back(target.bindings.size());
+    layout.weights.push_back({0, size, 0});
+  }
+  layout.manifestSize = makeManifest(contents, layout).size();
+  uint64_t end = sizeof(vitrt::FileHeader) + layout.manifestSize;
+  auto place = [&](SectionLayout &section) {
+    section.offset = vitrt::alignTo(end, vitrt::kSectionAlignment);
+    end = section.offset + section.size;
+  };
+  llvm::for_each(layout.code, place);
+  if (!external)
+    llvm::for_each(layout.weights, place);
+  layout.fileSize = end;
+  return layout;
+}

@@ -1,0 +1,160 @@
+//===- BuildProgram.cpp - from launches to buffers and their order ----------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/plan/Plan.h"
+#include "dialects/kernel/KernelDialect.h"
+#include "dialects/vit/LayerName.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace mlir;
+using namespace vitc;
+using namespace vitc::plan;
+
+static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// Nominal floating-point operations of an image: two for each multiply-add of the launch's products.
+static int64_t flopOf(Operation *launch) {
+  auto rowsOf = [](Value value) {
+    ArrayRef<int64_t> inner = typeOf(value).getShape().drop_front().drop_back();
+    return std::accumulate(inner.begin(), inner.end(), int64_t{1}, std::multiplies<>());
+  };
+  auto product = [&](Value result, int64_t depth) { return 2 * rowsOf(result) * typeOf(result).getShape().back() * depth; };
+  if (auto gemm = dyn_cast<kernel::GemmOp>(launch))
+    return product(gemm.getValue(), typeOf(gemm.getInput()).getShape().back());
+  if (auto patches = dyn_cast<kernel::PatchEmbedOp>(launch)) {
+    RankedTensorType images = typeOf(patches.getImages());
+    int64_t height = patches.getPatch()[0], width = patches.getPatch()[1];
+    int64_t count = (images.getDimSize(2) / height) * (images.getDimSize(3) / width);
+    return 2 * count * typeOf(patches.getValue()).getShape().back() * images.getDimSize(1) * height * width;
+  }
+  if (auto attention = dyn_cast<kernel::AttentionOp>(launch)) {
+    int64_t tokens = typeOf(attention.getValue()).getDimSize(1);
+    return 4 * tokens * tokens * typeOf(attention.getValue()).getDimSize(2);
+  }
+  return 0;
+}
+
+namespace {
+
+class ProgramBuilder {
+public:
+  explicit ProgramBuilder(func::FuncOp function) : function(function) { program.name = function.getName().str(); }
+
+  FailureOr<Program> build(function_ref<Kernel(Operation *)> kernelOf) {
+    for (auto [index, argument] : llvm::enumerate(function.getArguments()))
+      program.inputs.push_back(add(argument, ("input" + Twine(index)).str(), BufferKind::Input, -1));
+    auto results = cast<func::ReturnOp>(function.getBody().front().getTerminator()).getOperands();
+    for (Operation &op : function.getBody().front().without_terminator())
+      if (failed(addOperation(op, results, kernelOf)))
+        return failure();
+    for (Value result : results) {
+      auto found = bufferOf.find(result);
+      if (found == bufferOf.end() || program.buffers[found->second].kind != BufferKind::Output)
+        return function.emitError() << "returns a value that no launch computes";
+      program.outputs.push_back(found->second);
+      program.buffers[found->second].lastLaunch = program.launches.size();
+    }
+    program.arenaBytesPerImage = assignOffsets(program.buffers);
+    program.groupImages = groupImages();
+    return std::move(program);
+  }
+
+private:
+  uint32_t add(Value value, const Twine &name, BufferKind kind, int64_t launch) {
+    Buffer buffer;
+    buffer.name = name.str();
+    buffer.kind = kind;
+    RankedTensorType type = typeOf(value);
+    buffer.shape.assign(type.getShape().begin() + (kind == BufferKind::Weight ? 0 : 1), type.getShape().end());
+    buffer.bytesPerImage = sizeof(float);
+    for (int64_t extent : buffer.shape)
+      buffer.bytesPerImage *= extent;
+    buffer.firstLaunch = buffer.lastLaunch = launch;
+    program.buffers.push_back(std::move(buffer));
+    return bufferOf[value] = program.buffers.size() - 1;
+  }
+
+  LogicalResult addOperation(Operation &op, ValueRange results, function_ref<Kernel(Operation *)> kernelOf) {
+    if (auto weight = dyn_cast<kernel::WeightOp>(op)) {
+      // Two uses of one binding share one buffer.
+      auto [known, isNew] = weights.try_emplace(weight.getBinding(), 0);
+      if (isNew)
+        known->second = add(weight.getValue(), weight.getBinding(), BufferKind::Weight, -1);
+      bufferOf[weight.getValue()] = known->second;
+      return success();
+    }
+    if (!kernel::isLaunch(&op))
+      return op.emitError() << "'" << op.getName() << "' cannot be planned: it is neither a launch nor a weight";
+    int64_t index = program.launches.size();
+    Launch launch;
+    launch.name = vit::layerName(op.getLoc()).str();
+    launch.kernel = kernelIndex(kernelOf(&op));
+    launch.results = op.getNumResults();
+    launch.flopPerImage = flopOf(&op);
+    for (Value operand : op.getOperands()) {
+      launch.operands.push_back(bufferOf.at(operand));
+      program.buffers[launch.operands.back()].lastLaunch = index;
+    }
+    for (Value result : op.getResults()) {
+      bool returned = llvm::is_contained(results, result);
+      launch.operands.push_back(inPlaceBuffer(op, result, returned, index).value_or(~0u));
+      if (launch.operands.back() == ~0u)
+        launch.operands.back() = add(result, launch.name, returned ? BufferKind::Output : BufferKind::Arena, index);
+    }
+    program.launches.push_back(std::move(launch));
+    return success();
+  }
+
+  /// A product may write over its residual if nothing reads that later.
+  std::optional<uint32_t> inPlaceBuffer(Operation &op, Value result, bool returned, int64_t index) {
+    auto gemm = dyn_cast<kernel::GemmOp>(op);
+    if (!gemm || !gemm.getResidual() || returned)
+      return std::nullopt;
+    uint32_t buffer = bufferOf.at(gemm.getResidual());
+    bool readLater = llvm::any_of(gemm.getResidual().getUsers(), [&](Operation *user) { return user != &op && op.isBeforeInBlock(user); });
+    if (program.buffers[buffer].kind != BufferKind::Arena || readLater || gemm.getInput() == gemm.getResidual())
+      return std::nullopt;
+    return bufferOf[result] = buffer;
+  }
+
+  uint32_t kernelIndex(const Kernel &kernel) {
+    auto [known, isNew] = kernels.try_emplace(kernel.symbol, program.kernels.size());
+    if (isNew)
+      program.kernels.push_back(kernel);
+    return known->second;
+  }
+
+  /// Small images travel together until a group has about as many tokens as one 224-pixel image of a /16 model, so that a product's row block is full.
+  int64_t groupImages() const {
+    int64_t tokens = 1;
+    for (const Buffer &buffer : program.buffers)
+      if (buffer.kind == BufferKind::Arena && buffer.shape.size() == 2)
+        tokens = std::max(tokens, buffer.shape[0]);
+    return std::clamp<int64_t>((197 + tokens / 2) / tokens, 1, 16);
+  }
+
+  func::FuncOp function;
+  Program program;
+  llvm::DenseMap<Value, uint32_t> bufferOf;
+  llvm::StringMap<uint32_t> weights, kernels;
+};
+
+} // namespace
+
+FailureOr<Program> plan::buildProgram(func::FuncOp function, function_ref<Kernel(Operation *)> kernelOf) {
+  FailureOr<Program> program = ProgramBuilder(function).build(kernelOf);
+  if (failed(program))
+    return failure();
+  if (std::string wrong = verify(*program); !wrong.empty())
+    return function.emitError() << "its plan is inconsistent: " << wrong;
+  return program;
+}

@@ -1,0 +1,77 @@
+//===- Plan.h - memory and launches of a program ------------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+//
+// The plan is data: what buffers there are and where they lie, and which kernel runs when on which of them. The tables mirror
+// runtime/artifact/vitx.fbs, whose comments define each field.
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_PLAN_PLAN_H
+#define VITC_COMPILER_PLAN_PLAN_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <string>
+#include <vector>
+
+namespace vitc::plan {
+
+enum class BufferKind { Input, Output, Arena, Weight };
+
+struct Buffer {
+  std::string name;
+  BufferKind kind = BufferKind::Arena;
+  std::vector<int64_t> shape;   ///< of one image without the batch axis; of a weight, packed
+  int64_t offsetPerImage = 0;   ///< bytes, arena only
+  int64_t bytesPerImage = 0;    ///< bytes; of a weight, its size
+  int64_t firstLaunch = 0;      ///< the launch that writes it (-1: the caller)
+  int64_t lastLaunch = 0;       ///< the last that reads it
+};
+
+struct Kernel {
+  std::string symbol, kind, schedule;
+  int64_t scratchBytes = 0;
+  int64_t rowsPerImage = 1, rowsPerTask = 1, columnTasks = 1;
+
+  int64_t tasks(int64_t images) const { return (images * rowsPerImage + rowsPerTask - 1) / rowsPerTask * columnTasks; }
+};
+
+struct Launch {
+  std::string name;
+  uint32_t kernel = 0;
+  std::vector<uint32_t> operands; ///< buffers; inputs first, results last
+  uint32_t results = 1;
+  int64_t flopPerImage = 0;
+};
+
+struct Program {
+  std::string name;
+  std::vector<Buffer> buffers;
+  std::vector<Kernel> kernels;
+  std::vector<Launch> launches;
+  std::vector<uint32_t> inputs, outputs;
+  int64_t arenaBytesPerImage = 0;
+  int64_t groupImages = 1;
+};
+
+/// Plans `function`, whose operations are launches and kernel.weight only. `kernelOf` names the generated kernel of each launch; launches that share one
+/// return the same symbol.
+mlir::FailureOr<Program> buildProgram(mlir::func::FuncOp function, llvm::function_ref<Kernel(mlir::Operation *)> kernelOf);
+
+/// Gives each arena buffer an offset such that buffers alive at the same launch do not overlap; returns the arena's bytes an image.
+int64_t assignOffsets(std::vector<Buffer> &buffers);
+
+/// Checks what the runtime relies on: indices, ranges, a write before each read, no overlap of live buffers except a result that takes its residual's
+/// place. Returns an empty string, or what is wrong.
+std::string verify(const Program &program);
+
+/// For people: launches with their kernels, buffers with their lifetimes.
+void print(const Program &program, llvm::raw_ostream &os);
+
+} // namespace vitc::plan
+
+#endif // VITC_COMPILER_PLAN_PLAN_H

@@ -1,0 +1,121 @@
+//===- TransformPasses.td - passes on the vit and kernel dialects -------------------*- tablegen -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_TRANSFORMS_TRANSFORMPASSES_TD
+#define VITC_COMPILER_TRANSFORMS_TRANSFORMPASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def VitDecompose : Pass<"vit-decompose"> {
+  let summary = "split attention and mlp into the products and row operations they stand for";
+  let description = [{
+    ```mlir
+    %1 = vit.attention %0 qkv(%w, %b) proj(%pw, %pb) {heads = 3, scale = 0.125}
+    // ->
+    %2 = vit.linear %0, %w bias(%b)
+    %3 = vit.sdpa %2 {heads = 3, scale = 0.125}
+    %1 = vit.linear %3, %pw bias(%pb)
+    ```
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"decomposed", "decomposed", "composite operations split">];
+}
+
+def VitFoldLayerScale : Pass<"vit-fold-layer-scale"> {
+  let summary = "fold LayerScale's gamma into the product before it";
+  let description = [{
+    gamma o (x W' + b) = x (gamma o W)' + gamma o b (Touvron et al. 2021, equation 2). For inference only: a training program needs gamma's own gradient.
+    ```mlir
+    %1 = vit.linear %0, %w bias(%b)
+    %2 = vit.residual %x, %1 gamma(%g)
+    // ->
+    %ws = vit.scale %w by %g {axis = 0}
+    %bs = vit.scale %b by %g {axis = 0}
+    %1 = vit.linear %0, %ws bias(%bs)
+    %2 = vit.residual %x, %1
+    ```
+    Reports each fold, done or missed and why, as a remark of category "fold".
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"folded", "folded", "gammas folded">, Statistic<"missed", "missed", "gammas left">];
+}
+
+def VitFoldNormalize : Pass<"vit-fold-normalize"> {
+  let summary = "fold LayerNorm's gain and shift into the products that read it";
+  let description = [{
+    (g o n + s) W' + b = n (W diag(g))' + (b + W s). For inference only. The normalization that is left has no vectors to read.
+    ```mlir
+    %1 = vit.normalize %0 gain(%g) shift(%s)
+    %2 = vit.linear %1, %w bias(%b)
+    // ->
+    %1 = vit.normalize %0
+    %wg = vit.scale %w by %g {axis = 1}
+    %ws = vit.matvec %w, %s
+    %bs = vit.add %b, %ws
+    %2 = vit.linear %1, %wg bias(%bs)
+    ```
+    Reports each fold, done or missed and why, as a remark of category "fold".
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"folded", "folded", "normalizations folded">, Statistic<"missed", "missed", "normalizations left">];
+}
+
+def VitFuseEpilogue : Pass<"vit-fuse-epilogue"> {
+  let summary = "compute an activation or a residual sum in the product before it";
+  let description = [{
+    ```mlir
+    %1 = vit.linear %0, %w bias(%b)
+    %2 = vit.activation %1 {kind = #vit.activation<gelu_erf>}
+    %3 = vit.linear %2, %v bias(%c)
+    %4 = vit.residual %x, %3
+    // ->
+    %2 = vit.linear %0, %w bias(%b) {activation = #vit.activation<gelu_erf>}
+    %4 = vit.linear %2, %v bias(%c) residual(%x)
+    ```
+    Reports each fusion, done or missed and why, as a remark of category "fusion".
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"fused", "fused", "operations fused into a product">, Statistic<"missed", "missed", "operations left alone">];
+}
+
+def KernelSchedule : Pass<"kernel-schedule"> {
+  let summary = "choose how each launch is tiled, and pack its weights accordingly";
+  let description = [{
+    Attaches a schedule to each launch that has none, by the vector registers of the target, and puts a `kernel.pack` before each product's weight.
+    ```mlir
+    %1 = kernel.gemm %0, %w : tensor<?x197x192xf32>, tensor<768x192xf32> -> tensor<?x197x768xf32>
+    // ->
+    %p = kernel.pack %w : tensor<768x192xf32> -> tensor<1x12x192x64xf32>
+    %1 = kernel.gemm %0, %p {schedule = #kernel.gemm_schedule<rows = 6, columns = 64, ...>}
+    ```
+  }];
+  let dependentDialects = ["::vitc::kernel::KernelDialect"];
+  let options = [Option<"vectorLanes", "vector-lanes", "int64_t", "16", "f32 lanes of a vector register: 16, 8 or 4">];
+}
+
+def KernelOutlineBinding : Pass<"kernel-outline-binding", "::mlir::ModuleOp"> {
+  let summary = "move what is computed from weights alone into bindings";
+  let description = [{
+    ```mlir
+    %w = vit.weight @head.weight : tensor<10x64xf32>
+    %p = kernel.pack %w : tensor<10x64xf32> -> tensor<1x1x64x64xf32>
+    %1 = kernel.gemm %0, %p
+    // ->
+    kernel.binding @head.weight.packed [@head.weight] {
+    ^bb0(%w: tensor<10x64xf32>):
+      %p = kernel.pack %w : tensor<10x64xf32> -> tensor<1x1x64x64xf32>
+      kernel.yield %p : tensor<1x1x64x64xf32>
+    }
+    %p = kernel.weight @head.weight.packed : tensor<1x1x64x64xf32>
+    %1 = kernel.gemm %0, %p
+    ```
+  }];
+  let dependentDialects = ["::vitc::kernel::KernelDialect"];
+  let statistics = [Statistic<"bindings", "bindings", "packed weights">];
+}
+
+#endif // VITC_COMPILER_TRANSFORMS_TRANSFORMPASSES_TD
