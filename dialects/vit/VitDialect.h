@@ -17,6 +17,10 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+namespace mlir {
+class PatternRewriter;
+} // namespace mlir
+
 namespace vitc::vit {
 
 /// The constraints of VitDialect.td on an operand's type. A weight is static; of an activation only axis 0, the batch, may be dynamic. No axis is empty.

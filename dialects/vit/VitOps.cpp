@@ -10,6 +10,7 @@
 #include "dialects/vit/VitDialect.h"
 
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace vitc::vit;

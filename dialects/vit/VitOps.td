@@ -76,6 +76,7 @@ def Vit_NormalizeOp : Vit_ReferenceOp<"normalize", [AttrSizedOperandSegments, Al
   let assemblyFormat = [{
     $input (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)? attr-dict `:` type($input)
   }];  let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
@@ -98,6 +99,7 @@ def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
     `:` type($input) `,` type($weight) `->` type($value)
   }];
   let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def Vit_ActivationOp : Vit_ReferenceOp<"activation", [AllTypesMatch<["input", "value"]>]> {

@@ -46,7 +46,7 @@ def Vit_ConcatOp : Vit_ReferenceOp<"concat"> {
   let assemblyFormat = "$parts attr-dict `:` functional-type($parts, $value)";
   let hasVerifier = 1;
   let hasFolder = 1;
-  let hasCanonicalizer = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def Vit_ReshapeOp : Vit_ReferenceOp<"reshape"> {
@@ -60,6 +60,7 @@ def Vit_ReshapeOp : Vit_ReferenceOp<"reshape"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def Vit_ScaleOp : Vit_ReferenceOp<"scale", [AllTypesMatch<["input", "value"]>]> {
@@ -113,8 +114,7 @@ def Vit_MatvecOp : Vit_ReferenceOp<"matvec"> {
   let results = (outs Vit_Weight:$value);
   let assemblyFormat = "$matrix `,` $vector attr-dict `:` type($matrix) `,` type($vector) `->` type($value)";
   let hasVerifier = 1;
-  let hasFolder = 1;
-  let hasCanonicalizer = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def Vit_SliceRowsOp : Vit_ReferenceOp<"slice_rows"> {
@@ -129,6 +129,7 @@ def Vit_SliceRowsOp : Vit_ReferenceOp<"slice_rows"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 #endif // VITC_DIALECTS_VIT_VITWEIGHTOPS_TD

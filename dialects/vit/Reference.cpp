@@ -1,0 +1,261 @@
+//===- Reference.cpp - reference lowerings of the model's operations ----------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The formulas are those of the operations' descriptions in VitOps.td, accumulated in f32.
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "dialects/vit/ReferenceBuilder.h"
+#include "dialects/vit/VitDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+using namespace mlir;
+using namespace vitc::vit;
+
+using Lowered = FailureOr<SmallVector<Value>>;
+
+
+//===--------------------------------------------------------------------------------------===//
+// From an image to tokens
+//===--------------------------------------------------------------------------------------===//
+
+Lowered PatchifyOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getImages());
+  ArrayRef<int64_t> images = shapeOf(getImages()), kernel = shapeOf(getKernel());
+  int64_t height = kernel[2], width = kernel[3];
+  SmallVector<int64_t> grid{images[0], images[2] / height, images[3] / width, kernel[0]};
+  // Loops: image, patch row, patch column, output | channel, row and column within the patch.
+  AffineExpr image = b.axis(0), output = b.axis(3), channel = b.axis(4);
+  AffineExpr y = b.axis(1) * height + b.axis(5), x = b.axis(2) * width + b.axis(6);
+  Value products = b.reduce(grid, 3, 0.0, {{getImages(), {image, channel, y, x}}, {getKernel(), {output, channel, b.axis(5), b.axis(6)}}},
+                            [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  if (getBias())
+    products = b.compute(grid, {{products, b.axes(4)}, {getBias(), {b.axis(3)}}}, [](ArrayRef<Scalar> x) { return x[0] + x[1]; });
+  return SmallVector<Value>{b.reshape(products, shapeOf(getTokens()))};
+}
+
+Lowered EmbedOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getPatches());
+  ArrayRef<int64_t> tokens = shapeOf(getTokens()), patches = shapeOf(getPatches());
+  Value result = b.empty(tokens);
+  int64_t row = 0;
+  // Writes rows [row, row + count) of every image: those of `part`, read at `at`, plus their positions from `firstPosition` on, if they have any.
+  auto append = [&](Value part, SmallVector<AffineExpr> at, int64_t count, std::optional<int64_t> firstPosition) {
+    SmallVector<Read> reads{{part, std::move(at)}};
+    if (firstPosition)
+      reads.push_back({getPosition(), {b.axis(1) + *firstPosition, b.axis(2)}});
+    Value rows = b.compute({tokens[0], count, tokens[2]}, reads, [](ArrayRef<Scalar> x) { return x.size() == 2 ? x[0] + x[1] : x[0]; });
+    result = b.insert(rows, result, {0, row, 0});
+    row += count;
+  };
+  for (Value prefix : getPrefix())
+    append(prefix, b.axes(2, 1), shapeOf(prefix)[0], getPosition() && !getPatchesOnly() ? std::optional(row) : std::nullopt);
+  append(getPatches(), b.axes(3), patches[1], getPosition() ? std::optional(getPatchesOnly() ? 0 : row) : std::nullopt);
+  return SmallVector<Value>{result};
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Blocks
+//===--------------------------------------------------------------------------------------===//
+
+/// Each row (last axis) of `input` normalized; in two passes, because E[x^2] - E[x]^2 loses the digits of a small variance.
+static Value normalize(ReferenceBuilder &b, Value input, Value gain, Value shift, NormKind kind, double eps) {
+  ArrayRef<int64_t> shape = shapeOf(input);
+  unsigned last = shape.size() - 1;
+  double width = shape.back();
+  Read whole{input, b.axes(last + 1)};
+  if (kind == NormKind::Layer) {
+    Value sums = b.reduce(shape.drop_back(), 1, 0.0, {whole}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
+    Value centred = b.compute(shape, {whole, {sums, b.axes(last)}}, [&](ArrayRef<Scalar> x) { return x[0] - x[1] / width; });
+    whole.tensor = centred;
+  }
+  Value squares = b.reduce(shape.drop_back(), 1, 0.0, {whole}, [](ArrayRef<Scalar> x) { return x[1] + x[0] * x[0]; });
+  SmallVector<Read> reads{whole, {squares, b.axes(last)}};
+  if (gain)
+    reads.push_back({gain, {b.axis(last)}});
+  if (shift)
+    reads.push_back({shift, {b.axis(last)}});
+  return b.compute(shape, reads, [&](ArrayRef<Scalar> x) {
+    Scalar value = x[0] / sqrt(x[1] / width + eps);
+    value = gain ? value * x[2] : value;
+    return shift ? value + x.back() : value;
+  });
+}
+
+static Scalar sigmoid(Scalar x) { return 1.0 / (exp(-x) + 1.0); }
+
+static Scalar activate(Activation kind, Scalar x) {
+  switch (kind) {
+  case Activation::None:
+    return x;
+  case Activation::Relu:
+    return max(x, x.constant(0.0));
+  case Activation::GeluErf:
+    return x * 0.5 * (erf(x * (1.0 / std::numbers::sqrt2)) + 1.0);
+  case Activation::GeluTanh:
+    return x * 0.5 * (tanh((x + x * x * x * 0.044715) * std::sqrt(2.0 * std::numbers::inv_pi)) + 1.0);
+  case Activation::QuickGelu:
+    return x * sigmoid(x * 1.702);
+  case Activation::Silu:
+    return x * sigmoid(x);
+  case Activation::Tanh:
+    return tanh(x);
+  case Activation::Sigmoid:
+    return sigmoid(x);
+  }
+  llvm_unreachable("an activation without a formula");
+}
+
+/// qkv [B, T, 3 h d] as [B, T, 3, h, d].
+static Value splitHeads(ReferenceBuilder &b, Value qkv, int64_t heads) {
+  ArrayRef<int64_t> shape = shapeOf(qkv);
+  return b.reshape(qkv, {shape[0], shape[1], 3, heads, shape[2] / (3 * heads)});
+}
+
+Lowered NormalizeOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getInput());
+  return SmallVector<Value>{normalize(b, getInput(), getGain(), getShift(), getKind(), getEps().convertToFloat())};
+}
+
+Lowered LinearOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getInput());
+  ArrayRef<int64_t> shape = shapeOf(getValue());
+  unsigned rank = shape.size();
+  SmallVector<AffineExpr> row = b.axes(rank - 1);
+  row.push_back(b.axis(rank));
+  Value products = b.reduce(shape, 1, 0.0, {{getInput(), row}, {getWeight(), {b.axis(rank - 1), b.axis(rank)}}},
+                            [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  if (!getBias() && !getResidual() && getActivation() == Activation::None)
+    return SmallVector<Value>{products};
+  SmallVector<Read> reads{{products, b.axes(rank)}};
+  if (getBias())
+    reads.push_back({getBias(), {b.axis(rank - 1)}});
+  if (getResidual())
+    reads.push_back({getResidual(), b.axes(rank)});
+  return SmallVector<Value>{b.compute(shape, reads, [&](ArrayRef<Scalar> x) {
+    Scalar value = activate(getActivation(), getBias() ? x[0] + x[1] : x[0]);
+    return getResidual() ? x.back() + value : value;
+  })};
+}
+
+Lowered ActivationOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getInput());
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  return SmallVector<Value>{b.compute(shape, {{getInput(), b.axes(shape.size())}}, [&](ArrayRef<Scalar> x) { return activate(getKind(), x[0]); })};
+}
+
+Lowered MulOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getLhs());
+  ArrayRef<int64_t> shape = shapeOf(getLhs());
+  return SmallVector<Value>{b.compute(shape, {{getLhs(), b.axes(shape.size())}, {getRhs(), b.axes(shape.size())}},
+                                      [](ArrayRef<Scalar> x) { return x[0] * x[1]; })};
+}
+
+Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getQkv());
+  Value qkv = splitHeads(b, getQkv(), getHeads());
+  ArrayRef<int64_t> split = shapeOf(qkv);
+  int64_t batch = split[0], tokens = split[1], heads = split[3], width = split[4];
+  SmallVector<int64_t> square{batch, heads, tokens, tokens}, rows{batch, heads, tokens};
+  double scale = getScale().convertToFloat();
+  // Loops of the scores: image, head, query, key | element.
+  AffineExpr image = b.axis(0), head = b.axis(1), query = b.axis(2), key = b.axis(3), element = b.axis(4);
+  Value scores = b.reduce(square, 1, 0.0,
+                          {{qkv, {image, query, b.constant(0), head, element}}, {qkv, {image, key, b.constant(1), head, element}}},
+                          [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  SmallVector<Read> reads{{scores, b.axes(4)}};
+  if (getBias())
+    reads.push_back({getBias(), {head, query, key}});
+  scores = b.compute(square, reads, [&](ArrayRef<Scalar> x) { return x.size() == 2 ? x[0] * scale + x[1] : x[0] * scale; });
+  Value maxima = b.reduce(rows, 1, -std::numeric_limits<double>::infinity(), {{scores, b.axes(4)}},
+                          [](ArrayRef<Scalar> x) { return max(x[1], x[0]); });
+  Value powers = b.compute(square, {{scores, b.axes(4)}, {maxima, b.axes(3)}}, [](ArrayRef<Scalar> x) { return exp(x[0] - x[1]); });
+  Value sums = b.reduce(rows, 1, 0.0, {{powers, b.axes(4)}}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
+  Value shares = b.compute(square, {{powers, b.axes(4)}, {sums, b.axes(3)}}, [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
+  // Loops of the result: image, query, head, element | key.
+  AffineExpr of = b.axis(4);
+  Value mixed = b.reduce({batch, tokens, heads, width}, 1, 0.0,
+                         {{shares, {b.axis(0), b.axis(2), b.axis(1), of}}, {qkv, {b.axis(0), of, b.constant(2), b.axis(2), b.axis(3)}}},
+                         [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  return SmallVector<Value>{b.reshape(mixed, shapeOf(getValue()))};
+}
+
+Lowered HeadNormalizeOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getQkv());
+  Value qkv = splitHeads(b, getQkv(), getHeads());
+  SmallVector<int64_t> part(shapeOf(qkv));
+  part[2] = 1;
+  double eps = getEps().convertToFloat();
+  Value query = normalize(b, b.slice(qkv, {0, 0, 0, 0, 0}, part), getQGain(), getQShift(), getKind(), eps);
+  Value key = normalize(b, b.slice(qkv, {0, 0, 1, 0, 0}, part), getKGain(), getKShift(), getKind(), eps);
+  Value result = b.insert(key, b.insert(query, qkv, {0, 0, 0, 0, 0}), {0, 0, 1, 0, 0});
+  return SmallVector<Value>{b.reshape(result, shapeOf(getValue()))};
+}
+
+Lowered RotaryOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getQkv());
+  Value qkv = splitHeads(b, getQkv(), getHeads());
+  ArrayRef<int64_t> split = shapeOf(qkv);
+  int64_t prefix = getPrefix(), patches = split[1] - prefix, heads = split[3], width = split[4];
+  // The head's axis as pairs: [d/2, 2] interleaved, [2, d/2] in halves. The other of a pair is 1 - i on the axis of length 2.
+  bool interleaved = getLayout() == RotaryLayout::Interleaved;
+  std::array<int64_t, 2> pairs = interleaved ? std::array{width / 2, int64_t(2)} : std::array{int64_t(2), width / 2};
+  unsigned pairAxis = interleaved ? 5 : 4;
+  SmallVector<int64_t> shape{split[0], patches, 2, heads, pairs[0], pairs[1]};
+  Value turned = b.slice(qkv, {0, prefix, 0, 0, 0}, {split[0], patches, 2, heads, width});
+  turned = b.reshape(turned, shape);
+
+  bool perHead = shapeOf(getSin()).size() == 3;
+  SmallVector<int64_t> table{patches, pairs[0], pairs[1]};
+  SmallVector<AffineExpr> tableAt{b.axis(1), b.axis(4), b.axis(5)};
+  if (perHead) {
+    table.insert(table.begin(), heads);
+    tableAt.insert(tableAt.begin(), b.axis(3));
+  }
+  SmallVector<AffineExpr> here = b.axes(6), other = here;
+  other[pairAxis] = 1 - other[pairAxis];
+  Value sin = b.reshape(getSin(), table), cos = b.reshape(getCos(), table);
+  turned = b.compute(shape, {{turned, here}, {turned, other}, {sin, tableAt}, {cos, tableAt}}, [&](ArrayRef<Scalar> x) {
+    ImplicitLocOpBuilder &scalars = *x[0].builder;
+    Value at = linalg::IndexOp::create(scalars, pairAxis);
+    Value first = arith::CmpIOp::create(scalars, arith::CmpIPredicate::eq, at, arith::ConstantIndexOp::create(scalars, 0));
+    Scalar turn{&scalars, arith::SelectOp::create(scalars, first, (-x[1]).value, x[1].value)};
+    return x[0] * x[3] + turn * x[2];
+  });
+  turned = b.reshape(turned, {split[0], patches, 2, heads, width});
+  return SmallVector<Value>{b.reshape(b.insert(turned, qkv, {0, prefix, 0, 0, 0}), shapeOf(getValue()))};
+}
+
+Lowered ResidualOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getSkip());
+  ArrayRef<int64_t> shape = shapeOf(getSkip());
+  unsigned rank = shape.size();
+  SmallVector<Read> reads{{getSkip(), b.axes(rank)}, {getBranch(), b.axes(rank)}};
+  if (getGamma())
+    reads.push_back({getGamma(), {b.axis(rank - 1)}});
+  return SmallVector<Value>{b.compute(shape, reads, [](ArrayRef<Scalar> x) { return x[0] + (x.size() == 3 ? x[2] * x[1] : x[1]); })};
+}
+
+//===--------------------------------------------------------------------------------------===//
+// From tokens to an answer
+//===--------------------------------------------------------------------------------------===//
+
+Lowered PoolOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getInput());
+  ArrayRef<int64_t> input = shapeOf(getInput()), result = shapeOf(getValue());
+  int64_t index = getIndex(), count = input[1] - index;
+  if (getKind() == Pool::Token)
+    return SmallVector<Value>{
+        b.compute(result, {{getInput(), {b.axis(0), b.constant(index), b.axis(1)}}}, [](ArrayRef<Scalar> x) { return x[0]; })};
+  Value rows = b.slice(getInput(), {0, index, 0}, {input[0], count, input[2]});
+  Value sums = b.reduce(result, 1, 0.0, {{rows, {b.axis(0), b.axis(2), b.axis(1)}}}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
+  return SmallVector<Value>{b.compute(result, {{sums, b.axes(2)}}, [&](ArrayRef<Scalar> x) { return x[0] / double(count); })};
+}
