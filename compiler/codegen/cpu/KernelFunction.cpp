@@ -109,8 +109,7 @@ Value less(ImplicitLocOpBuilder &b, Value lhs, Value rhs) { return arith::CmpIOp
 Value load(ImplicitLocOpBuilder &b, Value memref, ValueRange at) { return memref::LoadOp::create(b, memref, at); }
 void store(ImplicitLocOpBuilder &b, Value scalar, Value memref, ValueRange at) { memref::StoreOp::create(b, scalar, memref, at); }
 
-/// The mask of the first `count` of `lanes` lanes.
-static Value firstLanes(ImplicitLocOpBuilder &b, int64_t lanes, int64_t count) {
+Value firstLanes(ImplicitLocOpBuilder &b, int64_t lanes, int64_t count) {
   SmallVector<bool> bits(lanes);
   std::fill_n(bits.begin(), count, true);
   return arith::ConstantOp::create(b, DenseElementsAttr::get(VectorType::get({lanes}, b.getI1Type()), bits));

@@ -77,6 +77,9 @@ mlir::Value less(mlir::ImplicitLocOpBuilder &b, mlir::Value lhs, mlir::Value rhs
 mlir::Value load(mlir::ImplicitLocOpBuilder &b, mlir::Value memref, mlir::ValueRange at);
 void store(mlir::ImplicitLocOpBuilder &b, mlir::Value scalar, mlir::Value memref, mlir::ValueRange at);
 
+/// The mask of the first `count` of `lanes` lanes.
+mlir::Value firstLanes(mlir::ImplicitLocOpBuilder &b, int64_t lanes, int64_t count);
+
 /// `lanes` consecutive floats; with `count` < lanes only the first `count` are read, the rest are zero.
 mlir::Value loadVector(mlir::ImplicitLocOpBuilder &b, mlir::Value memref, mlir::ValueRange at, int64_t lanes, int64_t count);
 mlir::Value loadVector(mlir::ImplicitLocOpBuilder &b, mlir::Value memref, mlir::ValueRange at, int64_t lanes);

@@ -1,0 +1,297 @@
+//===- Attention.cpp - kernel.attention as machine code -----------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/Attention.h"
+#include "compiler/codegen/cpu/KernelFunction.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+namespace {
+
+/// Vectors [first, first + count * size) as `count` panels of `size` vectors.
+struct Panels {
+  int64_t first, count, size;
+};
+
+/// Emits attention of one shape. Names: T tokens, d width of a head, V lanes, R query rows at a time; a "block" is V tokens or V columns.
+class AttentionEmitter {
+public:
+  AttentionEmitter(ModuleOp module, kernel::AttentionOp op, StringRef symbol)
+      : f(module, symbol, op.getLoc()), b(f.b), tokens(cast<RankedTensorType>(op.getQkv().getType()).getDimSize(1)), heads(op.getHeads()),
+        width(cast<RankedTensorType>(op.getValue().getType()).getDimSize(2) / heads), lanes(op.getScheduleAttr().getVector()),
+        rows(std::min(op.getScheduleAttr().getRows(), tokens)), tokenBlocks(llvm::divideCeil(tokens, lanes)),
+        columnBlocks(llvm::divideCeil(width, lanes)), scale(op.getScale().convertToDouble()) {
+    // Accumulators that leave registers for the other operands: of 32 (AVX-512), of 16 (AVX2), of 16 without fused multiply-add.
+    panelVectors = std::max<int64_t>(1, (lanes >= 16 ? 24 : lanes >= 8 ? 12 : 8) / rows);
+    unsigned operand = 0;
+    qkv = f.rows(operand++, tokens, 3 * heads * width);
+    if (op.getBias())
+      bias = f.weight(operand++, {heads, tokens, tokens});
+    result = f.rows(operand, tokens, heads * width);
+    keys = allocate({tokenBlocks, width, lanes});
+    scores = allocate({rows, tokenBlocks * lanes});
+    // Rows of V that are not whole vectors are copied to where their last vector may be read to its end.
+    if (width % lanes != 0)
+      values = allocate({tokens, columnBlocks * lanes});
+  }
+
+  int64_t scratchBytes() const { return scratchSize; }
+
+  void emit() {
+    forLoop(b, f.begin, f.end, 1, [&](Value task) {
+      head = rem(b, task, heads);
+      firstRow = mul(b, div(b, task, heads), tokens);
+      queryColumn = mul(b, head, width);
+      keyColumn = add(b, queryColumn, heads * width);
+      valueColumn = add(b, queryColumn, 2 * heads * width);
+      transposeKeys();
+      if (values)
+        copyValues();
+      forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), rows, [&](Value query) {
+        // The last rows are shifted up to end with the last token; those computed twice get the same bits.
+        Value first = min(b, query, indexConstant(b, tokens - rows));
+        score(first);
+        SmallVector<Value> reciprocals = softmax(first);
+        weigh(first, reciprocals);
+      });
+    });
+  }
+
+private:
+  Value allocate(ArrayRef<int64_t> shape) {
+    int64_t offset = scratchSize;
+    scratchSize += llvm::alignTo(ShapedType::getNumElements(shape) * sizeof(float), 64);
+    return f.scratch(offset, shape);
+  }
+
+  Value token(Value index) { return add(b, firstRow, index); }
+
+  //===--- keys and values --------------------------------------------------------------===//
+
+  /// keys[t / V][k][t % V] = scale * K[t][k].
+  void transposeKeys() {
+    auto block = [&](Value tokenBlock, int64_t tokenCount) {
+      Value first = token(mul(b, tokenBlock, lanes));
+      auto columns = [&](Value column, int64_t columnCount) { transposeBlock(tokenBlock, first, tokenCount, column, columnCount); };
+      if (width >= lanes)
+        forLoop(b, indexConstant(b, 0), indexConstant(b, width / lanes * lanes), lanes, [&](Value column) { columns(column, lanes); });
+      if (width % lanes != 0)
+        columns(indexConstant(b, width / lanes * lanes), width % lanes);
+    };
+    if (tokens >= lanes)
+      forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / lanes), 1, [&](Value tokenBlock) { block(tokenBlock, lanes); });
+    if (tokens % lanes != 0)
+      block(indexConstant(b, tokens / lanes), tokens % lanes);
+  }
+
+  void transposeBlock(Value tokenBlock, Value firstToken, int64_t tokenCount, Value column, int64_t columnCount) {
+    Value zero = splat(b, 0, lanes), factor = splat(b, scale, lanes), from = add(b, keyColumn, column);
+    SmallVector<Value> block(lanes, zero);
+    for (int64_t t = 0; t < tokenCount; ++t) {
+      block[t] = loadVector(b, qkv, {add(b, firstToken, t), from}, lanes, columnCount);
+      if (scale != 1)
+        block[t] = mulf(b, block[t], factor);
+    }
+    transpose(block);
+    for (int64_t k = 0; k < columnCount; ++k)
+      storeVector(b, block[k], keys, {tokenBlock, add(b, column, k), indexConstant(b, 0)});
+  }
+
+  /// V vectors of V lanes: in the step of `half`, each 2 x 2 arrangement of half x half squares swaps its off-diagonal ones.
+  void transpose(SmallVectorImpl<Value> &block) {
+    for (int64_t half = lanes / 2; half >= 1; half /= 2) {
+      SmallVector<int64_t> upper, lower;
+      for (int64_t i = 0; i < lanes; ++i) {
+        upper.push_back(i & half ? lanes + i - half : i);
+        lower.push_back(i & half ? lanes + i : i + half);
+      }
+      for (int64_t i = 0; i < lanes; ++i) {
+        if (i & half)
+          continue;
+        Value x = block[i], y = block[i + half];
+        block[i] = vector::ShuffleOp::create(b, x, y, upper);
+        block[i + half] = vector::ShuffleOp::create(b, x, y, lower);
+      }
+    }
+  }
+
+  void copyValues() {
+    forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), 1, [&](Value t) {
+      for (int64_t column = 0; column < width; column += lanes) {
+        Value v = loadVector(b, qkv, {token(t), add(b, valueColumn, column)}, lanes, std::min(lanes, width - column));
+        storeVector(b, v, values, {t, indexConstant(b, column)});
+      }
+    });
+  }
+
+  //===--- products -----------------------------------------------------------------------===//
+
+  /// rows x size accumulators over `depth` steps: sum over k of left(r, k) * right(k, j), row by row.
+  SmallVector<Value> product(int64_t depth, int64_t size, function_ref<Value(int64_t r, Value k)> left, function_ref<Value(Value k, int64_t j)> right) {
+    SmallVector<Value> zeros(rows * size, splat(b, 0, lanes));
+    return forLoop(b, indexConstant(b, 0), indexConstant(b, depth), 1, zeros, [&](Value k, ValueRange sums) {
+      SmallVector<Value> columns, next;
+      for (int64_t j = 0; j < size; ++j)
+        columns.push_back(right(k, j));
+      for (int64_t r = 0; r < rows; ++r) {
+        Value x = broadcast(b, left(r, k), lanes);
+        for (int64_t j = 0; j < size; ++j)
+          next.push_back(fma(b, x, columns[j], sums[r * size + j]));
+      }
+      return next;
+    });
+  }
+
+  /// `vectors` in the fewest panels that fit the registers, as equal in size as can be.
+  SmallVector<Panels> split(int64_t vectors) const {
+    int64_t panels = llvm::divideCeil(vectors, panelVectors), size = vectors / panels, larger = vectors % panels;
+    SmallVector<Panels> result;
+    if (larger)
+      result.push_back({0, larger, size + 1});
+    result.push_back({larger * (size + 1), panels - larger, size});
+    return result;
+  }
+
+  /// scores[r][t] = Q[first + r] . keys[t].
+  void score(Value first) {
+    Value queryRow = token(first);
+    for (Panels panels : split(tokenBlocks))
+      forLoop(b, indexConstant(b, panels.first), indexConstant(b, panels.first + panels.count * panels.size), panels.size, [&](Value block) {
+        auto query = [&](int64_t r, Value k) { return load(b, qkv, {add(b, queryRow, r), add(b, queryColumn, k)}); };
+        auto key = [&](Value k, int64_t j) { return loadVector(b, keys, {add(b, block, j), k, indexConstant(b, 0)}, lanes); };
+        SmallVector<Value> sums = product(width, panels.size, query, key);
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t j = 0; j < panels.size; ++j)
+            storeVector(b, sums[r * panels.size + j], scores, {indexConstant(b, r), mul(b, add(b, block, j), lanes)});
+      });
+  }
+
+  /// result[first + r] = reciprocals[r] * sum over t of scores[r][t] V[t].
+  void weigh(Value first, ValueRange reciprocals) {
+    for (Panels panels : split(columnBlocks))
+      for (int64_t p = 0; p < panels.count; ++p) {
+        int64_t block = panels.first + p * panels.size;
+        auto weight = [&](int64_t r, Value t) { return load(b, scores, {indexConstant(b, r), t}); };
+        auto value = [&](Value t, int64_t j) {
+          int64_t column = (block + j) * lanes;
+          return values ? loadVector(b, values, {t, indexConstant(b, column)}, lanes)
+                        : loadVector(b, qkv, {token(t), add(b, valueColumn, column)}, lanes);
+        };
+        SmallVector<Value> sums = product(tokens, panels.size, weight, value);
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t j = 0; j < panels.size; ++j) {
+            int64_t column = (block + j) * lanes;
+            Value y = mulf(b, sums[r * panels.size + j], broadcast(b, reciprocals[r], lanes));
+            storeVector(b, y, result, {add(b, token(first), r), add(b, queryColumn, column)}, std::min(lanes, width - column));
+          }
+      }
+  }
+
+  //===--- softmax ------------------------------------------------------------------------===//
+
+  /// A pass over all rows' scores, vector by vector, with one carried value a row: step(carried, row, first token, tokens in this vector).
+  SmallVector<Value> overScores(Value initial, function_ref<Value(Value, int64_t, Value, int64_t)> step) {
+    SmallVector<Value> carried(rows, initial);
+    auto all = [&](ValueRange values, Value first, int64_t count) {
+      SmallVector<Value> next;
+      for (auto [r, value] : llvm::enumerate(values))
+        next.push_back(step(value, r, first, count));
+      return next;
+    };
+    if (tokens >= lanes)
+      carried = forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / lanes * lanes), lanes, carried,
+                        [&](Value first, ValueRange values) { return all(values, first, lanes); });
+    if (tokens % lanes != 0)
+      carried = all(carried, indexConstant(b, tokens / lanes * lanes), tokens % lanes);
+    return carried;
+  }
+
+  /// The maximum as `maxps` defines it, which is one instruction without promising LLVM that there are no NaNs; a NaN reaches the sum instead.
+  Value maximum(Value x, Value y) {
+    return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
+  }
+
+  Value maximumOfLanes(Value x) {
+    for (int64_t half = lanes / 2; half >= 1; half /= 2) {
+      SmallVector<int64_t> swapped;
+      for (int64_t i = 0; i < lanes; ++i)
+        swapped.push_back(i ^ half);
+      x = maximum(x, vector::ShuffleOp::create(b, x, x, swapped));
+    }
+    return x;
+  }
+
+  Value firstLanesOr(Value vector, int64_t count, double other) {
+    return count == lanes ? vector : Value(arith::SelectOp::create(b, firstLanes(b, lanes, count), vector, splat(b, other, lanes)));
+  }
+
+  /// scores = exp(scores + bias - the row's maximum); returns 1 / sum for each row. Rows go side by side so that their chains of dependent operations overlap.
+  SmallVector<Value> softmax(Value first) {
+    double infinity = std::numeric_limits<double>::infinity();
+    auto at = [&](int64_t r, Value t) { return SmallVector<Value>{indexConstant(b, r), t}; };
+    SmallVector<Value> maxima = overScores(splat(b, -infinity, lanes), [&](Value maximumSoFar, int64_t r, Value t, int64_t count) {
+      Value s = loadVector(b, scores, at(r, t), lanes);
+      if (bias) {
+        s = addf(b, s, loadVector(b, bias, {head, add(b, first, r), t}, lanes, count));
+        storeVector(b, s, scores, at(r, t));
+      }
+      return maximum(firstLanesOr(s, count, -infinity), maximumSoFar);
+    });
+    for (Value &value : maxima)
+      value = maximumOfLanes(value);
+    SmallVector<Value> sums = overScores(splat(b, 0, lanes), [&](Value sum, int64_t r, Value t, int64_t count) {
+      Value e = math::ExpOp::create(b, subf(b, loadVector(b, scores, at(r, t), lanes), maxima[r]));
+      storeVector(b, e, scores, at(r, t));
+      return addf(b, sum, firstLanesOr(e, count, 0));
+    });
+    return llvm::map_to_vector(sums, [&](Value sum) {
+      return divf(b, floatConstant(b, 1), vector::ReductionOp::create(b, vector::CombiningKind::ADD, sum, arith::FastMathFlags::reassoc));
+    });
+  }
+
+  KernelFunction f;
+  ImplicitLocOpBuilder &b;
+  int64_t tokens, heads, width, lanes, rows, tokenBlocks, columnBlocks;
+  double scale;
+  int64_t panelVectors = 1;
+  int64_t scratchSize = 0;
+  Value qkv, bias, result;      ///< operands
+  Value keys, scores, values;   ///< scratch: [T / V, d, V], [R, T], [T, d] with the last axis padded to V; values only where d is no multiple of V
+  Value head, firstRow;         ///< of the task: its head, and its image's first row
+  Value queryColumn, keyColumn, valueColumn;
+};
+
+} // namespace
+
+FailureOr<KernelInfo> emitAttention(ModuleOp module, kernel::AttentionOp op, StringRef symbol) {
+  kernel::AttentionScheduleAttr schedule = op.getScheduleAttr();
+  if (!schedule)
+    return op.emitOpError() << "has no schedule to generate code by";
+  if (!llvm::isPowerOf2_64(schedule.getVector()) || schedule.getRows() < 1)
+    return op.emitOpError() << "needs a schedule of one row at least and a power of two lanes, not " << schedule;
+  AttentionEmitter emitter(module, op, symbol);
+  emitter.emit();
+
+  KernelInfo info;
+  info.symbol = symbol.str();
+  info.kind = "attention";
+  llvm::raw_string_ostream(info.schedule) << schedule;
+  info.scratchBytes = emitter.scratchBytes();
+  info.columnTasks = op.getHeads();
+  return info;
+}
+
+} // namespace vitc::cpu

@@ -1,0 +1,36 @@
+//===- EmitKernel.cpp - which emitter makes which launch ----------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/Attention.h"
+#include "compiler/codegen/cpu/CpuCodegen.h"
+#include "compiler/codegen/cpu/Gemm.h"
+#include "compiler/codegen/cpu/Gemm.h"
+#include "compiler/codegen/cpu/Normalize.h"
+#include "compiler/codegen/cpu/PatchEmbed.h"
+#include "compiler/codegen/cpu/PatchEmbed.h"
+#include "compiler/codegen/cpu/Reference.h"
+#include "dialects/kernel/KernelDialect.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const CpuTarget &target) {
+  return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
+      .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
+      .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol); })
+      .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
+      .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
+      .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
+      .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol); })
+      .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
+      .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that the CPU has a kernel for"; });
+}
+
+} // namespace vitc::cpu

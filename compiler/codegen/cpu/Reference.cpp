@@ -1,0 +1,68 @@
+//===- Reference.cpp - kernel.reference as machine code -----------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/Reference.h"
+#include "compiler/codegen/cpu/KernelFunction.h"
+#include "compiler/codegen/cpu/ReferenceBody.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+static bool isActivation(RankedTensorType type) { return type.isDynamicDim(0); }
+
+/// What an operand of a launch is to the region: a weight's whole buffer, or one image at any offset of an activation's.
+static MemRefType bufferType(RankedTensorType type) {
+  if (!isActivation(type))
+    return MemRefType::get(type.getShape(), type.getElementType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape[0] = 1;
+  SmallVector<int64_t> strides = computeSuffixProduct(shape);
+  return MemRefType::get(shape, type.getElementType(), StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides));
+}
+
+/// Image `image` of `activation` (`memref<?xSHAPExf32>`), as `bufferType` describes it.
+static Value imageOf(ImplicitLocOpBuilder &b, Value activation, Value image, MemRefType type) {
+  SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)), sizes, strides(type.getRank(), b.getIndexAttr(1));
+  offsets[0] = image;
+  for (int64_t size : type.getShape())
+    sizes.push_back(b.getIndexAttr(size));
+  return memref::SubViewOp::create(b, type, activation, offsets, sizes, strides);
+}
+
+FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, StringRef symbol) {
+  SmallVector<RankedTensorType> tensors = llvm::map_to_vector(op->getOperands(), tensorType);
+  llvm::append_range(tensors, llvm::map_range(op->getResults(), [](Value value) { return tensorType(value); }));
+  SmallVector<MemRefType> types = llvm::map_to_vector(tensors, bufferType);
+  ArrayRef<MemRefType> all = types;
+  FailureOr<ReferenceBody> body = ReferenceBody::lower(op.getBody(), all.take_front(op->getNumOperands()), all.drop_front(op->getNumOperands()));
+  if (failed(body))
+    return failure();
+
+  KernelFunction f(module, symbol, op.getLoc());
+  SmallVector<Value> buffers;
+  for (auto [index, type] : llvm::enumerate(tensors))
+    buffers.push_back(isActivation(type) ? f.activation(index, type.getShape().drop_front()) : f.weight(index, type.getShape()));
+  forLoop(f.b, f.begin, f.end, 1, [&](Value image) {
+    SmallVector<Value> operands;
+    for (auto [buffer, tensor, type] : llvm::zip(buffers, tensors, types))
+      operands.push_back(isActivation(tensor) ? imageOf(f.b, buffer, image, type) : buffer);
+    body->inlineInto(f.b, operands, [&](int64_t offset, MemRefType type) { return f.scratch(offset, type.getShape(), type.getElementType()); });
+  });
+
+  KernelInfo info;
+  info.symbol = symbol.str();
+  info.kind = "reference";
+  info.scratchBytes = body->scratchBytes();
+  return info;
+}
+
+} // namespace vitc::cpu

@@ -1,0 +1,189 @@
+//===- ReferenceBody.cpp - a region of vit operations as loops ----------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/ReferenceBody.h"
+#include "compiler/codegen/cpu/ReferenceLoops.h"
+#include "dialects/kernel/KernelDialect.h"
+
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+static func::FuncOp onlyFunction(ModuleOp module) { return *module.getOps<func::FuncOp>().begin(); }
+
+static void loadDialects(MLIRContext *context) {
+  DialectRegistry registry;
+  arith::registerBufferizableOpInterfaceExternalModels(registry);
+  linalg::registerBufferizableOpInterfaceExternalModels(registry);
+  scf::registerBufferizableOpInterfaceExternalModels(registry);
+  tensor::registerBufferizableOpInterfaceExternalModels(registry);
+  context->appendDialectRegistry(registry);
+  context->loadDialect<affine::AffineDialect, bufferization::BufferizationDialect, func::FuncDialect, memref::MemRefDialect, scf::SCFDialect,
+                       tensor::TensorDialect>();
+}
+
+/// The region as a function whose tensors begin and end in memrefs.
+static OwningOpRef<ModuleOp> makeFunction(Region &region, ArrayRef<MemRefType> arguments, ArrayRef<MemRefType> results) {
+  Location loc = region.getParentOp()->getLoc();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+  ImplicitLocOpBuilder b(loc, module->getBodyRegion());
+  SmallVector<Type> types(arguments.begin(), arguments.end());
+  types.append(results.begin(), results.end());
+  auto function = func::FuncOp::create(b, "reference", b.getFunctionType(types, {}));
+  Block *entry = function.addEntryBlock();
+  b.setInsertionPointToStart(entry);
+
+  IRMapping map;
+  for (auto [argument, buffer] : llvm::zip(region.getArguments(), entry->getArguments()))
+    map.map(argument, bufferization::ToTensorOp::create(b, argument.getType(), buffer, /*restrict=*/true));
+  for (Operation &op : region.front().without_terminator())
+    b.clone(op, map);
+  Operation *yield = region.front().getTerminator();
+  for (auto [value, buffer] : llvm::zip_equal(yield->getOperands(), entry->getArguments().drop_front(arguments.size()))) {
+    auto write = bufferization::MaterializeInDestinationOp::create(b, yield->getLoc(), Type(), map.lookup(value), buffer);
+    write.setRestrict(true);
+    write.setWritable(true);
+  }
+  func::ReturnOp::create(b);
+  return module;
+}
+
+/// Replaces composite operations by their parts, and those by linalg.
+static LogicalResult lowerToLinalg(func::FuncOp function) {
+  bool again = true;
+  while (again) {
+    again = false;
+    SmallVector<Operation *> operations;
+    for (Operation &op : function.getBody().front())
+      if (isa<vit::DecomposableInterface, vit::ReferenceLoweringInterface>(op))
+        operations.push_back(&op);
+    for (Operation *op : operations) {
+      OpBuilder builder(op);
+      FailureOr<SmallVector<Value>> values;
+      if (auto composite = dyn_cast<vit::DecomposableInterface>(op))
+        values = composite.decompose(builder);
+      else
+        values = cast<vit::ReferenceLoweringInterface>(op).lowerToReference(builder);
+      if (failed(values))
+        return failure();
+      op->replaceAllUsesWith(*values);
+      op->erase();
+      again = true;
+    }
+  }
+  for (Operation &op : function.getBody().front())
+    if (isa<vit::VitDialect, kernel::KernelDialect>(op.getDialect()))
+      return op.emitOpError() << "has no reference lowering";
+  return success();
+}
+
+static LogicalResult run(ModuleOp module, function_ref<void(OpPassManager &)> build) {
+  PassManager passes(module.getContext());
+  build(passes);
+  return passes.run(module);
+}
+
+FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefType> arguments, ArrayRef<MemRefType> results) {
+  loadDialects(region.getContext());
+  ReferenceBody body;
+  body.module = makeFunction(region, arguments, results);
+  func::FuncOp function = onlyFunction(*body.module);
+  if (failed(lowerToLinalg(function)))
+    return failure();
+  // tensor.concat alone of the tensor dialect does not bufferize.
+  RewritePatternSet patterns(region.getContext());
+  tensor::populateDecomposeTensorConcatPatterns(patterns);
+  if (failed(applyPatternsGreedily(function, std::move(patterns))) || failed(run(*body.module, [](OpPassManager &passes) {
+        passes.addPass(createCanonicalizerPass());
+        passes.addPass(createCSEPass());
+        passes.addPass(bufferization::createEmptyTensorEliminationPass());
+        passes.addPass(bufferization::createOneShotBufferizePass());
+        passes.addPass(createCanonicalizerPass());
+        passes.addPass(createCSEPass());
+      })))
+    return failure();
+  if (failed(lowerLinalgToLoops(function)) || failed(run(*body.module, [](OpPassManager &passes) { passes.addPass(createLowerAffinePass()); })) ||
+      failed(body.layOutTemporaries()))
+    return failure();
+  return body;
+}
+
+namespace {
+/// A temporary's place in scratch and its life, in positions of the function's block.
+struct Temporary {
+  Operation *allocation;
+  int64_t size, firstUse, lastUse, offset = 0;
+};
+} // namespace
+
+LogicalResult ReferenceBody::layOutTemporaries() {
+  func::FuncOp function = onlyFunction(*module);
+  Block &block = function.getBody().front();
+  llvm::DenseMap<Operation *, int64_t> positions;
+  for (auto [position, op] : llvm::enumerate(block))
+    positions[&op] = position;
+
+  BufferViewFlowAnalysis views(function);
+  SmallVector<Temporary> placed;
+  WalkResult walk = function.walk([&](Operation *op) {
+    if (isa<memref::DeallocOp, memref::GetGlobalOp, memref::ReallocOp>(op) || (isa<memref::AllocOp, memref::AllocaOp>(op) && op->getBlock() != &block)) {
+      op->emitOpError() << "cannot be given a place in a kernel's scratch memory";
+      return WalkResult::interrupt();
+    }
+    if (!isa<memref::AllocOp, memref::AllocaOp>(op))
+      return WalkResult::advance();
+    auto type = cast<MemRefType>(op->getResult(0).getType());
+    Temporary temporary{op, static_cast<int64_t>(llvm::alignTo(type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 64)),
+                        positions[op], positions[op]};
+    for (Value view : views.resolve(op->getResult(0)))
+      for (Operation *user : view.getUsers())
+        temporary.lastUse = std::max(temporary.lastUse, positions[block.findAncestorOpInBlock(*user)]);
+    // First fit: the lowest gap among the temporaries that live at the same time, which are kept in the order of their offsets.
+    for (const Temporary &other : placed)
+      if (other.lastUse >= temporary.firstUse && other.firstUse <= temporary.lastUse && temporary.offset + temporary.size > other.offset)
+        temporary.offset = std::max(temporary.offset, other.offset + other.size);
+    placed.insert(llvm::upper_bound(placed, temporary, [](const Temporary &x, const Temporary &y) { return x.offset < y.offset; }), temporary);
+    offsets[op] = temporary.offset;
+    bytes = std::max(bytes, temporary.offset + temporary.size);
+    return WalkResult::advance();
+  });
+  return failure(walk.wasInterrupted());
+}
+
+void ReferenceBody::inlineInto(ImplicitLocOpBuilder &b, ValueRange operands, function_ref<Value(int64_t, MemRefType)> scratch) const {
+  Block &block = onlyFunction(*module).getBody().front();
+  IRMapping map;
+  map.map(block.getArguments(), operands);
+  for (Operation &op : block.without_terminator()) {
+    if (auto offset = offsets.find(&op); offset != offsets.end())
+      map.map(op.getResult(0), scratch(offset->second, cast<MemRefType>(op.getResult(0).getType())));
+    else
+      b.clone(op, map);
+  }
+}
+
+} // namespace vitc::cpu

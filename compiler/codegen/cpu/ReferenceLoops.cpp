@@ -1,0 +1,154 @@
+//===- ReferenceLoops.cpp - linalg on buffers as scalar loops -----------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/ReferenceLoops.h"
+#include "compiler/codegen/cpu/KernelFunction.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+namespace {
+
+/// One linalg operation's loops: its parallel axes outside, its reductions inside.
+class LoopNest {
+public:
+  LoopNest(linalg::LinalgOp op) : op(op), b(op.getLoc(), op) {
+    op.getParallelDims(axes);
+    parallelAxes = axes.size();
+    SmallVector<unsigned> reductions;
+    op.getReductionDims(reductions);
+    axes.append(reductions);
+    sizes = op.getStaticLoopRanges();
+    position.resize(sizes.size());
+  }
+
+  LogicalResult build() {
+    if (llvm::any_of(sizes, ShapedType::isDynamic) || axes.size() != sizes.size() || !op.hasPureBufferSemantics())
+      return op.emitOpError() << "has no form as loops over buffers of static shape";
+    loopOver(0);
+    op.erase();
+    return success();
+  }
+
+private:
+  Value element(OpOperand &operand) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      return operand.get();
+    return load(b, operand.get(), indices(operand));
+  }
+
+  SmallVector<Value> indices(OpOperand &operand) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    SmallVector<Value> result;
+    for (AffineExpr expr : map.getResults()) {
+      if (auto dim = dyn_cast<AffineDimExpr>(expr))
+        result.push_back(position[dim.getPosition()]);
+      else
+        result.push_back(affine::AffineApplyOp::create(b, AffineMap::get(map.getNumDims(), 0, expr), position));
+    }
+    return result;
+  }
+
+  void loopOver(unsigned depth) {
+    if (depth == parallelAxes) {
+      SmallVector<Value> initial;
+      for (OpOperand &result : op.getDpsInitsMutable())
+        initial.push_back(element(result));
+      for (auto [value, result] : llvm::zip_equal(reduceOver(depth, initial), op.getDpsInitsMutable()))
+        store(b, value, result.get(), indices(result));
+      return;
+    }
+    forLoop(b, indexConstant(b, 0), indexConstant(b, sizes[axes[depth]]), 1, [&](Value i) {
+      position[axes[depth]] = i;
+      loopOver(depth + 1);
+    });
+  }
+
+  SmallVector<Value> reduceOver(unsigned depth, ValueRange accumulators) {
+    if (depth == axes.size())
+      return scalarBody(accumulators);
+    return forLoop(b, indexConstant(b, 0), indexConstant(b, sizes[axes[depth]]), 1, accumulators, [&](Value i, ValueRange carried) {
+      position[axes[depth]] = i;
+      return reduceOver(depth + 1, carried);
+    });
+  }
+
+  SmallVector<Value> scalarBody(ValueRange accumulators) {
+    Block *block = op.getBlock();
+    IRMapping map;
+    unsigned argument = 0;
+    for (OpOperand *input : op.getDpsInputOperands())
+      map.map(block->getArgument(argument++), element(*input));
+    for (Value accumulator : accumulators)
+      map.map(block->getArgument(argument++), accumulator);
+    for (Operation &inner : block->without_terminator()) {
+      if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+        map.map(index.getResult(), position[index.getDim()]);
+        continue;
+      }
+      Operation *clone = b.clone(inner, map);
+      if (auto sum = dyn_cast<arith::AddFOp>(clone); sum && axes.size() > parallelAxes && llvm::any_of(sum->getOperands(), [&](Value operand) {
+            return llvm::is_contained(accumulators, operand);
+          }))
+        sum.setFastmath(arith::FastMathFlags::reassoc);
+    }
+    return llvm::map_to_vector(block->getTerminator()->getOperands(), [&](Value value) { return map.lookupOrDefault(value); });
+  }
+
+  linalg::LinalgOp op;
+  ImplicitLocOpBuilder b;
+  SmallVector<unsigned> axes; ///< loop depth -> axis of the operation
+  unsigned parallelAxes = 0;
+  SmallVector<int64_t> sizes;
+  SmallVector<Value> position; ///< the loops' variables by axis
+};
+
+} // namespace
+
+static LogicalResult lowerCopy(memref::CopyOp op) {
+  auto type = cast<MemRefType>(op.getSource().getType());
+  if (!type.hasStaticShape())
+    return op.emitOpError() << "has no form as loops over buffers of static shape";
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  SmallVector<Value> position;
+  auto loopOver = [&](auto &&self) -> void {
+    if (static_cast<int64_t>(position.size()) == type.getRank())
+      return store(b, load(b, op.getSource(), position), op.getTarget(), position);
+    forLoop(b, indexConstant(b, 0), indexConstant(b, type.getDimSize(position.size())), 1, [&](Value i) {
+      position.push_back(i);
+      self(self);
+      position.pop_back();
+    });
+  };
+  loopOver(loopOver);
+  op.erase();
+  return success();
+}
+
+LogicalResult lowerLinalgToLoops(func::FuncOp function) {
+  SmallVector<Operation *> work;
+  function.walk([&](Operation *op) {
+    if (isa<linalg::LinalgOp, memref::CopyOp>(op))
+      work.push_back(op);
+  });
+  for (Operation *op : work) {
+    auto copy = dyn_cast<memref::CopyOp>(op);
+    if (failed(copy ? lowerCopy(copy) : LoopNest(cast<linalg::LinalgOp>(op)).build()))
+      return failure();
+  }
+  return success();
+}
+
+} // namespace vitc::cpu
