@@ -1,0 +1,161 @@
+//===- VitToKernel.cpp - vit operations as launches -------------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/conversion/Passes.h"
+#include "compiler/transforms/Report.h"
+#include "dialects/kernel/KernelDialect.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace vitc {
+#define GEN_PASS_DEF_CONVERTVITTOKERNEL
+#include "compiler/conversion/Passes.h.inc"
+
+namespace {
+
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+bool isWeight(Value value) { return typeOf(value).hasStaticShape(); }
+
+RankedTensorType oneImage(RankedTensorType type) {
+  SmallVector<int64_t> shape(type.getShape());
+  shape[0] = 1;
+  return RankedTensorType::get(shape, type.getElementType());
+}
+
+/// op(x, w) -> kernel.reference(x, w) { op on one image }
+void wrapInReference(Operation *op) {
+  OpBuilder builder(op);
+  auto reference = kernel::ReferenceOp::create(builder, op->getLoc(), op->getResultTypes(), op->getOperands());
+  Block &block = reference.getBody().emplaceBlock();
+  IRMapping mapping;
+  for (Value operand : op->getOperands()) {
+    RankedTensorType type = isWeight(operand) ? typeOf(operand) : oneImage(typeOf(operand));
+    BlockArgument argument = block.addArgument(type, operand.getLoc());
+    mapping.map(operand, argument);
+  }
+  builder.setInsertionPointToEnd(&block);
+  Operation *body = builder.clone(*op, mapping);
+  for (OpResult result : body->getResults())
+    result.setType(oneImage(cast<RankedTensorType>(result.getType())));
+  // An operand that is used twice has two arguments; the mapping of the value knows only the last, so the operands are set by position.
+  for (auto [index, argument] : llvm::enumerate(block.getArguments()))
+    body->setOperand(index, argument);
+  kernel::YieldOp::create(builder, op->getLoc(), body->getResults());
+  op->replaceAllUsesWith(reference.getValues());
+  op->erase();
+}
+
+/// The projection's kernel [D, C, P, Q] as a matrix [D, C P Q].
+Value patchMatrix(OpBuilder &builder, Location loc, Value kernel) {
+  RankedTensorType type = typeOf(kernel);
+  int64_t outputs = type.getDimSize(0);
+  auto matrix = RankedTensorType::get({outputs, type.getNumElements() / outputs}, type.getElementType());
+  return vit::ReshapeOp::create(builder, loc, matrix, kernel);
+}
+
+/// Rows [N, D] that are added to the patches: position + bias, whichever there is; null if neither.
+Value patchAddend(OpBuilder &builder, Location loc, Value position, Value bias, int64_t patches) {
+  if (!bias)
+    return position;
+  auto type = RankedTensorType::get({patches, typeOf(bias).getDimSize(0)}, typeOf(bias).getElementType());
+  if (!position)
+    position = vit::ZerosOp::create(builder, loc, type);
+  return vit::AddOp::create(builder, loc, type, position, bias);
+}
+
+// embed(patchify(images)) -> kernel.patch_embed
+void convertPatches(vit::PatchifyOp patchify) {
+  auto embed = patchify->hasOneUse() ? dyn_cast<vit::EmbedOp>(*patchify->user_begin()) : vit::EmbedOp();
+  Operation *last = embed ? embed.getOperation() : patchify.getOperation();
+  OpBuilder builder(last);
+  Location loc = last->getLoc();
+  int64_t patches = typeOf(patchify.getTokens()).getDimSize(1), width = typeOf(patchify.getTokens()).getDimSize(2);
+  auto rows = [&](int64_t count) { return RankedTensorType::get({count, width}, builder.getF32Type()); };
+
+  Value position, prefix;
+  if (embed) {
+    position = embed.getPosition();
+    int64_t prefixRows = typeOf(embed.getTokens()).getDimSize(1) - patches;
+    if (prefixRows > 0)
+      prefix = embed.getPrefix().size() == 1 ? embed.getPrefix().front()
+                                             : vit::ConcatOp::create(builder, loc, rows(prefixRows), embed.getPrefix()).getResult();
+    if (position && prefix && !embed.getPatchesOnly()) {
+      Value before = vit::SliceRowsOp::create(builder, loc, rows(prefixRows), position, 0);
+      prefix = vit::AddOp::create(builder, loc, rows(prefixRows), prefix, before);
+      position = vit::SliceRowsOp::create(builder, loc, rows(patches), position, prefixRows);
+    }
+  }
+  RankedTensorType kernelType = typeOf(patchify.getKernel());
+  Value addend = patchAddend(builder, loc, position, patchify.getBias(), patches);
+  auto launch = kernel::PatchEmbedOp::create(
+      builder, loc, last->getResult(0).getType(), patchify.getImages(), patchMatrix(builder, loc, patchify.getKernel()), addend, prefix,
+      builder.getDenseI64ArrayAttr({kernelType.getDimSize(2), kernelType.getDimSize(3)}), kernel::GemmScheduleAttr());
+  last->getResult(0).replaceAllUsesWith(launch.getValue());
+  last->erase();
+  if (embed)
+    patchify->erase();
+}
+
+struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
+  using Base::Base;
+
+  /// The launch made for this operation, or failure if there is none but the reference.
+  static LogicalResult convert(Operation *op) {
+    OpBuilder builder(op);
+    auto replace = [&](Operation *launch) {
+      op->replaceAllUsesWith(launch->getResults());
+      op->erase();
+      return success();
+    };
+    return TypeSwitch<Operation *, LogicalResult>(op)
+        .Case([&](vit::LinearOp linear) {
+          return replace(kernel::GemmOp::create(builder, op->getLoc(), linear.getType(), linear.getInput(), linear.getWeight(), linear.getBias(),
+                                                linear.getResidual(), linear.getActivation(), kernel::GemmScheduleAttr()));
+        })
+        .Case([&](vit::SdpaOp sdpa) {
+          return replace(kernel::AttentionOp::create(builder, op->getLoc(), sdpa.getType(), sdpa.getQkv(), sdpa.getBias(), sdpa.getHeads(),
+                                                     sdpa.getScale(), kernel::AttentionScheduleAttr()));
+        })
+        .Case([&](vit::NormalizeOp normalize) {
+          return replace(kernel::NormalizeOp::create(builder, op->getLoc(), normalize.getType(), normalize.getInput(), normalize.getGain(),
+                                                     normalize.getShift(), normalize.getKind(), normalize.getEps(), kernel::RowScheduleAttr()));
+        })
+        .Default([](Operation *) { return failure(); });
+  }
+
+  void runOnOperation() override {
+    SmallVector<vit::PatchifyOp> patches;
+    if (!reference)
+      getOperation()->walk([&](vit::PatchifyOp op) { patches.push_back(op); });
+    llvm::for_each(patches, convertPatches);
+    launches += patches.size();
+
+    SmallVector<Operation *> computations;
+    getOperation()->walk([&](Operation *op) {
+      bool computes = isa_and_nonnull<vit::VitDialect>(op->getDialect()) && llvm::any_of(op->getResults(), [](Value v) { return !isWeight(v); });
+      if (computes && !op->getParentOfType<kernel::ReferenceOp>())
+        computations.push_back(op);
+    });
+    Report report("kernel", "reference");
+    for (Operation *op : computations) {
+      if (!reference && succeeded(convert(op))) {
+        ++launches;
+        continue;
+      }
+      ++references;
+      if (!reference)
+        report.missed(op, op->getName().getStringRef() + " has no kernel of its own and runs by its reference lowering");
+      wrapInReference(op);
+    }
+  }
+};
+
+} // namespace
+} // namespace vitc
