@@ -128,7 +128,8 @@ class Model:
 
     def mlp(self, name, x):
         if self.has("gated_mlp"):
-            hidden = self.activation(self.linear(name + ".fc1_g", x, self.hidden)) * self.linear(name + ".fc1_x", x, self.hidden)
+            hidden, gate = np.split(self.linear(name + ".fc1", x, 2 * self.hidden), 2, axis=-1)
+            hidden = self.activation(hidden) * gate
         else:
             hidden = self.activation(self.linear(name + ".fc1", x, self.hidden))
         return self.linear(name + ".fc2", hidden, self.dim)
