@@ -1,0 +1,22 @@
+//===- Activation.h - point-wise functions on vectors -------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_CPU_ACTIVATION_H
+#define VITC_COMPILER_CODEGEN_CPU_ACTIVATION_H
+
+#include "compiler/codegen/cpu/KernelFunction.h"
+
+#include "dialects/vit/VitDialect.h"
+
+namespace vitc::cpu {
+
+/// The activation of a vector or scalar of f32. A NaN stays one.
+mlir::Value activate(mlir::ImplicitLocOpBuilder &b, vit::Activation activation, mlir::Value x);
+
+} // namespace vitc::cpu
+
+#endif // VITC_COMPILER_CODEGEN_CPU_ACTIVATION_H

@@ -1,0 +1,55 @@
+//===- Gemm.cpp - kernel.gemm ---------------------------------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/Gemm.h"
+#include "compiler/codegen/cpu/MatrixProduct.h"
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef symbol) {
+  if (!op.getScheduleAttr())
+    return op.emitOpError() << "has no schedule to generate code by";
+  ArrayRef<int64_t> inputShape = cast<ShapedType>(op.getInput().getType()).getShape();
+  int64_t rowsPerImage = 1;
+  for (int64_t size : inputShape.drop_front().drop_back())
+    rowsPerImage *= size;
+
+  MatrixProduct product;
+  product.depth = inputShape.back();
+  product.outputs = cast<ShapedType>(op.getValue().getType()).getShape().back();
+  product.schedule = op.getScheduleAttr();
+  product.activation = op.getActivation();
+
+  KernelFunction f(module, symbol, op.getLoc());
+  unsigned operand = 0;
+  product.rows = mul(f.b, f.images, rowsPerImage);
+  product.input.elements = f.activation(operand++, {});
+  product.input.segment = product.depth;
+  product.input.first = [&](Value row) { return mul(f.b, row, product.depth); };
+  product.weights = f.weight(operand++, kernel::packedShape(product.outputs, product.depth, product.schedule));
+  if (op.getBias())
+    product.bias = f.weight(operand++, {product.outputs});
+  if (op.getResidual())
+    product.addend = f.rows(operand++, rowsPerImage, product.outputs);
+  product.result = f.rows(operand++, rowsPerImage, product.outputs);
+  product.resultRow = product.addendRow = [](Value row) { return row; };
+  emitMatrixProduct(f, product);
+
+  KernelInfo info;
+  info.symbol = symbol.str();
+  info.kind = "gemm";
+  llvm::raw_string_ostream(info.schedule) << product.schedule;
+  info.scratchBytes = product.scratchBytes();
+  info.rowsPerImage = rowsPerImage;
+  info.rowsPerTask = product.schedule.getRowBlock();
+  info.columnTasks = product.panels();
+  return info;
+}
+
+} // namespace vitc::cpu

@@ -1,0 +1,262 @@
+//===- MatrixProduct.cpp - the register-tiled product that kernels share ------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/MatrixProduct.h"
+#include "compiler/codegen/cpu/Activation.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+/// Partial sums of a chunk share the second-level cache with the row block's input and a weight panel.
+static constexpr int64_t chunkBytes = 320 << 10;
+static constexpr int64_t cacheLineFloats = 16;
+
+int64_t MatrixProduct::chunkPanels() const {
+  int64_t panelBytes = schedule.getRowBlock() * schedule.getColumns() * sizeof(float);
+  return depthBlocks() == 1 ? panels() : std::clamp<int64_t>(chunkBytes / panelBytes, 1, panels());
+}
+
+int64_t MatrixProduct::scratchBytes() const {
+  return depthBlocks() == 1 ? 0 : chunkPanels() * schedule.getRowBlock() * schedule.getColumns() * int64_t(sizeof(float));
+}
+
+namespace {
+
+/// Emits the loops of one product. Values with the suffix `At` are positions known only when the code runs.
+class ProductEmitter {
+public:
+  ProductEmitter(KernelFunction &f, const MatrixProduct &product)
+      : f(f), b(f.b), p(product), lanes(product.schedule.getVector()), columns(product.schedule.getColumns()), kBlock(product.schedule.getKBlock()),
+        rowBlock(product.schedule.getRowBlock()), split(product.depthBlocks() > 1) {}
+
+  void emit();
+
+private:
+  /// What of a panel is there: all vectors but the last are full.
+  struct PanelShape {
+    int64_t vectors;
+    int64_t lastLanes;
+  };
+  /// Where the code is in the loops around a tile.
+  struct Position {
+    Value firstRow, lastRow;     ///< the task's rows
+    Value firstPanel, blockAt;   ///< first panel of the chunk; k-block
+    Value panel;
+  };
+
+  void emitRowBlock(Value rowBlockAt, Value firstPanel, Value lastPanel);
+  void emitPanel(const Position &at, PanelShape shape);
+  void emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value prefetchLine);
+  SmallVector<Value> emitDepth(const Position &at, ValueRange sums, Value prefetchLine,
+                               function_ref<SmallVector<Value>(Value k, Value offset, ValueRange sums)> step);
+  void emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums);
+  void prefetch(const Position &at, Value line);
+
+  int64_t lanesOf(PanelShape shape, int64_t vector) const { return vector + 1 == shape.vectors ? shape.lastLanes : lanes; }
+  Value constant(int64_t value) { return indexConstant(b, value); }
+
+  KernelFunction &f;
+  ImplicitLocOpBuilder &b;
+  const MatrixProduct &p;
+  const int64_t lanes, columns, kBlock, rowBlock;
+  const bool split; ///< more than one k-block
+  Value partial;    ///< memref<chunk x row_block x columns>: sums between k-blocks
+};
+
+} // namespace
+
+void ProductEmitter::emit() {
+  if (split)
+    partial = f.scratch(0, {p.chunkPanels(), rowBlock, columns});
+  int64_t panels = p.panels();
+  forLoop(b, div(b, f.begin, panels), ceilDiv(b, f.end, panels), 1, [&](Value rowBlockAt) {
+    Value firstTask = mul(b, rowBlockAt, panels);
+    Value firstPanel = arith::MaxSIOp::create(b, sub(b, f.begin, firstTask), constant(0));
+    Value lastPanel = min(b, sub(b, f.end, firstTask), constant(panels));
+    emitRowBlock(rowBlockAt, firstPanel, lastPanel);
+  });
+}
+
+void ProductEmitter::emitRowBlock(Value rowBlockAt, Value firstPanel, Value lastPanel) {
+  Position at;
+  at.firstRow = mul(b, rowBlockAt, rowBlock);
+  at.lastRow = min(b, add(b, at.firstRow, rowBlock), p.rows);
+  if (p.also)
+    p.also(at.firstRow, at.lastRow, mul(b, firstPanel, columns), min(b, mul(b, lastPanel, columns), constant(p.outputs)));
+
+  int64_t fullPanels = p.outputs / columns, restColumns = p.outputs % columns;
+  PanelShape full{columns / lanes, lanes};
+  PanelShape rest{(restColumns + lanes - 1) / lanes, restColumns % lanes ? restColumns % lanes : lanes};
+  forLoop(b, firstPanel, lastPanel, p.chunkPanels(), [&](Value chunkAt) {
+    Value chunkEnd = min(b, add(b, chunkAt, p.chunkPanels()), lastPanel);
+    forLoop(b, constant(0), constant(p.depthBlocks()), 1, [&](Value blockAt) {
+      Position inner = at;
+      inner.firstPanel = chunkAt;
+      inner.blockAt = blockAt;
+      Value fullEnd = restColumns ? min(b, chunkEnd, constant(fullPanels)) : chunkEnd;
+      if (fullPanels)
+        forLoop(b, chunkAt, fullEnd, 1, [&](Value panel) {
+          inner.panel = panel;
+          emitPanel(inner, full);
+        });
+      if (restColumns)
+        ifThen(b, less(b, constant(fullPanels), chunkEnd), [&] {
+          inner.panel = constant(fullPanels);
+          emitPanel(inner, rest);
+        });
+    });
+  });
+}
+
+/// All rows of the task for one panel and one k-block. Up to a third of a tile's rows at the end are done one by one; more make another tile, in which the last row
+/// stands for the missing ones.
+void ProductEmitter::emitPanel(const Position &at, PanelShape shape) {
+  int64_t rows = p.schedule.getRows();
+  int64_t single = rows / 3;
+  Value count = sub(b, at.lastRow, at.firstRow);
+  Value tiles = div(b, add(b, count, rows - 1 - single), rows);
+  int64_t step = p.schedule.getPrefetch();
+  int64_t linesPerTile = step ? kBlock / step : 0;
+  forLoop(b, constant(0), tiles, 1,
+          [&](Value tile) { emitTile(at, shape, rows, add(b, at.firstRow, mul(b, tile, rows)), mul(b, tile, linesPerTile)); });
+  if (single)
+    forLoop(b, add(b, at.firstRow, mul(b, tiles, rows)), at.lastRow, 1,
+            [&](Value row) { emitTile(at, shape, 1, row, mul(b, sub(b, row, at.firstRow), linesPerTile)); });
+}
+
+void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value prefetchLine) {
+  SmallVector<Value> firsts;
+  Value lastRow = sub(b, at.lastRow, constant(1));
+  for (int64_t i = 0; i < rows; ++i)
+    firsts.push_back(p.input.first(i ? min(b, add(b, row, i), lastRow) : row));
+
+  auto partialAt = [&](int64_t i, int64_t vector) -> SmallVector<Value> {
+    return {sub(b, at.panel, at.firstPanel), add(b, sub(b, row, at.firstRow), i), constant(vector * lanes)};
+  };
+  SmallVector<Value> sums(rows * shape.vectors, splat(b, 0, lanes));
+  if (split) {
+    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, at.blockAt, constant(0));
+    auto start = scf::IfOp::create(b, TypeRange(ValueRange(sums)), isFirst, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(start.thenBlock());
+    scf::YieldOp::create(b, sums);
+    b.setInsertionPointToStart(start.elseBlock());
+    SmallVector<Value> stored;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t vector = 0; vector < shape.vectors; ++vector)
+        stored.push_back(loadVector(b, partial, partialAt(i, vector), lanes));
+    scf::YieldOp::create(b, stored);
+    sums = llvm::to_vector(ValueRange(start.getResults()));
+  }
+
+  sums = emitDepth(at, sums, prefetchLine, [&](Value k, Value offset, ValueRange carried) {
+    SmallVector<Value> weights, next;
+    for (int64_t vector = 0; vector < shape.vectors; ++vector)
+      weights.push_back(loadVector(b, p.weights, {at.blockAt, at.panel, k, constant(vector * lanes)}, lanes));
+    for (int64_t i = 0; i < rows; ++i) {
+      Value element = broadcast(b, load(b, p.input.elements, add(b, firsts[i], offset)), lanes);
+      for (int64_t vector = 0; vector < shape.vectors; ++vector)
+        next.push_back(fma(b, element, weights[vector], carried[i * shape.vectors + vector]));
+    }
+    return next;
+  });
+
+  if (!split)
+    return emitEpilogue(at, shape, rows, row, sums);
+  Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, at.blockAt, constant(p.depthBlocks() - 1));
+  ifThen(
+      b, isLast, [&] { emitEpilogue(at, shape, rows, row, sums); },
+      [&] {
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t vector = 0; vector < shape.vectors; ++vector)
+            storeVector(b, sums[i * shape.vectors + vector], partial, partialAt(i, vector));
+      });
+}
+
+/// The loop over a k-block's elements. `step` gets k within the block and the element's offset from its row's first.
+SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums, Value prefetchLine,
+                                             function_ref<SmallVector<Value>(Value, Value, ValueRange)> step) {
+  bool even = p.depth % kBlock == 0;
+  Value start = mul(b, at.blockAt, kBlock);
+  Value count = even ? constant(kBlock) : min(b, sub(b, constant(p.depth), start), constant(kBlock));
+  int64_t stride = p.schedule.getPrefetch() ? p.schedule.getPrefetch() : 8;
+
+  if (p.input.segment == p.depth) {
+    auto elements = [&](Value from, Value to, ValueRange carried) {
+      return forLoop(b, from, to, 1, carried, [&](Value k, ValueRange inner) { return step(k, add(b, start, k), inner); });
+    };
+    Value strides = mul(b, div(b, count, stride), stride);
+    SmallVector<Value> done = forLoop(b, constant(0), strides, stride, sums, [&](Value k, ValueRange carried) {
+      prefetch(at, add(b, prefetchLine, div(b, k, stride)));
+      return forLoop(b, constant(0), constant(stride), 1, carried, [&](Value j, ValueRange inner) {
+        Value kj = add(b, k, j);
+        return step(kj, add(b, start, kj), inner);
+      });
+    });
+    bool exact = kBlock % stride == 0 && p.depth % stride == 0;
+    return exact ? done : elements(strides, count, done);
+  }
+
+  // Whole segments, but for the first and last of a k-block that does not end with one.
+  int64_t segment = p.input.segment;
+  bool whole = !split || kBlock % segment == 0;
+  Value last = add(b, start, count);
+  return forLoop(b, div(b, start, segment), ceilDiv(b, last, segment), 1, sums, [&](Value segmentAt, ValueRange carried) {
+    Value segmentStart = mul(b, segmentAt, segment);
+    Value segmentOffset = p.input.segmentOffset(segmentAt);
+    Value from = whole ? constant(0) : Value(arith::MaxSIOp::create(b, sub(b, start, segmentStart), constant(0)));
+    Value to = whole ? constant(segment) : min(b, sub(b, last, segmentStart), constant(segment));
+    Value kStart = sub(b, segmentStart, start);
+    prefetch(at, add(b, prefetchLine, div(b, add(b, kStart, segment - 1), stride)));
+    return forLoop(b, from, to, 1, carried, [&](Value x, ValueRange inner) { return step(add(b, kStart, x), add(b, segmentOffset, x), inner); });
+  });
+}
+
+/// Fetches line `line` of the panel after this one: while the row loop reuses a panel, the next one walks into the second-level cache (78 to 91 % of peak on
+/// Ice Lake). The lines after the last panel do not exist, and asking for them does nothing.
+void ProductEmitter::prefetch(const Position &at, Value line) {
+  if (p.schedule.getPrefetch())
+    memref::PrefetchOp::create(b, p.weights, ValueRange{at.blockAt, add(b, at.panel, 1), constant(0), mul(b, line, cacheLineFloats)}, /*isWrite=*/false,
+                               /*localityHint=*/2, /*isDataCache=*/true);
+}
+
+void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums) {
+  Value column = mul(b, at.panel, columns);
+  SmallVector<Value> columnsAt, biases;
+  for (int64_t vector = 0; vector < shape.vectors; ++vector) {
+    columnsAt.push_back(add(b, column, vector * lanes));
+    if (p.bias)
+      biases.push_back(loadVector(b, p.bias, columnsAt.back(), lanes, lanesOf(shape, vector)));
+  }
+  auto emitRow = [&](int64_t i) {
+    Value current = add(b, row, i);
+    Value resultRow = p.resultRow(current);
+    Value addendRow = p.addend ? p.addendRow(current) : Value();
+    for (int64_t vector = 0; vector < shape.vectors; ++vector) {
+      Value value = sums[i * shape.vectors + vector];
+      if (p.bias)
+        value = addf(b, value, biases[vector]);
+      value = activate(b, p.activation, value);
+      if (p.addend)
+        value = addf(b, value, loadVector(b, p.addend, {addendRow, columnsAt[vector]}, lanes, lanesOf(shape, vector)));
+      storeVector(b, value, p.result, {resultRow, columnsAt[vector]}, lanesOf(shape, vector));
+    }
+  };
+  // A row that only stands for a missing one is not stored: where the addend shares the result's memory its addend is overwritten by now.
+  emitRow(0);
+  for (int64_t i = 1; i < rows; ++i)
+    ifThen(b, less(b, add(b, row, i), at.lastRow), [&] { emitRow(i); });
+}
+
+void emitMatrixProduct(KernelFunction &f, const MatrixProduct &product) { ProductEmitter(f, product).emit(); }
+
+} // namespace vitc::cpu

@@ -1,0 +1,67 @@
+//===- MatrixProduct.h - the register-tiled product that kernels share --------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_CPU_MATRIXPRODUCT_H
+#define VITC_COMPILER_CODEGEN_CPU_MATRIXPRODUCT_H
+
+#include "compiler/codegen/cpu/KernelFunction.h"
+
+#include "dialects/kernel/KernelDialect.h"
+
+#include <functional>
+
+namespace vitc::cpu {
+
+/// Rows of the left operand, read in place. Element k of a row lies at
+///     first(row) + segmentOffset(k / segment) + k % segment
+/// of `elements`: a matrix is one segment a row, a patch of an image one segment for each of its pixel rows.
+struct InputRows {
+  mlir::Value elements; ///< memref<?xf32>
+  int64_t segment = 0;
+  std::function<mlir::Value(mlir::Value row)> first;
+  std::function<mlir::Value(mlir::Value segmentIndex)> segmentOffset;
+};
+
+/// result[resultRow(m), n] = activation(sum over k of input[m, k] weight[n, k] + bias[n]) + addend[addendRow(m), n],    0 <= m < rows
+///
+/// Order of the loops: row block, chunk of panels, k-block, panel, tile of rows, k. The accumulators of a tile stay in registers over a k-block, and the k-block's
+/// part of the row block (198 x 768 floats) stays in the second-level cache. Between k-blocks the sums of a chunk wait in scratch memory, not in the
+/// result, which may share its memory with the addend.
+///
+/// Each element is one chain of multiply-adds in ascending k, from zero, wherever its row and column lie in tiles, tasks and groups of images: the bits of the
+/// result depend on none of these.
+struct MatrixProduct {
+  int64_t outputs = 0; ///< N
+  int64_t depth = 0;   ///< K
+  kernel::GemmScheduleAttr schedule;
+
+  InputRows input;
+  mlir::Value rows;    ///< M, of type index
+  mlir::Value weights; ///< memref<K/k_block x N/columns x k_block x columns>, both quotients rounded up, zero-padded
+  mlir::Value result;  ///< memref<?xNxf32>
+  std::function<mlir::Value(mlir::Value row)> resultRow;
+
+  mlir::Value bias; ///< memref<Nxf32> or none
+  vit::Activation activation = vit::Activation::None;
+  mlir::Value addend; ///< memref<?xNxf32> or none
+  std::function<mlir::Value(mlir::Value row)> addendRow;
+
+  /// More to be done by the tasks that cover rows [first, last) of columns [firstColumn, lastColumn), or none.
+  std::function<void(mlir::Value first, mlir::Value last, mlir::Value firstColumn, mlir::Value lastColumn)> also;
+
+  int64_t panels() const { return llvm::divideCeil(outputs, schedule.getColumns()); }
+  int64_t depthBlocks() const { return llvm::divideCeil(depth, schedule.getKBlock()); }
+  int64_t chunkPanels() const;  ///< panels whose partial sums wait in scratch together
+  int64_t scratchBytes() const;
+};
+
+/// Emits the product for tasks [f.begin, f.end): task t does row block t / panels, panel t % panels.
+void emitMatrixProduct(KernelFunction &f, const MatrixProduct &product);
+
+} // namespace vitc::cpu
+
+#endif // VITC_COMPILER_CODEGEN_CPU_MATRIXPRODUCT_H
