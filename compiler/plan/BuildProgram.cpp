@@ -96,7 +96,7 @@ private:
       return op.emitError() << "'" << op.getName() << "' cannot be planned: it is neither a launch nor a weight";
     int64_t index = program.launches.size();
     Launch launch;
-    launch.name = vit::layerName(op.getLoc()).str();
+    launch.name = layerName(op.getLoc()).str();
     launch.kernel = kernelIndex(kernelOf(&op));
     launch.results = op.getNumResults();
     launch.flopPerImage = flopOf(&op);

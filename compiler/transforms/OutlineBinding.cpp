@@ -12,6 +12,7 @@
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Iterators.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -91,7 +92,7 @@ struct OutlineBindingPass : impl::KernelOutlineBindingBase<OutlineBindingPass> {
           continue;
         kernel::BindingOp &binding = outlined[operand.get()];
         if (!binding)
-          binding = outline(symbols, operand.get(), (vit::layerName(launch->getLoc()) + "." + roleOf(launch, operand)).str());
+          binding = outline(symbols, operand.get(), (layerName(launch->getLoc()) + "." + roleOf(launch, operand)).str());
         OpBuilder builder(launch);
         operand.set(kernel::WeightOp::create(builder, launch->getLoc(), operand.get().getType(), FlatSymbolRefAttr::get(binding.getSymNameAttr())));
       }

@@ -1,0 +1,142 @@
+//===- Compile.cpp - a model in, an artifact out --------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/driver/Compile.h"
+#include "compiler/driver/Generate.h"
+#include "compiler/frontend/Import.h"
+
+#include "mlir/IR/Verifier.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace vitc;
+
+Compilation::Compilation(MLIRContext &context, ModelConfig config, CompileOptions options)
+    : context(context), config(std::move(config)), options(std::move(options)) {
+  DialectRegistry registry;
+  registerDialects(registry);
+  context.appendDialectRegistry(registry);
+}
+
+OwningOpRef<ModuleOp> Compilation::import() { return importModel(context, config); }
+
+LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
+  std::string error;
+  if (succeeded(cpu::resolveTarget(options.triple, options.cpu, options.features, machine, error)))
+    return success();
+  return emitError(UnknownLoc::get(&context)) << error;
+}
+
+FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phase) {
+  cpu::CpuTarget machine;
+  if (failed(resolve(target, machine)))
+    return failure();
+  OwningOpRef<ModuleOp> module = import();
+  if (!module)
+    return failure();
+  PipelineOptions pipeline{target == "reference", options.optLevel, machine.vectorLanes};
+  PassManager passes(&context);
+  if (options.configurePasses && failed(options.configurePasses(passes)))
+    return failure();
+  buildVitPipeline(passes, pipeline);
+  if (phase != Phase::VitOpt)
+    buildKernelPipeline(passes, pipeline);
+  if (failed(passes.run(*module)))
+    return failure();
+  return module;
+}
+
+LogicalResult Compilation::printPlan(StringRef target, llvm::raw_ostream &os) {
+  cpu::CpuTarget machine;
+  FailureOr<OwningOpRef<ModuleOp>> module = lower(target, Phase::Kernel);
+  if (failed(module) || failed(resolve(target, machine)))
+    return failure();
+  FailureOr<Generated> generated = generate(**module, machine);
+  if (failed(generated))
+    return failure();
+  for (const plan::Program &program : generated->programs)
+    plan::print(program, os);
+  return success();
+}
+
+LogicalResult Compilation::printCode(StringRef target, Phase phase, llvm::raw_ostream &os) {
+  cpu::CpuTarget machine;
+  FailureOr<OwningOpRef<ModuleOp>> module = lower(target, Phase::Kernel);
+  if (failed(module) || failed(resolve(target, machine)))
+    return failure();
+  FailureOr<Generated> generated = generate(**module, machine);
+  if (failed(generated))
+    return failure();
+  cpu::Output kind = phase == Phase::Llvm ? cpu::Output::LLVMIR : cpu::Output::Assembly;
+  FailureOr<std::string> text = cpu::compileModule(*generated->kernels, machine, options.optLevel, kind);
+  if (failed(text))
+    return failure();
+  os << *text;
+  return success();
+}
+
+/// What every CPU of the architecture can do: bind functions run on the machine that compiles, whatever it compiles for.
+static LogicalResult resolveBaseline(const cpu::CpuTarget &machine, MLIRContext &context, cpu::CpuTarget &baseline) {
+  std::string error;
+  bool isX86 = StringRef(machine.triple).starts_with("x86_64");
+  if (succeeded(cpu::resolveTarget(machine.triple, isX86 ? "x86-64" : "generic", "", baseline, error)))
+    return success();
+  return emitError(UnknownLoc::get(&context)) << error;
+}
+
+FailureOr<artifact::Target> Compilation::compileTarget(StringRef target) {
+  artifact::Target result;
+  result.name = target.str();
+  cpu::CpuTarget baseline;
+  FailureOr<OwningOpRef<ModuleOp>> module = lower(target, Phase::Kernel);
+  if (failed(module) || failed(resolve(target, result.machine)) || failed(resolveBaseline(result.machine, context, baseline)))
+    return failure();
+  FailureOr<Generated> generated = generate(**module, result.machine);
+  if (failed(generated))
+    return failure();
+  FailureOr<std::string> kernels = cpu::compileModule(*generated->kernels, result.machine, options.optLevel, cpu::Output::Object);
+  if (failed(kernels))
+    return failure();
+  FailureOr<std::string> bindings = cpu::compileModule(*generated->bindings, baseline, options.optLevel, cpu::Output::Object);
+  if (failed(bindings))
+    return failure();
+  FailureOr<std::string> code = cpu::linkSharedObject(context, {*kernels, *bindings}, result.machine);
+  if (failed(code))
+    return failure();
+  result.code = std::move(*code);
+  result.programs = std::move(generated->programs);
+  result.bindings = std::move(generated->bindingTable);
+  return result;
+}
+
+FailureOr<artifact::Contents> Compilation::compile() {
+  artifact::Contents contents;
+  contents.config = config;
+  contents.naming = describeWeights(config);
+  for (const FileTensor &tensor : contents.naming.schemes.front().tensors) {
+    uint64_t elements = 1;
+    for (int64_t extent : tensor.shape)
+      elements *= extent;
+    contents.parameters += elements;
+  }
+  for (const std::string &target : options.targets) {
+    FailureOr<artifact::Target> compiled = compileTarget(target);
+    if (failed(compiled))
+      return failure();
+    contents.targets.push_back(std::move(*compiled));
+  }
+  return contents;
+}
+
+llvm::Error vitc::compile(MLIRContext &context, const ModelConfig &config, const CompileOptions &options, const artifact::WeightsFrom &weights,
+                          StringRef path, const artifact::Progress &progress, artifact::BindingNotes &notes) {
+  FailureOr<artifact::Contents> contents = Compilation(context, config, options).compile();
+  if (failed(contents))
+    return llvm::createStringError("'" + config.name + "' was not compiled");
+  return artifact::write(*contents, weights, path, progress, notes);
+}

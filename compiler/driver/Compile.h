@@ -1,0 +1,66 @@
+//===- Compile.h - a model in, an artifact out ------------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_DRIVER_COMPILE_H
+#define VITC_COMPILER_DRIVER_COMPILE_H
+
+#include "compiler/artifact/Artifact.h"
+#include "compiler/driver/Pipelines.h"
+#include "compiler/model/ResolveModel.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace vitc {
+
+/// What a user asks of a compilation; the fields are vitc's options.
+struct CompileOptions {
+  std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference"
+  std::string triple;                         ///< empty: this machine's
+  std::string cpu = "host";
+  std::string features; ///< "+avx2,-avx512f"
+  unsigned optLevel = 2;
+  /// Called with every pass manager before it runs, for its command-line instrumentation.
+  std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;
+};
+
+/// One model on its way through the phases. Errors go to the context's diagnostics; no call may follow one that failed.
+class Compilation {
+public:
+  Compilation(mlir::MLIRContext &context, ModelConfig config, CompileOptions options);
+
+  /// Phase::Vit.
+  mlir::OwningOpRef<mlir::ModuleOp> import();
+
+  /// The module of one target after `phase`, which is VitOpt or Kernel.
+  mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lower(llvm::StringRef target, Phase phase);
+
+  /// Phase::Plan: what the target's programs look like, printed.
+  mlir::LogicalResult printPlan(llvm::StringRef target, llvm::raw_ostream &os);
+
+  /// Phase::Llvm or Phase::Asm of a target's kernels.
+  mlir::LogicalResult printCode(llvm::StringRef target, Phase phase, llvm::raw_ostream &os);
+
+  /// All targets, compiled and linked.
+  mlir::FailureOr<artifact::Contents> compile();
+
+private:
+  mlir::LogicalResult resolve(llvm::StringRef target, cpu::CpuTarget &machine);
+  mlir::FailureOr<artifact::Target> compileTarget(llvm::StringRef target);
+
+  mlir::MLIRContext &context;
+  ModelConfig config;
+  CompileOptions options;
+};
+
+/// The whole way, as `vitc MODEL -o PATH` does it.
+llvm::Error compile(mlir::MLIRContext &context, const ModelConfig &config, const CompileOptions &options, const artifact::WeightsFrom &weights,
+                    llvm::StringRef path, const artifact::Progress &progress, artifact::BindingNotes &notes);
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_DRIVER_COMPILE_H

@@ -1,0 +1,31 @@
+//===- Generate.h - from launches to functions, a plan and a table of bindings ----*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_DRIVER_GENERATE_H
+#define VITC_COMPILER_DRIVER_GENERATE_H
+
+#include "compiler/artifact/Artifact.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace vitc {
+
+/// A module at Phase::Kernel after code was emitted for it.
+struct Generated {
+  mlir::OwningOpRef<mlir::ModuleOp> kernels;  ///< one function for each distinct launch; for the target's CPU
+  mlir::OwningOpRef<mlir::ModuleOp> bindings; ///< one for each distinct binding, and the number conversions; baseline code
+  std::vector<plan::Program> programs;        ///< one for each function of the module
+  std::vector<artifact::Binding> bindingTable;
+};
+
+/// Emits code for every launch and binding of `module`; those that differ in names alone share a function.
+mlir::FailureOr<Generated> generate(mlir::ModuleOp module, const cpu::CpuTarget &target);
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_DRIVER_GENERATE_H

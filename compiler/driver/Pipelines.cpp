@@ -1,0 +1,79 @@
+//===- Pipelines.cpp - the phases of a compilation ------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/driver/Pipelines.h"
+#include "compiler/conversion/Passes.h"
+#include "compiler/transforms/Passes.h"
+#include "dialects/kernel/KernelDialect.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using namespace vitc;
+
+static constexpr std::pair<Phase, llvm::StringLiteral> phases[] = {
+    {Phase::Config, "config"}, {Phase::Vit, "vit"},   {Phase::VitOpt, "vit-opt"}, {Phase::Kernel, "kernel"},
+    {Phase::Plan, "plan"},     {Phase::Llvm, "llvm"}, {Phase::Asm, "asm"},        {Phase::Artifact, "artifact"},
+};
+
+StringRef vitc::phaseName(Phase phase) {
+  return llvm::find_if(phases, [&](const auto &entry) { return entry.first == phase; })->second;
+}
+
+std::optional<Phase> vitc::parsePhase(StringRef name) {
+  for (const auto &[phase, known] : phases)
+    if (known == name)
+      return phase;
+  return std::nullopt;
+}
+
+void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &options) {
+  OpPassManager &function = passes.nest<func::FuncOp>();
+  function.addPass(createVitDecompose());
+  if (!options.reference && options.optLevel > 0) {
+    function.addPass(createVitFoldLayerScale());
+    function.addPass(createVitFoldNormalize());
+    function.addPass(createVitFuseEpilogue());
+  }
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+}
+
+void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
+  OpPassManager &function = passes.nest<func::FuncOp>();
+  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference}));
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  function.addPass(createKernelSchedule(KernelScheduleOptions{options.vectorLanes}));
+  passes.addPass(createKernelOutlineBinding());
+  passes.nest<func::FuncOp>().addPass(createCSEPass());
+}
+
+namespace {
+struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
+  Option<bool> reference{*this, "reference", llvm::cl::desc("Make every launch a reference lowering"), llvm::cl::init(false)};
+  Option<unsigned> optLevel{*this, "opt-level", llvm::cl::desc("0: nothing is folded or fused"), llvm::cl::init(2)};
+  Option<int64_t> vectorLanes{*this, "vector-lanes", llvm::cl::desc("f32 lanes of a vector register"), llvm::cl::init(16)};
+
+  PipelineOptions options() const { return {reference, optLevel, vectorLanes}; }
+};
+} // namespace
+
+void vitc::registerPassesAndPipelines() {
+  registerTransformsPasses();
+  registerConversionPasses();
+  PassPipelineRegistration<PipelineCommandLine>("vitc-vit-pipeline", "imported vit operations: decompose, fold, fuse",
+                                                [](OpPassManager &passes, const PipelineCommandLine &line) { buildVitPipeline(passes, line.options()); });
+  PassPipelineRegistration<PipelineCommandLine>(
+      "vitc-kernel-pipeline", "vit operations to scheduled launches and bindings",
+      [](OpPassManager &passes, const PipelineCommandLine &line) { buildKernelPipeline(passes, line.options()); });
+}

@@ -1,0 +1,55 @@
+//===- Pipelines.h - the phases of a compilation ----------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_DRIVER_PIPELINES_H
+#define VITC_COMPILER_DRIVER_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+
+#include "llvm/ADT/StringRef.h"
+
+#include <optional>
+
+namespace vitc {
+
+/// What a compilation goes through, in order; `--emit` stops after one of them and prints it.
+enum class Phase {
+  Config,   ///< the complete config, JSON
+  Vit,      ///< as imported
+  VitOpt,   ///< decomposed, folded, fused
+  Kernel,   ///< launches with schedules, bindings
+  Plan,     ///< buffers and launches
+  Llvm,     ///< LLVM IR
+  Asm,      ///< the target's assembly
+  Artifact, ///< the file
+};
+
+llvm::StringRef phaseName(Phase phase);
+std::optional<Phase> parsePhase(llvm::StringRef name);
+
+/// What the graph pipelines have to know.
+struct PipelineOptions {
+  bool reference = false;   ///< `--target=reference`: nothing is folded or fused, every launch is a reference lowering
+  unsigned optLevel = 2;    ///< 0: nothing is folded or fused
+  int64_t vectorLanes = 16; ///< f32 lanes of the target's vector registers
+};
+
+/// Phase::Vit to Phase::VitOpt.
+void buildVitPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
+
+/// Phase::VitOpt to Phase::Kernel.
+void buildKernelPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
+
+/// Registers the project's passes, and the two pipelines as `vitc-vit-pipeline` and `vitc-kernel-pipeline`.
+void registerPassesAndPipelines();
+
+/// Dialects that a compilation meets, with the interface models that bufferization needs.
+void registerDialects(mlir::DialectRegistry &registry);
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_DRIVER_PIPELINES_H

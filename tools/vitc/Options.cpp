@@ -1,0 +1,141 @@
+//===- Options.cpp - the command line of vitc -----------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "tools/vitc/Options.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/WithColor.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace cl = llvm::cl;
+using namespace vitc;
+using namespace vitc::tool;
+
+static cl::OptionCategory modelOptions("Model");
+static cl::OptionCategory targetOptions("Target");
+static cl::OptionCategory outputOptions("Output");
+
+static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), cl::cat(modelOptions));
+static cl::list<std::string> overrides("set", cl::desc("Override a config field; repeatable"), cl::value_desc("KEY=VALUE"), cl::cat(modelOptions));
+static cl::opt<std::string> weights("weights", cl::desc("Weights: .safetensors, .npz or a folder"), cl::value_desc("FILE"), cl::cat(modelOptions));
+static cl::opt<std::string> randomWeights("random-weights", cl::desc("Weights as a function of the tensors' names"), cl::value_desc("SEED"),
+                                          cl::cat(modelOptions));
+static cl::opt<bool> externalWeights("external-weights", cl::desc("Leave the weights out; they are bound at load"), cl::cat(modelOptions));
+static cl::opt<bool> explainWeights("explain-weights", cl::desc("Print which tensor went where"), cl::cat(modelOptions));
+static cl::opt<std::string> preprocessor("preprocessor", cl::desc("A Hugging Face preprocessor_config.json instead of the model's preprocessing"),
+                                         cl::value_desc("FILE"), cl::cat(modelOptions));
+static cl::opt<bool> listModels("list-models", cl::desc("List presets; MODEL is a filter"), cl::cat(modelOptions));
+static cl::opt<bool> printConfigOption("print-config", cl::desc("Print the complete config of MODEL"), cl::cat(modelOptions));
+
+static cl::list<std::string> targets("target", cl::desc("cpu (default), reference; several go into one file"), cl::value_desc("NAME,..."),
+                                     cl::CommaSeparated, cl::cat(targetOptions));
+static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::value_desc("NAME"), cl::init("host"),
+                                      cl::cat(targetOptions));
+static cl::opt<std::string> targetFeatures("target-features", cl::desc("Features to add and remove"), cl::value_desc("+a,-b"), cl::cat(targetOptions));
+static cl::opt<std::string> targetTriple("target-triple", cl::desc("Machine to compile for (default: this one)"), cl::value_desc("TRIPLE"),
+                                         cl::cat(targetOptions));
+static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32"), cl::value_desc("P"), cl::init("f32"),
+                                      cl::cat(targetOptions));
+static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), cl::cat(targetOptions));
+static cl::opt<std::string> optLevel("O", cl::desc("Optimization level, 0 to 3 (default 2)"), cl::Prefix, cl::init("2"), cl::cat(targetOptions));
+
+static cl::opt<std::string> output("o", cl::desc("Output file; - is stdout for text"), cl::value_desc("FILE"), cl::cat(outputOptions));
+static cl::opt<std::string> emit("emit", cl::desc("Stop after a stage and print it: config, vit, vit-opt, kernel, plan, llvm, asm, artifact"),
+                                 cl::value_desc("STAGE"), cl::init("artifact"), cl::cat(outputOptions));
+static cl::opt<bool> remarks("remarks", cl::desc("Print each fusion, done or missed and why"), cl::cat(outputOptions));
+static cl::opt<bool> version("version", cl::desc("Print the version"), cl::cat(outputOptions));
+
+static constexpr llvm::StringLiteral overview =
+    "vitc: compile a Vision Transformer into one file\n\n"
+    "  MODEL is a preset's name, a config file (.json) or a Hugging Face folder.\n\n"
+    "EXAMPLE: vitc vit_tiny_patch16_224 --weights=model.safetensors -o tiny.vitx\n";
+
+void tool::reportError(const llvm::Twine &text) { llvm::errs() << "vitc: error: " << text << '\n'; }
+
+/// What is wrong with the values, in one sentence; empty if nothing is.
+static std::string readValues(Request &request) {
+  if (optLevel.size() != 1 || optLevel[0] < '0' || optLevel[0] > '3')
+    return "-O" + optLevel + " is no optimization level; there are -O0, -O1, -O2 and -O3";
+  request.compile.optLevel = optLevel[0] - '0';
+  std::optional<Phase> phase = parsePhase(emit);
+  if (!phase)
+    return "--emit=" + emit + " is no stage; there are config, vit, vit-opt, kernel, plan, llvm, asm and artifact";
+  request.emit = *phase;
+  if (precision != "f32")
+    return "--precision=" + precision + " is not a precision of this version; it computes in f32";
+  if (!targets.empty())
+    request.compile.targets = targets;
+  for (const std::string &target : request.compile.targets)
+    if (target != "cpu" && target != "reference")
+      return "--target=" + target + " is not a target of this version; there are cpu and reference";
+  if (int(!weights.empty()) + int(!randomWeights.empty()) + int(externalWeights) > 1)
+    return "--weights, --random-weights and --external-weights exclude each other";
+  request.weights.path = weights;
+  if (!randomWeights.empty()) {
+    uint64_t seed;
+    if (llvm::StringRef(randomWeights).getAsInteger(10, seed))
+      return "--random-weights=" + randomWeights + " is no seed; a seed is a number from 0 on";
+    request.weights.randomSeed = seed;
+  }
+  return "";
+}
+
+std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCode) {
+  mlir::registerAsmPrinterCLOptions();
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  mlir::registerDefaultTimingManagerCLOptions();
+  cl::HideUnrelatedOptions({&modelOptions, &targetOptions, &outputOptions});
+
+  // LLVM's parser would print its own version and exits with 1 on a bad usage; the convention here is 2 and the word "error".
+  std::string complaint;
+  llvm::raw_string_ostream complaints(complaint);
+  bool parsed = cl::ParseCommandLineOptions(argc, argv, overview, &complaints);
+  exitCode = 2;
+  if (!parsed) {
+    llvm::StringRef text(complaint);
+    text.consume_front(argv[0]);
+    text.consume_front(": ");
+    reportError(text.trim());
+    return std::nullopt;
+  }
+  Request request;
+  request.model = model;
+  if (version)
+    request.action = Request::Action::Version;
+  else if (listTargets)
+    request.action = Request::Action::ListTargets;
+  else if (listModels)
+    request.action = Request::Action::ListModels;
+  else if (printConfigOption)
+    request.action = Request::Action::PrintConfig;
+  request.overrides = overrides;
+  request.preprocessor = preprocessor;
+  request.externalWeights = externalWeights;
+  request.explainWeights = explainWeights;
+  request.remarks = remarks;
+  request.output = output;
+  request.compile.triple = targetTriple;
+  request.compile.cpu = targetCpu;
+  request.compile.features = targetFeatures;
+  request.compile.configurePasses = [](mlir::PassManager &passes) { return mlir::applyPassManagerCLOptions(passes); };
+  if (std::string wrong = readValues(request); !wrong.empty()) {
+    reportError(wrong);
+    return std::nullopt;
+  }
+  bool needsModel = request.action == Request::Action::Compile || request.action == Request::Action::PrintConfig;
+  if (needsModel && request.model.empty()) {
+    reportError("no model was given; name a preset, a config file or a Hugging Face folder, as in 'vitc vit_tiny_patch16_224 -o tiny.vitx'");
+    return std::nullopt;
+  }
+  return request;
+}

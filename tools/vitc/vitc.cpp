@@ -1,0 +1,192 @@
+//===- vitc.cpp - compile a Vision Transformer into one file --------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/model/ConfigJson.h"
+#include "compiler/model/Presets.h"
+#include "tools/vitc/Options.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Remarks.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+#include <chrono>
+
+using namespace mlir;
+using namespace vitc;
+using namespace vitc::tool;
+
+/// Errors and warnings as sentences of this tool; remarks with the layer that they are about.
+static LogicalResult printDiagnostic(Diagnostic &diagnostic) {
+  llvm::raw_ostream &os = llvm::errs();
+  switch (diagnostic.getSeverity()) {
+  case DiagnosticSeverity::Error:
+    os << "vitc: error: ";
+    break;
+  case DiagnosticSeverity::Warning:
+    os << "vitc: warning: ";
+    break;
+  case DiagnosticSeverity::Remark:
+    os << "vitc: remark: ";
+    break;
+  case DiagnosticSeverity::Note:
+    os << "vitc: note: ";
+    break;
+  }
+  if (auto layer = diagnostic.getLocation()->findInstanceOf<NameLoc>())
+    os << layer.getName().getValue() << ": ";
+  os << diagnostic << '\n';
+  for (Diagnostic &note : diagnostic.getNotes())
+    (void)printDiagnostic(note);
+  return success();
+}
+
+/// Fails with a sentence printed.
+static int fail(llvm::Error error) {
+  handleAllErrors(std::move(error), [](const llvm::ErrorInfoBase &info) { reportError(info.message()); });
+  return 1;
+}
+
+/// A bar on a terminal once the work has taken a second; nothing otherwise.
+static artifact::Progress progressBar(StringRef what) {
+  if (!llvm::sys::Process::StandardErrIsDisplayed())
+    return {};
+  auto begin = std::chrono::steady_clock::now();
+  return [=, what = what.str()](uint64_t done, uint64_t total) {
+    if (std::chrono::steady_clock::now() - begin < std::chrono::seconds(1) || total == 0)
+      return;
+    constexpr unsigned width = 40;
+    unsigned filled = done * width / total;
+    llvm::errs() << '\r' << what << " [" << std::string(filled, '#') << std::string(width - filled, ' ') << "] " << done * 100 / total << " %";
+    if (done == total)
+      llvm::errs() << "\r\033[K";
+  };
+}
+
+static int writeText(const Request &request, llvm::function_ref<LogicalResult(llvm::raw_ostream &)> print) {
+  // Printed into memory first: an output appears only when it is whole.
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (failed(print(os)))
+    return 1;
+  StringRef path = request.output.empty() ? StringRef("-") : StringRef(request.output);
+  std::error_code error;
+  llvm::ToolOutputFile file(path, error, llvm::sys::fs::OF_Text);
+  if (error) {
+    reportError("cannot write '" + path + "': " + error.message());
+    return 1;
+  }
+  file.os() << text;
+  file.os().flush();
+  if (file.os().has_error()) {
+    reportError("cannot write '" + path + "': " + file.os().error().message());
+    file.os().clear_error();
+    return 1;
+  }
+  file.keep();
+  return 0;
+}
+
+static int emitPhase(const Request &request, Compilation &compilation) {
+  StringRef target = request.compile.targets.front();
+  // Values are named after the layers that they hold.
+  OpPrintingFlags flags;
+  flags.printNameLocAsPrefix();
+  return writeText(request, [&](llvm::raw_ostream &os) -> LogicalResult {
+    switch (request.emit) {
+    case Phase::Vit: {
+      OwningOpRef<ModuleOp> module = compilation.import();
+      if (!module)
+        return failure();
+      module->print(os, flags);
+      return success();
+    }
+    case Phase::VitOpt:
+    case Phase::Kernel: {
+      FailureOr<OwningOpRef<ModuleOp>> module = compilation.lower(target, request.emit);
+      if (failed(module))
+        return failure();
+      (*module)->print(os, flags);
+      return success();
+    }
+    case Phase::Plan:
+      return compilation.printPlan(target, os);
+    default:
+      return compilation.printCode(target, request.emit, os);
+    }
+  });
+}
+
+static int compileModel(Request &request) {
+  llvm::Expected<LoadedModel> loaded = resolveModel(request.model, request.overrides, request.preprocessor);
+  if (!loaded)
+    return fail(loaded.takeError());
+  for (const std::string &warning : loaded->warnings)
+    llvm::errs() << "vitc: warning: " << warning << '\n';
+  if (request.emit == Phase::Config || request.action == Request::Action::PrintConfig)
+    return writeText(request, [&](llvm::raw_ostream &os) { return os << printConfig(loaded->config) << '\n', success(); });
+
+  MLIRContext context;
+  context.getDiagEngine().registerHandler(printDiagnostic);
+  if (request.remarks && failed(remark::enableOptimizationRemarks(context, nullptr, std::make_unique<remark::RemarkEmittingPolicyAll>(),
+                                                                  remark::RemarkCategories{".*", {}, {}, {}, {}}, /*printAsEmitRemarks=*/true)))
+    return 1;
+  if (request.emit != Phase::Artifact) {
+    Compilation compilation(context, loaded->config, request.compile);
+    return emitPhase(request, compilation);
+  }
+
+  artifact::WeightsFrom weights = request.weights;
+  if (weights.external() && !request.externalWeights)
+    weights.path = loaded->weightsPath;
+  if (weights.external() && !request.externalWeights) {
+    reportError("'" + request.model + "' comes without weights; give --weights=FILE, --random-weights=SEED or --external-weights");
+    return 2;
+  }
+  if (request.output == "-") {
+    reportError("an artifact is not written to stdout; give -o FILE.vitx, or --emit=STAGE for text");
+    return 2;
+  }
+  std::string path = request.output.empty() ? loaded->config.name + ".vitx" : request.output;
+  artifact::BindingNotes notes;
+  if (llvm::Error error = compile(context, loaded->config, request.compile, weights, path, progressBar("weights"), notes))
+    return fail(std::move(error));
+  for (const std::string &warning : notes.warnings)
+    llvm::errs() << "vitc: warning: " << warning << '\n';
+  if (request.explainWeights)
+    llvm::outs() << notes.explanation;
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  int exitCode = 0;
+  std::optional<Request> request = parseCommandLine(argc, argv, exitCode);
+  if (!request)
+    return exitCode;
+  switch (request->action) {
+  case Request::Action::Version:
+    llvm::outs() << "vitc " VITC_VERSION << '\n';
+    return 0;
+  case Request::Action::ListModels:
+    for (const std::string &name : listPresets(request->model))
+      llvm::outs() << name << '\n';
+    return 0;
+  case Request::Action::ListTargets:
+    llvm::outs() << "cpu        fused kernels for the CPU that --target-cpu names\n"
+                    "reference  each operation by its plain lowering: slow and obviously right\n";
+    return 0;
+  case Request::Action::PrintConfig:
+  case Request::Action::Compile:
+    return compileModel(*request);
+  }
+}
