@@ -1,0 +1,51 @@
+//===- Program.cpp - a plan with its kernels' addresses -----------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/plan/Program.h"
+
+#include <algorithm>
+
+using namespace vitrt;
+
+Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &program) {
+  const fb::Target &target = artifact.target();
+  Program result;
+  result.name = program.name()->str();
+  result.arenaBytesPerImage = program.arena_bytes_per_image();
+  result.groupImages = int64_t(program.group_images());
+  result.scratchBytes = 0;
+
+  for (const fb::Buffer *from : *program.buffers()) {
+    Buffer buffer = {from->name() ? from->name()->str() : "", from->kind(), {}, from->offset_per_image(), from->bytes_per_image(), 0, 0};
+    if (from->shape())
+      buffer.shape.assign(from->shape()->begin(), from->shape()->end());
+    if (from->kind() == fb::BufferKind::Weight)
+      buffer.weightOffset = target.weights()->Get(from->weight())->offset();
+    result.buffers.push_back(std::move(buffer));
+  }
+  result.inputs.assign(program.inputs()->begin(), program.inputs()->end());
+  result.outputs.assign(program.outputs()->begin(), program.outputs()->end());
+  for (uint32_t slot = 0; slot < result.inputs.size(); ++slot)
+    result.buffers[result.inputs[slot]].slot = slot;
+  for (uint32_t slot = 0; slot < result.outputs.size(); ++slot)
+    result.buffers[result.outputs[slot]].slot = slot;
+
+  for (const fb::Launch *from : *program.launches()) {
+    const fb::Kernel *kernel = target.kernels()->Get(from->kernel());
+    Expected<KernelFunction> function = artifact.code().get<KernelFunction>(kernel->symbol()->c_str());
+    if (!function)
+      return makeError(function.error().status, "{}: {}", artifact.name(), function.error().message);
+    result.scratchBytes = std::max(result.scratchBytes, kernel->scratch_bytes());
+    result.launches.push_back({from->name()->str(),
+                               *function,
+                               kernel,
+                               {from->operands()->begin(), from->operands()->end()},
+                               from->results(),
+                               from->flop_per_image()});
+  }
+  return result;
+}

@@ -1,0 +1,112 @@
+//===- TensorFile.cpp - named tensors, wherever they come from ----------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/weights/TensorFile.h"
+
+#include "runtime/artifact/MappedFile.h"
+#include "runtime/weights/Readers.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <fmt/ranges.h>
+#include <new>
+#include <numeric>
+#include <sys/stat.h>
+
+using namespace vitrt;
+
+namespace {
+
+struct ElementTypeInfo {
+  std::string_view name;
+  size_t bytes;
+};
+constexpr std::array<ElementTypeInfo, 14> kElementTypes = {
+    {{"bool", 1}, {"u8", 1}, {"i8", 1}, {"u16", 2}, {"i16", 2}, {"u32", 4}, {"i32", 4}, {"u64", 8}, {"i64", 8}, {"f16", 2}, {"bf16", 2}, {"f32", 4}, {"f64", 8}, {"other", 0}}};
+
+bool beginsWith(std::span<const std::byte> bytes, std::string_view prefix) {
+  return bytes.size() >= prefix.size() && std::memcmp(bytes.data(), prefix.data(), prefix.size()) == 0;
+}
+
+bool exists(const std::string &path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0;
+}
+
+bool isFolder(const std::string &path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+Expected<std::unique_ptr<TensorFile>> openFolder(const std::string &path) {
+  for (const char *file : {"model.safetensors", "diffusion_pytorch_model.safetensors", "open_clip_model.safetensors"})
+    if (std::string inside = path + "/" + file; exists(inside))
+      return openTensorFile(inside);
+  if (std::string index = path + "/model.safetensors.index.json"; exists(index))
+    return openShards(index);
+  if (std::string pickle = path + "/pytorch_model.bin"; exists(pickle))
+    return pickleError(pickle);
+  return makeError(VITRT_ERROR_IO, "the folder '{}' has no weights: expected model.safetensors or model.safetensors.index.json in it", path);
+}
+
+} // namespace
+
+Error vitrt::pickleError(const std::string &path) {
+  return makeError(VITRT_ERROR_WEIGHTS,
+                   "'{}' is a PyTorch pickle, which is not read; save its tensors as safetensors (safetensors.torch.save_file(state_dict, 'model.safetensors'))",
+                   path);
+}
+
+std::unique_ptr<std::byte[]> vitrt::allocateBytes(uint64_t count) { return std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[count]); }
+
+std::string_view vitrt::nameOf(ElementType type) { return kElementTypes[size_t(type)].name; }
+
+size_t vitrt::bytesOf(ElementType type) { return kElementTypes[size_t(type)].bytes; }
+
+std::string vitrt::formatShape(std::span<const uint64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+ptrdiff_t TensorFile::find(std::string_view tensor) const {
+  auto found = std::lower_bound(infos.begin(), infos.end(), tensor, [](const TensorInfo &info, std::string_view wanted) { return info.name < wanted; });
+  return found != infos.end() && found->name == tensor ? found - infos.begin() : -1;
+}
+
+std::vector<size_t> TensorFile::sortByName() {
+  std::vector<size_t> order(infos.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return infos[a].name < infos[b].name; });
+  std::vector<TensorInfo> sorted;
+  sorted.reserve(infos.size());
+  for (size_t i : order)
+    sorted.push_back(std::move(infos[i]));
+  infos = std::move(sorted);
+  return order;
+}
+
+Expected<std::unique_ptr<TensorFile>> vitrt::openTensorFile(const std::string &path) {
+  if (isFolder(path))
+    return openFolder(path);
+  Expected<MappedFile> file = MappedFile::open(path);
+  if (!file)
+    return std::move(file.error());
+  std::span<const std::byte> bytes = file->bytes();
+  if (bytes.empty())
+    return makeError(VITRT_ERROR_WEIGHTS, "'{}' is empty, expected weights", path);
+  if (path.ends_with(".index.json"))
+    return openShards(path);
+  if (beginsWith(bytes, "PK\x03\x04") || beginsWith(bytes, "PK\x05\x06"))
+    return openNpz(std::move(*file), path);
+  if (beginsWith(bytes, "\x93NUMPY"))
+    return openNpy(std::move(*file), path);
+  // Pickles begin with PROTO (0x80) and its version, 2 to 5.
+  if (bytes.size() > 1 && bytes[0] == std::byte(0x80) && bytes[1] >= std::byte(2) && bytes[1] <= std::byte(5))
+    if (bytes.size() < 9 || bytes[8] != std::byte('{'))
+      return pickleError(path);
+  if (path.ends_with(".safetensors") || (bytes.size() > 8 && bytes[8] == std::byte('{')))
+    return openSafetensors(std::move(*file), path);
+  return makeError(VITRT_ERROR_WEIGHTS, "'{}' is no weight file that is known; expected .safetensors, a folder of them, .npz or .npy", path);
+}
