@@ -1,0 +1,128 @@
+//===- ConfigJson.cpp - a config as JSON, and changes to it on the command line --------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/model/ConfigJson.h"
+
+#include "compiler/model/Presets.h"
+
+#include "fmt/format.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace vitc;
+
+llvm::Expected<Json> vitc::parseJson(llvm::StringRef text, llvm::StringRef where) {
+  try {
+    return Json::parse(text.begin(), text.end());
+  } catch (const Json::exception &error) {
+    llvm::StringRef message = error.what();
+    return sentence(fmt::format("{} is not valid JSON: {}", where.str(), message.split("] ").second.str()));
+  }
+}
+
+static constexpr llvm::StringRef baseKey = "base";
+
+/// The model that a file changes.
+static llvm::Expected<ModelConfig> baseOf(const Json &file, llvm::StringRef where) {
+  if (!file.contains(baseKey.str()))
+    return ModelConfig();
+  const Json &base = file[baseKey.str()];
+  if (!base.is_string())
+    return sentence(fmt::format("{}: base is {}, expected the name of a preset", where.str(), base.dump()));
+  return findPreset(base.get<std::string>());
+}
+
+llvm::Expected<ModelConfig> vitc::parseConfig(llvm::StringRef text, llvm::StringRef where) {
+  llvm::Expected<Json> file = parseJson(text, where);
+  if (!file)
+    return file.takeError();
+  if (!file->is_object())
+    return sentence(fmt::format("{} holds {}, expected an object of config keys", where.str(), file->type_name()));
+  llvm::Expected<ModelConfig> config = baseOf(*file, where);
+  if (!config)
+    return config.takeError();
+
+  // In the table's order, because some fields depend on others.
+  llvm::Error errors = llvm::Error::success();
+  auto read = [&](llvm::StringRef key, const Json &value) {
+    if (llvm::Error error = setConfigField(*config, key, value))
+      errors = llvm::joinErrors(std::move(errors), sentence(where + ": " + llvm::toString(std::move(error))));
+  };
+  for (auto &[key, value] : file->items())
+    if (key != baseKey && !findConfigField(key))
+      read(key, value);
+  for (const ConfigField &field : configFields()) {
+    std::string first;
+    for (auto &[key, value] : file->items()) {
+      if (findConfigField(key) != &field)
+        continue;
+      if (!first.empty())
+        errors =
+            llvm::joinErrors(std::move(errors), sentence(fmt::format("{}: {} and {} are names of the same key", where.str(), first, key)));
+      first = key;
+      read(key, value);
+    }
+  }
+  if (errors)
+    return std::move(errors);
+  return config;
+}
+
+llvm::Error vitc::applyOverride(ModelConfig &config, llvm::StringRef assignment) {
+  if (!assignment.contains('='))
+    return sentence("--set " + assignment + " has no value, expected KEY=VALUE");
+  auto [key, text] = assignment.split('=');
+  Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded())
+    value = text.str();
+  if (llvm::Error error = setConfigField(config, key.trim(), value))
+    return sentence("--set " + assignment + ": " + llvm::toString(std::move(error)));
+  return llvm::Error::success();
+}
+
+std::string vitc::printConfig(const ModelConfig &config) {
+  // One key a line, lists on one line: short enough to read and to compare with diff.
+  std::vector<std::string> lines;
+  for (const ConfigField &field : configFields())
+    if (field.write)
+      lines.push_back(fmt::format("  \"{}\": {}", field.key.str(), field.write(config).dump()));
+  return "{\n" + llvm::join(lines, ",\n") + "\n}\n";
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Documentation
+//===--------------------------------------------------------------------------------------===//
+
+std::string vitc::configReference() {
+  ModelConfig defaults;
+  std::string out = "| key | also | value | default | meaning |\n|---|---|---|---|---|\n";
+  for (const ConfigField &field : configFields()) {
+    std::vector<std::string> aliases;
+    for (llvm::StringRef alias : field.aliases)
+      aliases.push_back("`" + alias.str() + "`");
+    std::string written = field.write ? "`" + field.write(defaults).dump() + "`" : "";
+    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.key.str(), llvm::join(aliases, ", "), field.expectation, written,
+                       field.description.str());
+  }
+  return out;
+}
+
+std::string vitc::configSchema() {
+  Json properties = {{baseKey.str(), {{"description", "the preset that the other keys change"}, {"type", "string"}}}};
+  for (const ConfigField &field : configFields()) {
+    Json property = {{"description", field.description.str()}};
+    property.update(field.schema);
+    properties[field.key.str()] = property;
+    for (llvm::StringRef alias : field.aliases)
+      properties[alias.str()] = {{"description", "same as " + field.key.str()}, {"$ref", "#/properties/" + field.key.str()}};
+  }
+  Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                 {"title", "vitc model config"},
+                 {"type", "object"},
+                 {"additionalProperties", false},
+                 {"properties", properties}};
+  return schema.dump(2) + "\n";
+}

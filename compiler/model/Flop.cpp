@@ -1,0 +1,31 @@
+//===- Flop.cpp - how much a model computes ---------------------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/model/ModelConfig.h"
+
+using namespace vitc;
+
+/// Multiply-adds of one attention over `tokens` rows: the projections, then scores and weighted sum of every head.
+static uint64_t attentionMacs(uint64_t tokens, uint64_t width, uint64_t heads) {
+  return tokens * 4 * width * heads + 2 * tokens * tokens * heads;
+}
+
+uint64_t vitc::nominalFlopPerImage(const ModelConfig &config) {
+  uint64_t width = config.embedDim, tokens = config.tokens(), hidden = config.mlpWidth();
+  uint64_t macs = config.patches() * config.inChannels * config.patchHeight * config.patchWidth * width;
+  uint64_t mlp = tokens * width * hidden * (config.gatedMlp ? 3 : 2);
+  macs += config.blocks() * config.parallelBranches * (attentionMacs(tokens, width, config.attentionWidth()) + mlp);
+
+  uint64_t rows = config.pool == Pool::None ? tokens : 1;
+  uint64_t features = config.pooledWidth();
+  if (config.headHidden) {
+    macs += rows * features * config.headHidden;
+    features = config.headHidden;
+  }
+  macs += rows * features * config.numClasses * (config.headDistillation ? 2 : 1);
+  return 2 * macs;
+}

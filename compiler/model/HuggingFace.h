@@ -1,0 +1,26 @@
+//===- HuggingFace.h - transformers' config files ---------------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_MODEL_HUGGINGFACE_H
+#define VITC_COMPILER_MODEL_HUGGINGFACE_H
+
+#include "compiler/model/ModelConfig.h"
+
+#include "llvm/ADT/StringRef.h"
+
+namespace vitc {
+
+/// A transformers config.json. A missing field has its class's default, as transformers writes only what differs; unknown fields are ignored. `where` begins an error's
+/// sentence. Not yet validated.
+llvm::Expected<ModelConfig> parseHuggingFaceConfig(llvm::StringRef text, llvm::StringRef where);
+
+/// A preprocessor_config.json, over the config's preprocessing.
+llvm::Error applyHuggingFacePreprocessor(ModelConfig &config, llvm::StringRef text, llvm::StringRef where);
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_MODEL_HUGGINGFACE_H

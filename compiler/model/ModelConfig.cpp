@@ -1,0 +1,212 @@
+//===- ModelConfig.cpp - derived sizes and the checks of a config ---------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/model/ModelConfig.h"
+
+#include "fmt/format.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/Twine.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace vitc;
+
+llvm::Error vitc::sentence(const llvm::Twine &text) { return llvm::createStringError(llvm::inconvertibleErrorCode(), text); }
+
+//===--------------------------------------------------------------------------------------===//
+// Derived sizes
+//===--------------------------------------------------------------------------------------===//
+
+/// Side of the feature map that the patch embedding sees. Each halving rounds up: padding is SAME in ResNetV2 and keeps odd sizes in ResNetD.
+static int64_t featureSide(const ModelConfig &config, int64_t side) {
+  if (config.stem == Stem::None)
+    return side;
+  size_t halvings = 2 + (config.stemLayers.empty() ? 0 : config.stemLayers.size() - 1);
+  for (size_t i = 0; i < halvings; ++i)
+    side = (side + 1) / 2;
+  return side;
+}
+
+int64_t ModelConfig::gridHeight() const { return patchHeight > 0 ? featureSide(*this, imageHeight) / patchHeight : 0; }
+int64_t ModelConfig::gridWidth() const { return patchWidth > 0 ? featureSide(*this, imageWidth) / patchWidth : 0; }
+
+int64_t ModelConfig::usedPositionRows() const {
+  if (position == Position::None)
+    return 0;
+  switch (positionOn) {
+  case PositionOn::All:
+    return tokens();
+  case PositionOn::Patches:
+    return patches();
+  case PositionOn::ClassAndPatches:
+    return patches() + 1;
+  }
+  return 0;
+}
+
+double ModelConfig::scoreScale() const {
+  switch (attentionScale) {
+  case AttentionScale::HeadDim:
+    return 1.0 / std::sqrt(static_cast<double>(headWidth()));
+  case AttentionScale::Heads:
+    return 1.0 / std::sqrt(static_cast<double>(numHeads));
+  case AttentionScale::Value:
+    return attentionScaleValue;
+  }
+  return 1.0;
+}
+
+PreprocessSteps ModelConfig::preprocessSteps() const {
+  using Resize = PreprocessSteps::Resize;
+  PreprocessSteps steps{Resize::None, 0, 0, 0, 0};
+  if (preprocess.resize) {
+    // timm computes floor(image size / crop_pct) in double arithmetic.
+    auto resized = [&](int64_t side) { return static_cast<int64_t>(std::floor(static_cast<double>(side) / preprocess.cropPct)); };
+    steps.resizeHeight = preprocess.resizeHeight ? preprocess.resizeHeight : resized(imageHeight);
+    steps.resizeWidth = preprocess.resizeWidth ? preprocess.resizeWidth : resized(imageWidth);
+    switch (preprocess.cropMode) {
+    case CropMode::Center:
+      steps.resize = Resize::ShorterEdge;
+      // The crop must fit whichever edge is the shorter one.
+      steps.resizeHeight = steps.resizeWidth = std::max(steps.resizeHeight, steps.resizeWidth);
+      break;
+    case CropMode::Squash:
+      steps.resize = Resize::Squash;
+      break;
+    case CropMode::Border:
+      steps.resize = Resize::LongestEdge;
+      steps.resizeHeight = steps.resizeWidth = std::min(steps.resizeHeight, steps.resizeWidth);
+      break;
+    }
+  }
+  if (preprocess.crop) {
+    steps.cropHeight = imageHeight;
+    steps.cropWidth = imageWidth;
+  }
+  return steps;
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Validation
+//===--------------------------------------------------------------------------------------===//
+
+/// One value, or several equal ones, serve any number of channels.
+static bool fitToChannels(std::vector<double> &values, int64_t channels) {
+  if (static_cast<int64_t>(values.size()) == channels)
+    return true;
+  if (values.empty() || !llvm::all_equal(values))
+    return false;
+  values.assign(static_cast<size_t>(channels), values.front());
+  return true;
+}
+
+namespace {
+/// The contradictions found so far, as one error.
+class Findings {
+public:
+  template <typename... Args> void check(bool fine, fmt::format_string<Args...> text, Args &&...args) {
+    if (!fine)
+      sentences.push_back(fmt::format(text, std::forward<Args>(args)...));
+  }
+  llvm::Error takeError() const { return sentences.empty() ? llvm::Error::success() : sentence(llvm::join(sentences, "; ")); }
+
+private:
+  std::vector<std::string> sentences;
+};
+} // namespace
+
+static void checkGeometry(const ModelConfig &c, Findings &findings) {
+  if (c.stem == Stem::None) {
+    findings.check(c.patchHeight <= c.imageHeight && c.patchWidth <= c.imageWidth, "patch_size {}x{} is larger than image_size {}x{}",
+                   c.patchHeight, c.patchWidth, c.imageHeight, c.imageWidth);
+    // torchvision asserts it ("Input shape indivisible by patch size!"); every other home drops the pixels that fill no patch.
+    findings.check(c.family != Family::Torchvision || (c.imageHeight % c.patchHeight == 0 && c.imageWidth % c.patchWidth == 0),
+                   "image_size {}x{} is not a multiple of patch_size {}x{}, which a torchvision model requires", c.imageHeight,
+                   c.imageWidth, c.patchHeight, c.patchWidth);
+  } else {
+    findings.check(c.patches() > 0, "patch_size {}x{} is larger than the {}x{} feature map that the stem makes of image_size {}x{}",
+                   c.patchHeight, c.patchWidth, featureSide(c, c.imageHeight), featureSide(c, c.imageWidth), c.imageHeight, c.imageWidth);
+  }
+  constexpr int64_t maxTokens = 1 << 20;
+  findings.check(c.patches() <= maxTokens, "image_size {}x{} in patches of {}x{} gives {} tokens, more than {}", c.imageHeight,
+                 c.imageWidth, c.patchHeight, c.patchWidth, c.patches(), maxTokens);
+  findings.check(c.positionRows == 0 || c.positionRows >= c.usedPositionRows(), "position_rows is {}, but image_size {}x{} needs {} rows",
+                 c.positionRows, c.imageHeight, c.imageWidth, c.usedPositionRows());
+  findings.check(c.position != Position::Sincos2d || c.embedDim % 4 == 0,
+                 "embed_dim {} is not a multiple of 4, which position=sincos2d requires", c.embedDim);
+  findings.check(c.position != Position::Sincos1d || c.embedDim % 2 == 0,
+                 "embed_dim {} is not a multiple of 2, which position=sincos1d requires", c.embedDim);
+  bool sincos = c.position == Position::Sincos1d || c.position == Position::Sincos2d;
+  findings.check(!sincos || c.positionOn == PositionOn::Patches || c.prefixTokens() == 0,
+                 "a sine table has rows for the patches alone: position_on must be patches");
+  findings.check(c.positionOn != PositionOn::ClassAndPatches || (c.classToken && !c.distillationToken),
+                 "position_on=class_and_patches needs a class token and no distillation token");
+}
+
+static void checkBlocks(const ModelConfig &c, Findings &findings) {
+  findings.check(c.headDim != 0 || c.embedDim % c.numHeads == 0,
+                 "embed_dim {} is not divisible by num_heads {} (give head_dim if the heads have another width)", c.embedDim, c.numHeads);
+  findings.check(c.mlpWidth() > 0, "embed_dim {} times mlp_ratio {} leaves no hidden width", c.embedDim, c.mlpRatio);
+  findings.check(c.parallelBranches == 1 || c.block == BlockKind::PreNorm, "parallel_branches={} is defined for block=pre_norm only",
+                 c.parallelBranches);
+  findings.check(c.rope == Rope::None || c.headWidth() % 4 == 0, "head width {} is not a multiple of 4, which rotary positions require",
+                 c.headWidth());
+  findings.check(c.attentionScale != AttentionScale::Value || c.attentionScaleValue > 0.0, "attention_scale {} is not positive",
+                 c.attentionScaleValue);
+}
+
+static void checkHead(const ModelConfig &c, Findings &findings) {
+  bool needsClass = c.pool == Pool::Token || c.pool == Pool::TokenAvg;
+  // timm asserts `class_token or global_pool != 'token'`. Without a transformer Flax takes a row of the grid instead (Import.h refuses that).
+  findings.check(!needsClass || c.classToken || !c.transformer, "pool={} needs a class token, but class_token is false",
+                 c.pool == Pool::Token ? "token" : "token_avg");
+  findings.check(!c.headDistillation || c.distillationToken, "head_distillation needs distillation_token");
+  findings.check(!c.headDistillation || (c.pool == Pool::Token && c.numClasses > 0 && c.headHidden == 0),
+                 "head_distillation needs pool=token and a linear classifier");
+  findings.check(!c.distillationToken || c.classToken, "distillation_token needs class_token");
+  findings.check(c.labels.empty() || c.numClasses == 0 || static_cast<int64_t>(c.labels.size()) == c.numClasses,
+                 "there are {} labels for num_classes {}", c.labels.size(), c.numClasses);
+}
+
+static void checkPreprocess(ModelConfig &c, Findings &findings) {
+  auto checkChannels = [&](llvm::StringRef key, std::vector<double> &values) {
+    findings.check(fitToChannels(values, c.inChannels), "{} has {} values, but in_channels is {}: give one a channel, or a single one",
+                   key.str(), values.size(), c.inChannels);
+  };
+  checkChannels("mean", c.preprocess.mean);
+  checkChannels("std", c.preprocess.std);
+  PreprocessSteps steps = c.preprocessSteps();
+  bool resizes = steps.resize != PreprocessSteps::Resize::None;
+  findings.check(!resizes || (steps.resizeHeight > 0 && steps.resizeWidth > 0), "crop_pct {} leaves no picture of image_size {}x{}",
+                 c.preprocess.cropPct, c.imageHeight, c.imageWidth);
+  bool exact = !resizes || (steps.resize == PreprocessSteps::Resize::Squash && steps.resizeHeight == c.imageHeight &&
+                            steps.resizeWidth == c.imageWidth);
+  findings.check(steps.cropHeight > 0 || exact, "preprocessing gives pictures of {}x{} and no centre crop, but image_size is {}x{}",
+                 steps.resizeHeight, steps.resizeWidth, c.imageHeight, c.imageWidth);
+}
+
+llvm::Error vitc::validate(ModelConfig &config) {
+  Findings findings;
+  checkGeometry(config, findings);
+  checkBlocks(config, findings);
+  checkHead(config, findings);
+  checkPreprocess(config, findings);
+  return findings.takeError();
+}
+
+std::vector<std::string> vitc::configWarnings(const ModelConfig &config) {
+  std::vector<std::string> warnings;
+  int64_t height = config.imageHeight - config.gridHeight() * config.patchHeight,
+          width = config.imageWidth - config.gridWidth() * config.patchWidth;
+  if (config.stem == Stem::None && (height || width))
+    warnings.push_back(fmt::format(
+        "image_size {}x{} is not a multiple of patch_size {}x{}: the last {} rows and {} columns of pixels fill no patch and are not used",
+        config.imageHeight, config.imageWidth, config.patchHeight, config.patchWidth, height, width));
+  return warnings;
+}

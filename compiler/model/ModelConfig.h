@@ -1,0 +1,229 @@
+//===- ModelConfig.h - everything that tells one Vision Transformer from another -*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_MODEL_MODELCONFIG_H
+#define VITC_COMPILER_MODEL_MODELCONFIG_H
+
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vitc {
+
+/// The framework or system that a model comes from: whose tensor names are its home (WeightNaming.h) and whose habits decide in doubtful cases.
+enum class Family {
+  Timm,
+  HuggingFaceVit,
+  HuggingFaceDeit,
+  HuggingFaceDinov2,
+  HuggingFaceClip,
+  Torchvision,
+  Flax,
+  Labml,
+  Slides,
+  Csdn,
+  Notebook
+};
+
+/// What turns pixels into a grid of features before the patch embedding.
+enum class Stem {
+  None,     ///< the patches are cut from the image
+  ResNetV2, ///< weight-standardised convolutions, GroupNorm(32), ReLU: timm's ResNetV2 hybrids, Flax's R50+ViT-B_16
+  ResNetD   ///< 3x3 convolutions, BatchNorm, average-pooled shortcuts: timm's resnet26d and resnet50d hybrids
+};
+
+enum class Position {
+  Learned,  ///< a table of the weight file
+  None,     ///< no absolute position
+  Sincos1d, ///< sin and cos of the patch's number, interleaved
+  Sincos2d  ///< sin and cos of the patch's column and row; SincosLayout says where
+};
+
+/// Columns of a 2-D sine table (reference: each system's own source).
+enum class SincosLayout {
+  Interleaved, ///< slides: [sin, cos, sin, cos, ... of x | the same of y], frequency 10000^(-4i/D)
+  Halves,      ///< MAE: [sin... cos... of x | sin... cos... of y], frequency 10000^(-k/(D/4))
+  BigVision    ///< big_vision, MoCo v3: [sin x, cos x, sin y, cos y], frequency 10000^(-k/(D/4 - 1))
+};
+enum class SincosFirst { Column, Row };
+
+/// Which tokens get a position.
+enum class PositionOn {
+  All,            ///< prefix and patches: one row of the table each
+  Patches,        ///< labml, DeiT-3, sine tables: the prefix has none
+  ClassAndPatches ///< DINOv2 with registers: the registers, which stand between, have none
+};
+
+/// A term added to the scaled scores that depends on the distance of two patches.
+enum class RelativePosition {
+  None,
+  Mlp,       ///< timm's RelPosMlp, one small network a block
+  SharedMlp, ///< the same, one for all blocks
+  Table      ///< BEiT: a table of (2H-1)(2W-1)+3 rows a block
+};
+
+enum class Rope { None, Eva, DinoV3 };
+
+enum class QkvBias { All, None, QueryValue };
+enum class QkvPacking {
+  Parts, ///< query rows, key rows, value rows
+  Heads  ///< q k v of the first head, q k v of the second, ...: the slides' figure
+};
+
+enum class AttentionScale { HeadDim, Heads, Value }; ///< 1/sqrt(head_dim), 1/sqrt(num_heads), a number
+
+enum class Activation { Identity, Relu, Gelu, GeluTanh, QuickGelu, Silu, Tanh, Sigmoid };
+enum class NormKind { Layer, Rms };
+enum class BlockKind {
+  PreNorm, ///< x + f(norm(x))
+  PostNorm ///< x + norm(f(x)): timm's rpn models
+};
+
+enum class Pool {
+  Token,    ///< the class token
+  Avg,      ///< mean of the patches (the prefix left out)
+  AvgAll,   ///< mean of all tokens
+  TokenAvg, ///< class token and mean of the patches side by side: DINOv2's classifier
+  Map,      ///< attention pooling with a learned query: SigLIP
+  None      ///< every token is classified: Flax's `unpooled` and `token_unpooled`
+};
+
+enum class CropMode {
+  Center, ///< shorter edge to the resize size, then the centre
+  Squash, ///< both edges to the resize size, then the centre
+  Border  ///< longer edge to the resize size, the rest filled
+};
+enum class Interpolation { Nearest, Bilinear, Bicubic, Lanczos, Box, Hamming };
+enum class CropRounding { HalfToEven, Floor }; ///< torchvision and timm; transformers
+enum class Rescale { Divide255, Multiply255 }; ///< u8/255 in f32; f32(f64(u8) * (1/255)), transformers
+
+/// From a picture to the network's input. `steps()` of the struct below turns it into numbers of pixels.
+struct Preprocess {
+  CropMode cropMode = CropMode::Center;
+  double cropPct = 0.9;     ///< resize size = floor(image size / crop_pct), timm's rule
+  int64_t resizeHeight = 0; ///< overrides crop_pct where it is not 0
+  int64_t resizeWidth = 0;
+  bool resize = true;
+  bool crop = true;
+  Interpolation interpolation = Interpolation::Bicubic;
+  CropRounding cropRounding = CropRounding::HalfToEven;
+  Rescale rescale = Rescale::Divide255;
+  std::vector<double> mean = {0.5, 0.5, 0.5}; ///< one a channel
+  std::vector<double> std = {0.5, 0.5, 0.5};
+};
+
+/// Preprocessing in pixels.
+struct PreprocessSteps {
+  enum class Resize { None, ShorterEdge, Squash, LongestEdge } resize;
+  int64_t resizeHeight, resizeWidth; ///< ShorterEdge and LongestEdge use resizeHeight alone
+  int64_t cropHeight, cropWidth;     ///< 0: no crop
+};
+
+/// A model. Made by a preset, a JSON file or a Hugging Face folder (ResolveModel.h), changed by `--set` (ConfigJson.h), then validated.
+/// The defaults are timm's `vit_base_patch16_224`. docs/config.md lists the keys by which JSON and `--set` name the fields.
+struct ModelConfig {
+  std::string name = "model";
+  Family family = Family::Timm;
+
+  // Image and patches.
+  int64_t imageHeight = 224, imageWidth = 224;
+  int64_t patchHeight = 16, patchWidth = 16;
+  int64_t inChannels = 3;
+  bool patchBias = true;
+  Stem stem = Stem::None;
+  std::vector<int64_t> stemLayers; ///< bottlenecks of each stage
+  double stemWidth = 1.0;          ///< factor on 64 channels
+
+  // Tokens and positions.
+  bool classToken = true;
+  bool distillationToken = false;
+  int64_t regTokens = 0;
+  Position position = Position::Learned;
+  PositionOn positionOn = PositionOn::All;
+  int64_t positionRows = 0; ///< rows of the learned table where it is longer than needed (labml: 5000); 0: as many as needed
+  SincosLayout sincosLayout = SincosLayout::Interleaved;
+  SincosFirst sincosFirst = SincosFirst::Column;
+  RelativePosition relativePosition = RelativePosition::None;
+  int64_t relativePositionHidden = 512;
+  Rope rope = Rope::None;
+  double ropeTheta = 10000.0;
+  bool normPre = false;
+
+  // Blocks.
+  int64_t embedDim = 768, depth = 12, numHeads = 12;
+  int64_t headDim = 0; ///< 0: embed_dim / num_heads
+  double mlpRatio = 4.0;
+  int64_t mlpDim = 0;      ///< 0: embed_dim * mlp_ratio, rounded towards zero
+  bool transformer = true; ///< false: Flax's `transformer=None`, patches go straight to pooling
+  BlockKind block = BlockKind::PreNorm;
+  int64_t parallelBranches = 1; ///< timm's ParallelBlock: sums of so many attentions, then of so many mlps
+  QkvBias qkvBias = QkvBias::All;
+  QkvPacking qkvPacking = QkvPacking::Parts;
+  bool qkNorm = false;
+  bool projBias = true;
+  AttentionScale attentionScale = AttentionScale::HeadDim;
+  double attentionScaleValue = 1.0;
+  Activation activation = Activation::Gelu;
+  bool gatedMlp = false; ///< activation(x fc1') * (x gate'); the GLU family
+  bool mlpBias = true, gateBias = true;
+  bool mlpNorm = false; ///< LayerNorm over the hidden width (sub-LN)
+  NormKind norm = NormKind::Layer;
+  double normEps = 1e-6;
+  double layerScale = 0.0; ///< initial value; 0: no LayerScale
+
+  // From tokens to an answer.
+  bool finalNorm = true; ///< on all tokens, before pooling
+  bool fcNorm = false;   ///< on the pooled row
+  Pool pool = Pool::Token;
+  int64_t headHidden = 0; ///< width of a layer before the last: MLP head, `pre_logits`, pooler; 0: none
+  Activation headActivation = Activation::Tanh;
+  bool headBias = true;
+  bool headDistillation = false; ///< a second head on the distillation token; the answer is the mean of both
+  int64_t numClasses = 1000;     ///< 0: no classifier, features are the answer
+
+  // Training.
+  double dropout = 0.0, attentionDropout = 0.0, embeddingDropout = 0.0, dropPath = 0.0;
+
+  Preprocess preprocess;
+  std::vector<std::string> labels;
+
+  int64_t gridHeight() const;
+  int64_t gridWidth() const;
+  int64_t patches() const { return gridHeight() * gridWidth(); }
+  int64_t prefixTokens() const { return int64_t(classToken) + int64_t(distillationToken) + regTokens; }
+  int64_t tokens() const { return prefixTokens() + patches(); }
+  /// Rows of the position table that are used; 0 if there is none.
+  int64_t usedPositionRows() const;
+  int64_t headWidth() const { return headDim ? headDim : numHeads ? embedDim / numHeads : 0; }
+  int64_t attentionWidth() const { return headWidth() * numHeads; }
+  int64_t mlpWidth() const { return mlpDim ? mlpDim : static_cast<int64_t>(static_cast<double>(embedDim) * mlpRatio); }
+  double scoreScale() const;
+  /// Width of the row that the head gets.
+  int64_t pooledWidth() const { return pool == Pool::TokenAvg ? 2 * embedDim : embedDim; }
+  int64_t outputWidth() const { return numClasses ? numClasses : headHidden ? headHidden : pooledWidth(); }
+  int64_t blocks() const { return transformer ? depth : 0; }
+  PreprocessSteps preprocessSteps() const;
+};
+
+/// Checks that the parts fit together; expands a mean or std of one value, or of equal values, to all channels. An error lists every contradiction, a sentence each.
+llvm::Error validate(ModelConfig &config);
+
+/// What a user may want to know about a valid config, a sentence each: pixels that are dropped, ...
+std::vector<std::string> configWarnings(const ModelConfig &config);
+
+/// Two operations for each multiply-add of all matrix products of the model as its home defines it, for one image; normalization, softmax, activations, biases and
+/// residuals are left out, and so is nothing that a compiler would leave out.
+uint64_t nominalFlopPerImage(const ModelConfig &config);
+
+/// An error of one sentence.
+llvm::Error sentence(const llvm::Twine &text);
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_MODEL_MODELCONFIG_H

@@ -1,0 +1,49 @@
+//===- Presets.cpp - looking up models by name ------------------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/model/Presets.h"
+
+#include "compiler/model/Nearest.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/GlobPattern.h"
+
+using namespace vitc;
+
+const std::vector<ModelConfig> &vitc::presets() {
+  static const std::vector<ModelConfig> all = [] {
+    std::vector<ModelConfig> list = timmPresets();
+    llvm::append_range(list, referencePresets());
+    return list;
+  }();
+  return all;
+}
+
+llvm::Expected<ModelConfig> vitc::findPreset(llvm::StringRef name) {
+  for (const ModelConfig &config : presets())
+    if (config.name == name)
+      return config;
+  std::vector<llvm::StringRef> names;
+  for (const ModelConfig &config : presets())
+    names.push_back(config.name);
+  return sentence("there is no model '" + name + "'; the nearest names are " + llvm::join(nearest(name, names, 3), ", "));
+}
+
+std::vector<std::string> vitc::listPresets(llvm::StringRef filter) {
+  std::vector<std::string> names;
+  bool isPattern = filter.find_first_of("*?[") != llvm::StringRef::npos;
+  llvm::Expected<llvm::GlobPattern> pattern = llvm::GlobPattern::create(isPattern ? filter : "*");
+  if (!pattern) { // an unclosed bracket is in no name
+    llvm::consumeError(pattern.takeError());
+    return names;
+  }
+  for (const ModelConfig &config : presets())
+    if (isPattern ? pattern->match(config.name) : llvm::StringRef(config.name).contains(filter))
+      names.push_back(config.name);
+  return names;
+}
