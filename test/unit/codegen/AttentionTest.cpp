@@ -1,0 +1,109 @@
+//===- AttentionTest.cpp - kernel.attention against double precision -----------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "KernelHarness.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+using namespace vitc::test;
+
+namespace {
+
+struct Case {
+  int64_t tokens, heads, width;
+  bool bias = false;
+  double scale = 0.125;
+};
+
+std::string attentionText(const Case &c, const Level &level) {
+  std::string qkv = fmt::format("tensor<?x{}x{}xf32>", c.tokens, 3 * c.heads * c.width);
+  std::string value = fmt::format("tensor<?x{}x{}xf32>", c.tokens, c.heads * c.width);
+  std::string bias = fmt::format("tensor<{}x{}x{}xf32>", c.heads, c.tokens, c.tokens);
+  return fmt::format("func.func @f(%x: {0}, %b: {1}) -> {2} {{\n  %y = kernel.attention %x {3} {{heads = {4} : i64, scale = {5:e} : f32, "
+                     "schedule = #kernel.attention_schedule<rows = {6}, vector = {7}>}} : {0} -> {2}\n  return %y : {2}\n}}",
+                     qkv, bias, value, c.bias ? "bias(%b : " + bias + ")" : "", c.heads, c.scale, level.rows, level.target.vectorLanes);
+}
+
+std::vector<double> attended(const Case &c, const std::vector<float> &qkv, const std::vector<float> &bias, int64_t images) {
+  int64_t inner = c.heads * c.width;
+  auto at = [&](int64_t image, int64_t token, int64_t part, int64_t head, int64_t k) -> double {
+    return qkv[((image * c.tokens + token) * 3 + part) * inner + head * c.width + k];
+  };
+  std::vector<double> result(images * c.tokens * inner);
+  std::vector<double> weights(c.tokens);
+  for (int64_t image = 0; image < images; ++image)
+    for (int64_t head = 0; head < c.heads; ++head)
+      for (int64_t query = 0; query < c.tokens; ++query) {
+        double most = -INFINITY, sum = 0;
+        for (int64_t key = 0; key < c.tokens; ++key) {
+          double dot = 0;
+          for (int64_t k = 0; k < c.width; ++k)
+            dot += at(image, query, 0, head, k) * at(image, key, 1, head, k);
+          weights[key] = c.scale * dot + (c.bias ? bias[(head * c.tokens + query) * c.tokens + key] : 0.0);
+          most = std::max(most, weights[key]);
+        }
+        for (double &weight : weights)
+          sum += weight = std::exp(weight - most);
+        for (int64_t k = 0; k < c.width; ++k) {
+          double value = 0;
+          for (int64_t key = 0; key < c.tokens; ++key)
+            value += weights[key] / sum * at(image, key, 2, head, k);
+          result[(image * c.tokens + query) * inner + head * c.width + k] = value;
+        }
+      }
+  return result;
+}
+
+class AttentionTest : public testing::TestWithParam<Level> {};
+
+TEST_P(AttentionTest, AgreesWithDoublePrecision) {
+  const Case cases[] = {{1, 2, 5},  {5, 3, 18},         {50, 2, 48},  {197, 2, 64, false, 0.125}, {257, 1, 80, false, 1.0}, {577, 1, 88}, {785, 1, 64},
+                        {17, 2, 72}, {50, 1, 96, true}, {33, 2, 104}, {5, 2, 64, true},           {197, 1, 5, true, 0.5}};
+  const int64_t images = 2;
+  for (const Case &c : cases) {
+    SCOPED_TRACE(fmt::format("{} tokens, {} heads of {}{}", c.tokens, c.heads, c.width, c.bias ? ", bias" : ""));
+    std::optional<Kernel> kernel = compileLaunch(attentionText(c, GetParam()), GetParam().target);
+    ASSERT_TRUE(kernel);
+    std::vector<float> qkv = randomFloats(images * c.tokens * 3 * c.heads * c.width, 1, 2.0f);
+    std::vector<float> bias = c.bias ? randomFloats(c.heads * c.tokens * c.tokens, 2) : std::vector<float>();
+    std::vector<std::vector<float>> operands{qkv};
+    if (c.bias)
+      operands.push_back(bias);
+    expectKernel(*kernel, operands, attended(c, qkv, bias, images), images, 1e-5);
+  }
+}
+
+/// Scores that would overflow exp, keys masked out by a bias of -infinity, a NaN that must not get lost.
+TEST_P(AttentionTest, KeepsExtremeScores) {
+  Case c{9, 1, 16, true, 1.0};
+  std::optional<Kernel> kernel = compileLaunch(attentionText(c, GetParam()), GetParam().target);
+  ASSERT_TRUE(kernel);
+  std::vector<float> qkv = randomFloats(c.tokens * 3 * c.width, 1, 20.0f), bias(c.tokens * c.tokens, 0.0f);
+  for (int64_t query = 0; query < c.tokens; ++query)
+    bias[query * c.tokens + (query + 1) % c.tokens] = -INFINITY;
+  expectKernel(*kernel, {qkv, bias}, attended(c, qkv, bias, 1), 1, 1e-3);
+
+  qkv[2 * 3 * c.width] = NAN; // query 2
+  std::vector<float> result = runGuarded(*kernel, {qkv, bias}, c.tokens * c.width, 1);
+  for (int64_t i = 0; i < c.tokens * c.width; ++i)
+    EXPECT_EQ(std::isnan(result[i]), i / c.width == 2) << "element " << i;
+}
+
+TEST_P(AttentionTest, IsOneTaskAHead) {
+  std::optional<Kernel> kernel = compileLaunch(attentionText({197, 3, 64}, GetParam()), GetParam().target);
+  ASSERT_TRUE(kernel);
+  EXPECT_EQ(kernel->info.kind, "attention");
+  EXPECT_EQ(kernel->tasks(4), 12);
+  EXPECT_EQ(kernel->info.scratchBytes % 64, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, AttentionTest, testing::ValuesIn(runnableLevels()), [](const auto &info) { return parameterName(info.param.name); });
+
+} // namespace
