@@ -22,12 +22,18 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#define VITRT_API __attribute__((visibility("default")))
+#else
+#define VITRT_API
+#endif
+
 #define VITRT_VERSION_MAJOR 0
 #define VITRT_VERSION_MINOR 1
 #define VITRT_VERSION_PATCH 0
 
 /* The version of the library that is linked, as major * 10000 + minor * 100 + patch. */
-uint32_t vitrt_version(void);
+VITRT_API uint32_t vitrt_version(void);
 
 typedef enum vitrt_status {
   VITRT_OK = 0,
@@ -41,7 +47,7 @@ typedef enum vitrt_status {
 } vitrt_status;
 
 /* One sentence: what was given, what was expected, where. Empty if nothing has failed on this thread. */
-const char *vitrt_last_error(void);
+VITRT_API const char *vitrt_last_error(void);
 
 /* ---- models ------------------------------------------------------------------------------------------- */
 
@@ -60,22 +66,22 @@ typedef struct vitrt_open_options {
 } vitrt_open_options;
 
 /* Opens an artifact by mapping it; pages of weights are shared with other processes. `options` may be NULL. */
-vitrt_status vitrt_model_open(const char *path, const vitrt_open_options *options, vitrt_model **model);
+VITRT_API vitrt_status vitrt_model_open(const char *path, const vitrt_open_options *options, vitrt_model **model);
 
 /* The same from memory, which must be 64-byte aligned and stay unchanged until the model is closed. Nothing is written to disk. */
-vitrt_status vitrt_model_open_memory(const void *bytes, size_t size, const vitrt_open_options *options, vitrt_model **model);
+VITRT_API vitrt_status vitrt_model_open_memory(const void *bytes, size_t size, const vitrt_open_options *options, vitrt_model **model);
 
-void vitrt_model_close(vitrt_model *model);
+VITRT_API void vitrt_model_close(vitrt_model *model);
 
 /* 1 once weights are there: embedded, or bound by one of the next two calls (once a model, before the first session is created). */
-int vitrt_model_has_weights(const vitrt_model *model);
-vitrt_status vitrt_model_bind_weights(vitrt_model *model, const char *path);
-vitrt_status vitrt_model_bind_random_weights(vitrt_model *model, uint64_t seed);
+VITRT_API int vitrt_model_has_weights(const vitrt_model *model);
+VITRT_API vitrt_status vitrt_model_bind_weights(vitrt_model *model, const char *path);
+VITRT_API vitrt_status vitrt_model_bind_random_weights(vitrt_model *model, uint64_t seed);
 
-const char *vitrt_model_name(const vitrt_model *model);
-const char *vitrt_model_target(const vitrt_model *model);
-size_t vitrt_model_label_count(const vitrt_model *model);
-const char *vitrt_model_label(const vitrt_model *model, size_t index);
+VITRT_API const char *vitrt_model_name(const vitrt_model *model);
+VITRT_API const char *vitrt_model_target(const vitrt_model *model);
+VITRT_API size_t vitrt_model_label_count(const vitrt_model *model);
+VITRT_API const char *vitrt_model_label(const vitrt_model *model, size_t index);
 
 /* Inputs and outputs of the inference program: f32, row-major, [batch, shape...]; `rank` does not count the batch. */
 typedef struct vitrt_tensor_info {
@@ -85,10 +91,10 @@ typedef struct vitrt_tensor_info {
   size_t elements;             /* of one image: the product of shape */
 } vitrt_tensor_info;
 
-size_t vitrt_model_input_count(const vitrt_model *model);
-size_t vitrt_model_output_count(const vitrt_model *model);
-vitrt_status vitrt_model_input(const vitrt_model *model, size_t index, vitrt_tensor_info *info);
-vitrt_status vitrt_model_output(const vitrt_model *model, size_t index, vitrt_tensor_info *info);
+VITRT_API size_t vitrt_model_input_count(const vitrt_model *model);
+VITRT_API size_t vitrt_model_output_count(const vitrt_model *model);
+VITRT_API vitrt_status vitrt_model_input(const vitrt_model *model, size_t index, vitrt_tensor_info *info);
+VITRT_API vitrt_status vitrt_model_output(const vitrt_model *model, size_t index, vitrt_tensor_info *info);
 
 /* ---- sessions --------------------------------------------------------------------------------------------- */
 
@@ -97,15 +103,15 @@ typedef struct vitrt_session vitrt_session;
 typedef struct vitrt_session_options {
   uint32_t struct_size;        /* sizeof(vitrt_session_options) */
   uint32_t threads;            /* 0: all cores this process may use */
-  int pin;                     /* 1: bind worker i to the i-th core this process may use */
+  int pin;                     /* 1: bind worker i > 0 to the i-th core this process may use; worker 0 is the thread that calls vitrt_run */
 } vitrt_session_options;
 
-vitrt_status vitrt_session_create(const vitrt_model *model, const vitrt_session_options *options, vitrt_session **session);
-void vitrt_session_destroy(vitrt_session *session);
+VITRT_API vitrt_status vitrt_session_create(const vitrt_model *model, const vitrt_session_options *options, vitrt_session **session);
+VITRT_API void vitrt_session_destroy(vitrt_session *session);
 
 /* Runs `batch` >= 1 images. inputs[i] holds batch * elements floats, outputs[i] has room for as many; no alignment is asked of them.
  * The same artifact, input and number of threads give the same bits. */
-vitrt_status vitrt_run(vitrt_session *session, size_t batch, const float *const *inputs, float *const *outputs);
+VITRT_API vitrt_status vitrt_run(vitrt_session *session, size_t batch, const float *const *inputs, float *const *outputs);
 
 #ifdef __cplusplus
 } /* extern "C" */
