@@ -113,22 +113,22 @@ constexpr NpyType kTypes[] = {{"b1", ElementType::Bool}, {"u1", ElementType::U8}
 
 class NpyFile final : public TensorFile {
 public:
-  NpyFile(MappedFile mapped, NpyHeader parsed, const std::string &path) : file(std::move(mapped)), header(std::move(parsed)) {
+  NpyFile(MappedFile mapped, ArrayHeader parsed, const std::string &path) : file(std::move(mapped)), header(std::move(parsed)) {
     displayName = path;
     std::string stem = path.substr(path.find_last_of('/') + 1);
     infos.push_back({stem.substr(0, stem.rfind(".npy")), header.type, header.shape, header.elements * bytesOf(header.type)});
   }
-  Expected<TensorData> read(size_t) const override { return decodeNpy(header, {file.bytes().subspan(header.dataOffset), nullptr}, displayName); }
+  Expected<TensorData> read(size_t) const override { return decodeArray(header, {file.bytes().subspan(header.dataOffset), nullptr}, displayName); }
   void release(size_t) const override { file.release(file.bytes()); }
 
 private:
   MappedFile file;
-  NpyHeader header;
+  ArrayHeader header;
 };
 
 } // namespace
 
-Expected<NpyHeader> vitrt::parseNpyHeader(std::span<const std::byte> prefix, const std::string &name) {
+Expected<ArrayHeader> vitrt::parseArrayHeader(std::span<const std::byte> prefix, const std::string &name) {
   auto invalid = [&](const std::string &why) { return makeError(VITRT_ERROR_WEIGHTS, "{} is not a valid .npy array: {}", name, why); };
   auto byteAt = [&](size_t i) { return size_t(prefix[i]); };
   if (prefix.size() < 10 || std::memcmp(prefix.data(), "\x93NUMPY", 6) != 0)
@@ -147,7 +147,7 @@ Expected<NpyHeader> vitrt::parseNpyHeader(std::span<const std::byte> prefix, con
   DictionaryParser dictionary({reinterpret_cast<const char *>(prefix.data()) + start, length});
   if (!dictionary.parse())
     return invalid("its header is not the dictionary of descr, fortran_order and shape that numpy writes");
-  NpyHeader header = {ElementType::Other, false, dictionary.fortranOrder, std::move(dictionary.shape), 1, start + length};
+  ArrayHeader header = {ElementType::Other, false, dictionary.fortranOrder, std::move(dictionary.shape), 1, start + length};
   std::string_view descr = dictionary.descr;
   char order = descr.front();
   for (const NpyType &known : kTypes)
@@ -165,7 +165,7 @@ Expected<NpyHeader> vitrt::parseNpyHeader(std::span<const std::byte> prefix, con
   return header;
 }
 
-Expected<TensorData> vitrt::decodeNpy(const NpyHeader &header, TensorData data, const std::string &name) {
+Expected<TensorData> vitrt::decodeArray(const ArrayHeader &header, TensorData data, const std::string &name) {
   size_t size = bytesOf(header.type), rank = header.shape.size();
   if (data.bytes.size() != header.elements * size)
     return makeError(VITRT_ERROR_WEIGHTS, "{} has {} bytes of data, expected {} for {} of shape {}", name, data.bytes.size(), header.elements * size,
@@ -204,7 +204,7 @@ Expected<TensorData> vitrt::decodeNpy(const NpyHeader &header, TensorData data, 
 
 Expected<std::unique_ptr<TensorFile>> vitrt::openNpy(MappedFile file, const std::string &path) {
   std::string name = "'" + path + "'";
-  Expected<NpyHeader> header = parseNpyHeader(file.bytes(), name);
+  Expected<ArrayHeader> header = parseArrayHeader(file.bytes(), name);
   if (!header)
     return std::move(header.error());
   uint64_t expected = header->elements * bytesOf(header->type), there = file.bytes().size() - header->dataOffset;

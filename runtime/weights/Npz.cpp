@@ -34,7 +34,7 @@ struct Member {
   uint32_t crc;
   uint64_t size;
   std::span<const std::byte> packed;
-  NpyHeader header;
+  ArrayHeader header;
 };
 
 class NpzFile final : public TensorFile {
@@ -147,7 +147,7 @@ Error NpzFile::addMember(uint64_t record, std::string_view name) {
   Expected<TensorData> prefix = unpack(member, std::min(member.size, kPrefixBytes), describe(name));
   if (!prefix)
     return std::move(prefix.error());
-  Expected<NpyHeader> header = parseNpyHeader(prefix->bytes, describe(name));
+  Expected<ArrayHeader> header = parseArrayHeader(prefix->bytes, describe(name));
   if (!header)
     return std::move(header.error());
   member.header = std::move(*header);
@@ -232,7 +232,7 @@ Expected<TensorData> NpzFile::read(size_t index) const {
   if (crc32_z(0, reinterpret_cast<const Bytef *>(data->bytes.data()), data->bytes.size()) != member.crc)
     return makeError(VITRT_ERROR_WEIGHTS, "{} is damaged: it does not match its checksum", where);
   data->bytes = data->bytes.subspan(member.header.dataOffset);
-  return decodeNpy(member.header, std::move(*data), where);
+  return decodeArray(member.header, std::move(*data), where);
 }
 
 } // namespace

@@ -30,7 +30,7 @@ Expected<std::unique_ptr<TensorFile>> openNpy(MappedFile file, const std::string
 Error pickleError(const std::string &path);
 
 /// The header of a `.npy` array (numpy.lib.format, versions 1 to 3).
-struct NpyHeader {
+struct ArrayHeader {
   ElementType type;
   bool bigEndian;
   bool fortranOrder; ///< first axis is the one that runs fastest
@@ -40,10 +40,10 @@ struct NpyHeader {
 };
 
 /// `prefix` are the first bytes of the array, at least its header; `name` begins the messages.
-Expected<NpyHeader> parseNpyHeader(std::span<const std::byte> prefix, const std::string &name);
+Expected<ArrayHeader> parseArrayHeader(std::span<const std::byte> prefix, const std::string &name);
 
 /// Row-major little-endian bytes of an array's data: the data itself if it is that already.
-Expected<TensorData> decodeNpy(const NpyHeader &header, TensorData data, const std::string &name);
+Expected<TensorData> decodeArray(const ArrayHeader &header, TensorData data, const std::string &name);
 
 /// Memory for decoded tensors; null if there is none.
 std::unique_ptr<std::byte[]> allocateBytes(uint64_t count);
