@@ -49,19 +49,6 @@ double activate(const std::string &kind, double x) {
   return x;
 }
 
-/// A level of instructions with the register tile that suits it.
-struct Level {
-  std::string cpu;
-  int64_t rows, columns, lanes;
-};
-
-std::vector<Level> runnableLevels() {
-  std::vector<Level> levels;
-  for (const std::string &cpu : runnableCpus())
-    levels.push_back(cpu == "x86-64-v4" ? Level{cpu, 6, 64, 16} : cpu == "x86-64-v3" ? Level{cpu, 6, 16, 8} : Level{cpu, 4, 8, 4});
-  return levels;
-}
-
 class Gemm : public testing::TestWithParam<Case> {
 protected:
   static std::string ir(const Case &c, const Level &level) {
@@ -74,7 +61,7 @@ protected:
                        "#kernel.gemm_schedule<rows = {7}, columns = {8}, k_block = {9}, row_block = {10}, prefetch = 8, vector = {11}>}} : {0}, {1} -> {3}\n  "
                        "return\n}}\n",
                        input, weight, bias, result, c.bias ? fmt::format(" bias(%b : {})", bias) : "", c.residual ? fmt::format(" residual(%r : {})", result) : "",
-                       c.activation, level.rows, level.columns, kBlock, rowBlock, level.lanes);
+                       c.activation, level.rows, level.columns, kBlock, rowBlock, level.target.vectorLanes);
   }
 
   /// kernel.pack's layout.
@@ -103,8 +90,9 @@ TEST_P(Gemm, MatchesDoubleOnEveryLevel) {
     }
 
   for (const Level &level : runnableLevels()) {
-    SCOPED_TRACE(level.cpu);
-    TestKernel kernel(ir(c, level), level.cpu);
+    SCOPED_TRACE(level.name);
+    std::optional<Kernel> kernel = compileLaunch(ir(c, level), level.target);
+    ASSERT_TRUE(kernel);
     std::vector<float> packed = pack(weight, c, level);
     std::vector<std::vector<float>> operands{input, packed};
     if (c.bias)
@@ -112,31 +100,24 @@ TEST_P(Gemm, MatchesDoubleOnEveryLevel) {
     if (c.residual)
       operands.push_back(residual);
     // A chain of K rounded multiply-adds of terms of size 1: far above what rounding does, far below what a wrong index does.
-    expectKernel(kernel, operands, expected, images, 1e-6 * std::sqrt(double(c.depth)) + 2e-6);
-    std::vector<float> whole = kernel.run(operands, expected.size(), images);
+    expectKernel(*kernel, operands, expected, images, 1e-6 * std::sqrt(double(c.depth)) + 2e-6);
+    std::vector<float> whole = runGuarded(*kernel, operands, expected.size(), images);
 
     // Image by image, and with the residual in the result's memory, the bits are the same.
-    GuardedBuffer x(input.size(), Guard::After), w(packed.size(), Guard::After), biasBuffer(c.outputs, Guard::After), y(expected.size(), Guard::After),
-        scratch(kernel.info.scratchBytes / sizeof(float), Guard::After, 64);
-    std::ranges::copy(input, x.values().begin());
-    std::ranges::copy(packed, w.values().begin());
-    std::ranges::copy(bias, biasBuffer.values().begin());
-    std::ranges::copy(residual, y.values().begin());
-    std::vector<float> residualCopy = residual;
+    std::mt19937 random(5);
     for (bool inPlace : {false, true}) {
+      std::vector<float> again = inPlace ? residual : std::vector<float>(residual.size(), NAN);
       for (int64_t image = 0; image < images; ++image) {
-        int64_t at = image * c.tokens;
-        std::vector<void *> buffers{&x.values()[at * c.depth], w.values().data()};
+        float *x = &input[image * c.tokens * c.depth], *y = &again[image * c.tokens * c.outputs];
+        std::vector<float *> buffers{x, packed.data()};
         if (c.bias)
-          buffers.push_back(biasBuffer.values().data());
+          buffers.push_back(bias.data());
         if (c.residual)
-          buffers.push_back(inPlace ? &y.values()[at * c.outputs] : &residualCopy[at * c.outputs]);
-        buffers.push_back(&y.values()[at * c.outputs]);
-        if (inPlace)
-          std::copy_n(&residual[at * c.outputs], c.tokens * c.outputs, &y.values()[at * c.outputs]);
-        kernel.call(buffers.data(), 1, 0, kernel.tasks(1), scratch.values().data());
+          buffers.push_back(inPlace ? y : &residual[image * c.tokens * c.outputs]);
+        buffers.push_back(y);
+        kernel->run(buffers, 1, inPlace ? &random : nullptr);
       }
-      EXPECT_EQ(std::memcmp(whole.data(), y.values().data(), whole.size() * sizeof(float)), 0) << (inPlace ? "residual in place" : "image by image");
+      EXPECT_EQ(std::memcmp(whole.data(), again.data(), whole.size() * sizeof(float)), 0) << (inPlace ? "residual in place" : "image by image");
     }
   }
 }
@@ -174,9 +155,7 @@ std::vector<Case> epilogues() {
 std::string name(const testing::TestParamInfo<Case> &info) {
   std::ostringstream os;
   os << info.param;
-  std::string text = os.str();
-  std::ranges::replace_if(text, [](unsigned char character) { return !isalnum(character); }, '_');
-  return text;
+  return parameterName(os.str());
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Gemm, testing::ValuesIn(sizes()), name);
