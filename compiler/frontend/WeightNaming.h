@@ -43,7 +43,7 @@ struct SourceView {
 /// bias [h, d]; attention output weight [D, h, d]; linear weight [out, in]; tokens [k, D]; position table [T or N, D].
 struct Source {
   std::string name;
-  std::vector<int64_t> shape; ///< rank at most 5
+  std::vector<int64_t> shape;    ///< rank at most 5
   std::vector<SourceView> views; ///< one for each scheme, in order
 };
 
@@ -53,7 +53,12 @@ struct WeightNaming {
   std::vector<Source> sources;
 };
 
+/// Of a validated config that `unsupportedSwitches` (Import.h) has nothing against. A weight that the home framework does not have keeps its canonical name and shape;
+/// any other scheme without a place for one of the weights is left out.
 WeightNaming describeWeights(const ModelConfig &config);
+
+/// Elements of all tensors of the model's home scheme.
+uint64_t parameterCount(const WeightNaming &naming);
 
 } // namespace vitc
 

@@ -1,0 +1,340 @@
+//===- SchemeTables.cpp - each framework's names and layouts, as data --------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+//
+// Sources: the state dicts of timm 0.6.13, transformers, torchvision and open_clip, the parameter trees of google-research/vision_transformer, and the reference
+// systems' own code.
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/frontend/SchemeTables.h"
+
+#include "compiler/model/ModelConfig.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace vitc;
+
+/// PyTorch's spelling of a module's two tensors.
+static RoleNames torch(Role role, std::vector<std::string> modules) {
+  RoleNames names{role, {}, {}};
+  for (const std::string &module : modules) {
+    names.weight.push_back(module + ".weight");
+    names.bias.push_back(module + ".bias");
+  }
+  return names;
+}
+
+/// Flax's: a dense layer has a kernel, a normalization a scale.
+static RoleNames dense(Role role, const std::string &module) { return {role, {module + "/kernel"}, {module + "/bias"}}; }
+static RoleNames scale(Role role, const std::string &module) { return {role, {module + "/scale"}, {module + "/bias"}}; }
+
+static RoleNames plain(Role role, std::vector<std::string> names) { return {role, std::move(names), {}}; }
+
+/// Query, key and value in one tensor each of weights and biases.
+static std::vector<RoleNames> packed(const std::string &weight, const std::string &bias) {
+  return {{Role::Query, {weight}, {bias}}, {Role::Key, {weight}, {bias}}, {Role::Value, {weight}, {bias}}};
+}
+
+static std::vector<RoleNames> join(std::vector<RoleNames> first, std::vector<RoleNames> second) {
+  llvm::append_range(first, std::move(second));
+  return first;
+}
+
+//===--------------------------------------------------------------------------------------===//
+// timm
+//===--------------------------------------------------------------------------------------===//
+
+static SchemeTable timm(const ModelConfig &config) {
+  bool parallel = config.parallelBranches > 1;
+  std::string attention = parallel ? "blocks.#.attns.@." : "blocks.#.", mlp = parallel ? "blocks.#.ffns.@." : "blocks.#.";
+  SchemeTable table{"timm",
+                    {plain(Role::ClassToken, {"cls_token"}),
+                     plain(Role::DistillationToken, {"dist_token"}),
+                     plain(Role::RegisterTokens, {"reg_token", "register_tokens"}),
+                     plain(Role::Position, {"pos_embed"}),
+                     torch(Role::Patch, {"patch_embed.proj"}),
+                     torch(Role::NormPre, {"norm_pre"}),
+                     torch(Role::Norm1, {attention + (parallel ? "norm" : "norm1")}),
+                     torch(Role::QueryNorm, {attention + "attn.q_norm"}),
+                     torch(Role::KeyNorm, {attention + "attn.k_norm"}),
+                     torch(Role::Proj, {attention + "attn.proj"}),
+                     plain(Role::Scale1, {attention + (parallel ? "ls.gamma" : "ls1.gamma")}),
+                     torch(Role::Norm2, {mlp + (parallel ? "norm" : "norm2")}),
+                     torch(Role::Fc1, {mlp + "mlp.fc1", mlp + "mlp.w12"}),
+                     torch(Role::Gate, {mlp + "mlp.fc1", mlp + "mlp.w12"}),
+                     torch(Role::MlpNorm, {mlp + "mlp.norm"}),
+                     torch(Role::Fc2, {mlp + "mlp.fc2", mlp + "mlp.w3"}),
+                     plain(Role::Scale2, {mlp + (parallel ? "ls.gamma" : "ls2.gamma")}),
+                     torch(Role::Norm, {"norm"}),
+                     torch(Role::FcNorm, {"fc_norm"}),
+                     torch(Role::Head, {"head"}),
+                     torch(Role::HeadDistillation, {"head_dist"})},
+                    {"", "model.", "module."}};
+  table.roles = join(table.roles, packed(attention + "attn.qkv.weight", attention + "attn.qkv.bias"));
+  if (config.qkvBias == QkvBias::QueryValue)
+    for (RoleNames &names : table.roles)
+      if (names.role == Role::Query || names.role == Role::Value)
+        names.bias = {attention + (names.role == Role::Query ? "attn.q_bias" : "attn.v_bias")};
+  table.qkv = QkvLayout::Packed;
+  table.gateInFc1 = true;
+  table.ignored = {"pre_logits.*", "*mask_token", "*relative_position_index"};
+  return table;
+}
+
+//===--------------------------------------------------------------------------------------===//
+// transformers
+//===--------------------------------------------------------------------------------------===//
+
+/// A model with a head keeps its encoder under a name of its own, a bare encoder does not.
+static std::vector<std::string> encoderPrefixes(const ModelConfig &config, const std::string &name) {
+  if (config.numClasses)
+    return {name, ""};
+  return {"", name};
+}
+
+static SchemeTable huggingFaceVit(const ModelConfig &config, bool deit) {
+  std::string layer = "encoder.layer.#.";
+  std::vector<std::string> head = {"classifier"};
+  if (config.headDistillation)
+    head = {"cls_classifier"};
+  SchemeTable table{deit ? "huggingface-deit" : "huggingface-vit",
+                    {plain(Role::ClassToken, {"embeddings.cls_token"}), plain(Role::Position, {"embeddings.position_embeddings"}),
+                     torch(Role::Patch, {"embeddings.patch_embeddings.projection"}), torch(Role::Norm1, {layer + "layernorm_before"}),
+                     torch(Role::Query, {layer + "attention.attention.query"}), torch(Role::Key, {layer + "attention.attention.key"}),
+                     torch(Role::Value, {layer + "attention.attention.value"}), torch(Role::Proj, {layer + "attention.output.dense"}),
+                     torch(Role::Norm2, {layer + "layernorm_after"}), torch(Role::Fc1, {layer + "intermediate.dense"}),
+                     torch(Role::Fc2, {layer + "output.dense"}), torch(Role::Norm, {"layernorm"}),
+                     torch(Role::HeadHidden, {"pooler.dense"}), torch(Role::Head, head)},
+                    encoderPrefixes(config, deit ? "deit." : "vit."),
+                    {Role::Head, Role::HeadDistillation}};
+  if (deit) {
+    table.roles.push_back(plain(Role::DistillationToken, {"embeddings.distillation_token"}));
+    table.roles.push_back(torch(Role::HeadDistillation, {"distillation_classifier"}));
+  }
+  table.ignored = {"*mask_token", "decoder.*"};
+  if (!config.headHidden)
+    table.ignored.push_back("*pooler.*");
+  return table;
+}
+
+static SchemeTable huggingFaceDinov2(const ModelConfig &config) {
+  std::string layer = "encoder.layer.#.";
+  std::string fc1 = config.gatedMlp ? "mlp.weights_in" : "mlp.fc1", fc2 = config.gatedMlp ? "mlp.weights_out" : "mlp.fc2";
+  SchemeTable table{"huggingface-dinov2",
+                    {plain(Role::ClassToken, {"embeddings.cls_token"}), plain(Role::RegisterTokens, {"embeddings.register_tokens"}),
+                     plain(Role::Position, {"embeddings.position_embeddings"}),
+                     torch(Role::Patch, {"embeddings.patch_embeddings.projection"}), torch(Role::Norm1, {layer + "norm1"}),
+                     torch(Role::Query, {layer + "attention.attention.query"}), torch(Role::Key, {layer + "attention.attention.key"}),
+                     torch(Role::Value, {layer + "attention.attention.value"}), torch(Role::Proj, {layer + "attention.output.dense"}),
+                     plain(Role::Scale1, {layer + "layer_scale1.lambda1"}), torch(Role::Norm2, {layer + "norm2"}),
+                     torch(Role::Fc1, {layer + fc1}), torch(Role::Gate, {layer + fc1}), torch(Role::Fc2, {layer + fc2}),
+                     plain(Role::Scale2, {layer + "layer_scale2.lambda1"}), torch(Role::Norm, {"layernorm"}),
+                     torch(Role::Head, {"classifier"})},
+                    encoderPrefixes(config, config.regTokens ? "dinov2_with_registers." : "dinov2."),
+                    {Role::Head}};
+  table.gateInFc1 = true;
+  table.ignored = {"*mask_token"};
+  return table;
+}
+
+static SchemeTable huggingFaceClip() {
+  std::string layer = "encoder.layers.#.";
+  SchemeTable table{"huggingface-clip",
+                    {plain(Role::ClassToken, {"embeddings.class_embedding"}),
+                     plain(Role::Position, {"embeddings.position_embedding.weight"}), torch(Role::Patch, {"embeddings.patch_embedding"}),
+                     torch(Role::NormPre, {"pre_layrnorm"}), // sic
+                     torch(Role::Norm1, {layer + "layer_norm1"}), torch(Role::Query, {layer + "self_attn.q_proj"}),
+                     torch(Role::Key, {layer + "self_attn.k_proj"}), torch(Role::Value, {layer + "self_attn.v_proj"}),
+                     torch(Role::Proj, {layer + "self_attn.out_proj"}), torch(Role::Norm2, {layer + "layer_norm2"}),
+                     torch(Role::Fc1, {layer + "mlp.fc1"}), torch(Role::Fc2, {layer + "mlp.fc2"}), torch(Role::Norm, {"post_layernorm"}),
+                     torch(Role::FcNorm, {"post_layernorm"}), torch(Role::Head, {"visual_projection"})},
+                    {"vision_model.", ""},
+                    {Role::Head}};
+  table.token = TokenLayout::D;
+  table.table = TableLayout::Rows;
+  table.ignored = {"*position_ids", "text_model.*", "text_projection.*", "logit_scale", "visual_projection.*"};
+  return table;
+}
+
+//===--------------------------------------------------------------------------------------===//
+// torchvision and open_clip
+//===--------------------------------------------------------------------------------------===//
+
+static SchemeTable torchvision() {
+  std::string layer = "encoder.layers.encoder_layer_#.";
+  SchemeTable table{
+      "torchvision",
+      {plain(Role::ClassToken, {"class_token"}), plain(Role::Position, {"encoder.pos_embedding"}), torch(Role::Patch, {"conv_proj"}),
+       torch(Role::Norm1, {layer + "ln_1"}), torch(Role::Proj, {layer + "self_attention.out_proj"}), torch(Role::Norm2, {layer + "ln_2"}),
+       torch(Role::Fc1, {layer + "mlp.0", layer + "mlp.linear_1"}), torch(Role::Fc2, {layer + "mlp.3", layer + "mlp.linear_2"}),
+       torch(Role::Norm, {"encoder.ln"}), torch(Role::HeadHidden, {"heads.pre_logits"}), torch(Role::Head, {"heads.head"})},
+      {"", "module."}};
+  table.roles = join(table.roles, packed(layer + "self_attention.in_proj_weight", layer + "self_attention.in_proj_bias"));
+  table.qkv = QkvLayout::Packed;
+  return table;
+}
+
+static SchemeTable openClip() {
+  std::string layer = "transformer.resblocks.#.";
+  SchemeTable table{"open_clip",
+                    {plain(Role::ClassToken, {"class_embedding"}), plain(Role::Position, {"positional_embedding"}),
+                     torch(Role::Patch, {"conv1"}), torch(Role::NormPre, {"ln_pre"}), torch(Role::Norm1, {layer + "ln_1"}),
+                     torch(Role::Proj, {layer + "attn.out_proj"}), plain(Role::Scale1, {layer + "ls_1.gamma"}),
+                     torch(Role::Norm2, {layer + "ln_2"}), torch(Role::Fc1, {layer + "mlp.c_fc"}), torch(Role::Fc2, {layer + "mlp.c_proj"}),
+                     plain(Role::Scale2, {layer + "ls_2.gamma"}), torch(Role::Norm, {"ln_post"}), torch(Role::FcNorm, {"ln_post"}),
+                     plain(Role::Head, {"proj"})},
+                    {"visual.", ""}};
+  table.roles = join(table.roles, packed(layer + "attn.in_proj_weight", layer + "attn.in_proj_bias"));
+  table.qkv = QkvLayout::Packed;
+  table.head = LinearLayout::InOut;
+  table.token = TokenLayout::D;
+  table.table = TableLayout::Rows;
+  table.ignored = {"transformer.*", "token_embedding.*", "positional_embedding", "ln_final.*",     "text_projection*",
+                   "logit_scale",   "logit_bias",        "input_resolution",     "context_length", "vocab_size"};
+  return table;
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Flax
+//===--------------------------------------------------------------------------------------===//
+
+/// The model's own paths number a block's modules by class; published files number them in one sequence.
+static SchemeTable flax(bool published) {
+  std::string layer = "Transformer/encoderblock_#/";
+  std::string attention = layer + (published ? "MultiHeadDotProductAttention_1" : "MultiHeadDotProductAttention_0");
+  std::string mlp = layer + (published ? "MlpBlock_3" : "MlpBlock_0");
+  SchemeTable table{published ? "flax-published" : "flax",
+                    {plain(Role::ClassToken, {"cls"}), plain(Role::Position, {"Transformer/posembed_input/pos_embedding"}),
+                     dense(Role::Patch, "embedding"), scale(Role::Norm1, layer + "LayerNorm_0"), dense(Role::Query, attention + "/query"),
+                     dense(Role::Key, attention + "/key"), dense(Role::Value, attention + "/value"), dense(Role::Proj, attention + "/out"),
+                     scale(Role::Norm2, layer + (published ? "LayerNorm_2" : "LayerNorm_1")), dense(Role::Fc1, mlp + "/Dense_0"),
+                     dense(Role::Fc2, mlp + "/Dense_1"), scale(Role::Norm, "Transformer/encoder_norm"),
+                     dense(Role::HeadHidden, "pre_logits"), dense(Role::Head, "head")},
+                    {"", "params/", "opt/target/"}};
+  table.linear = table.head = LinearLayout::InOut;
+  table.patch = PatchLayout::ConvHwio;
+  table.qkv = QkvLayout::DenseGeneral;
+  return table;
+}
+
+//===--------------------------------------------------------------------------------------===//
+// The reference systems' own
+//===--------------------------------------------------------------------------------------===//
+
+static SchemeTable labml() {
+  std::string layer = "transformer_layers.#.";
+  SchemeTable table{"labml",
+                    {plain(Role::ClassToken, {"cls_token_emb"}), plain(Role::Position, {"pos_emb.positional_encodings"}),
+                     torch(Role::Patch, {"patch_emb.conv"}), torch(Role::Norm1, {layer + "norm_self_attn"}),
+                     torch(Role::Query, {layer + "self_attn.query.linear"}), torch(Role::Key, {layer + "self_attn.key.linear"}),
+                     torch(Role::Value, {layer + "self_attn.value.linear"}), torch(Role::Proj, {layer + "self_attn.output"}),
+                     torch(Role::Norm2, {layer + "norm_ff"}), torch(Role::Fc1, {layer + "feed_forward.layer1"}),
+                     torch(Role::Gate, {layer + "feed_forward.linear_v"}), torch(Role::Fc2, {layer + "feed_forward.layer2"}),
+                     torch(Role::FcNorm, {"ln"}), torch(Role::HeadHidden, {"classification.linear1"}),
+                     torch(Role::Head, {"classification.linear2"})}};
+  table.table = TableLayout::RowsOne;
+  return table;
+}
+
+static SchemeTable slides(const ModelConfig &config) {
+  std::string layer = "layers.#.";
+  SchemeTable table{"slides",
+                    {plain(Role::ClassToken, {"x_class"}),
+                     plain(Role::Position, {"E_pos"}),
+                     {Role::Patch, {"E"}, {"E_bias"}},
+                     torch(Role::Norm1, {layer + "ln1"}),
+                     {Role::Proj, {layer + "U_msa"}, {layer + "U_msa_bias"}},
+                     torch(Role::Norm2, {layer + "ln2"}),
+                     {Role::Fc1, {layer + "mlp.W1"}, {layer + "mlp.b1"}},
+                     {Role::Fc2, {layer + "mlp.W2"}, {layer + "mlp.b2"}},
+                     torch(Role::FcNorm, {"ln"})}};
+  table.roles = join(table.roles, packed(layer + "U", layer + "U_bias"));
+  if (config.headHidden) {
+    table.roles.push_back({Role::HeadHidden, {"head.W1"}, {"head.b1"}});
+    table.roles.push_back({Role::Head, {"head.W2"}, {"head.b2"}});
+  } else {
+    table.roles.push_back({Role::Head, {"head.W"}, {"head.b"}});
+  }
+  table.linear = table.head = LinearLayout::InOut;
+  table.patch = PatchLayout::Rows;
+  table.qkv = QkvLayout::PackedByConfig;
+  table.table = TableLayout::Rows;
+  return table;
+}
+
+static SchemeTable csdn(const ModelConfig &config) {
+  std::string layer = "encoders.#.";
+  SchemeTable table{"csdn",
+                    {plain(Role::ClassToken, {"cls_token"}), plain(Role::Position, {"pos_embedding"}),
+                     torch(Role::Patch, {"patch_embedding.cov2d"}), // sic
+                     torch(Role::Norm1, {layer + "norm1"}), torch(Role::Proj, {layer + "attention.out_proj"}),
+                     torch(Role::Norm2, {layer + "norm2"}), torch(Role::Fc1, {layer + "linear1"}), torch(Role::Fc2, {layer + "linear2"})}};
+  table.roles = join(table.roles, packed(layer + "attention.in_proj_weight", layer + "attention.in_proj_bias"));
+  if (config.headHidden)
+    table.roles.push_back(torch(Role::HeadHidden, {"head.0"}));
+  table.roles.push_back(torch(Role::Head, {config.headHidden ? "head.2" : "head"}));
+  table.qkv = QkvLayout::Packed;
+  return table;
+}
+
+static SchemeTable notebook() {
+  std::string layer = "encoder.#.";
+  return {"notebook",
+          {plain(Role::ClassToken, {"input_layer.cls_token"}), plain(Role::Position, {"input_layer.pos_emb"}),
+           torch(Role::Patch, {"input_layer.patch_emb_layer"}), torch(Role::Norm1, {layer + "ln1"}),
+           torch(Role::Query, {layer + "msa.w_q"}), torch(Role::Key, {layer + "msa.w_k"}), torch(Role::Value, {layer + "msa.w_v"}),
+           torch(Role::Proj, {layer + "msa.w_o.0"}), torch(Role::Norm2, {layer + "ln2"}), torch(Role::Fc1, {layer + "mlp.0"}),
+           torch(Role::Fc2, {layer + "mlp.3"}), torch(Role::FcNorm, {"mlp_head.0"}), torch(Role::Head, {"mlp_head.1"})}};
+}
+
+static std::string homeScheme(Family family) {
+  switch (family) {
+  case Family::Timm:
+    return "timm";
+  case Family::HuggingFaceVit:
+    return "huggingface-vit";
+  case Family::HuggingFaceDeit:
+    return "huggingface-deit";
+  case Family::HuggingFaceDinov2:
+    return "huggingface-dinov2";
+  case Family::HuggingFaceClip:
+    return "huggingface-clip";
+  case Family::Torchvision:
+    return "torchvision";
+  case Family::Flax:
+    return "flax";
+  case Family::Labml:
+    return "labml";
+  case Family::Slides:
+    return "slides";
+  case Family::Csdn:
+    return "csdn";
+  case Family::Notebook:
+    return "notebook";
+  }
+  return "timm";
+}
+
+std::vector<SchemeTable> vitc::schemeTables(const ModelConfig &config) {
+  std::vector<SchemeTable> tables = {timm(config),
+                                     huggingFaceVit(config, /*deit=*/false),
+                                     huggingFaceVit(config, /*deit=*/true),
+                                     huggingFaceDinov2(config),
+                                     huggingFaceClip(),
+                                     torchvision(),
+                                     openClip(),
+                                     flax(/*published=*/false),
+                                     flax(/*published=*/true),
+                                     labml(),
+                                     slides(config),
+                                     csdn(config),
+                                     notebook()};
+  std::string home = homeScheme(config.family);
+  auto first = llvm::find_if(tables, [&](const SchemeTable &table) { return table.name == home; });
+  std::rotate(tables.begin(), first, first + 1);
+  return tables;
+}

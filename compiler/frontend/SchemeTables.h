@@ -1,0 +1,90 @@
+//===- SchemeTables.h - each framework's names and layouts, as data ----------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_FRONTEND_SCHEMETABLES_H
+#define VITC_COMPILER_FRONTEND_SCHEMETABLES_H
+
+#include <string>
+#include <vector>
+
+namespace vitc {
+
+struct ModelConfig;
+
+/// A tensor's part in the model. Most have a weight (gain, table) and a bias (shift).
+enum class Role {
+  Patch,
+  ClassToken,
+  DistillationToken,
+  RegisterTokens,
+  Position,
+  NormPre,
+  Norm1,
+  Query,
+  Key,
+  Value,
+  QueryNorm,
+  KeyNorm,
+  Proj,
+  Scale1,
+  Norm2,
+  Fc1,
+  Gate,
+  MlpNorm,
+  Fc2,
+  Scale2,
+  Norm,
+  FcNorm,
+  HeadHidden,
+  Head,
+  HeadDistillation
+};
+
+/// Names of a role's tensors, alternatives after the scheme's own. `#` stands for the block's number, `@` for the branch's. A scheme that packs query, key and value gives
+/// them all the same names.
+struct RoleNames {
+  Role role;
+  std::vector<std::string> weight;
+  std::vector<std::string> bias;
+};
+
+enum class LinearLayout { OutIn, InOut };
+enum class PatchLayout {
+  Conv,     ///< [D, C, P, Q]
+  ConvHwio, ///< [P, Q, C, D]
+  Rows      ///< [P Q C, D]
+};
+enum class QkvLayout {
+  Separate,       ///< three linear weights
+  Packed,         ///< [3 h d, D], query rows, key rows, value rows
+  PackedByConfig, ///< [D, 3 h d], columns by the config's qkv_packing
+  DenseGeneral    ///< three [D, h, d], output [h, d, D]
+};
+enum class TokenLayout { OneOneD, D };             ///< of the class token: [1, 1, D]; [D]
+enum class TableLayout { OneRows, Rows, RowsOne }; ///< of positions: [1, T, D]; [T, D]; [T, 1, D]
+
+struct SchemeTable {
+  std::string name;
+  std::vector<RoleNames> roles;
+  std::vector<std::string> prefixes = {""}; ///< of all names but those of `unprefixed` roles
+  std::vector<Role> unprefixed = {};
+  std::vector<std::string> ignored = {};
+  LinearLayout linear = LinearLayout::OutIn;
+  LinearLayout head = LinearLayout::OutIn;
+  PatchLayout patch = PatchLayout::Conv;
+  QkvLayout qkv = QkvLayout::Separate;
+  TokenLayout token = TokenLayout::OneOneD;
+  TableLayout table = TableLayout::OneRows;
+  bool gateInFc1 = false; ///< fc1 holds the activated half, then the gate
+};
+
+/// Every scheme in whose names the model's tensors may come, its home first.
+std::vector<SchemeTable> schemeTables(const ModelConfig &config);
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_FRONTEND_SCHEMETABLES_H

@@ -1,0 +1,39 @@
+//===- Sources.h - the weights that a model computes with --------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_FRONTEND_SOURCES_H
+#define VITC_COMPILER_FRONTEND_SOURCES_H
+
+#include "compiler/frontend/SchemeTables.h"
+
+#include <cstdint>
+
+namespace vitc {
+
+/// A weight by its canonical name and shape (WeightNaming.h), with its place in the model.
+struct PlacedSource {
+  std::string name;
+  std::vector<int64_t> shape;
+  Role role;
+  bool bias = false;
+  int64_t block = 0, branch = 0;
+  int64_t part = 0; ///< of a classifier on two features side by side: which
+};
+
+/// In the order in which the model uses them.
+std::vector<PlacedSource> describeSources(const ModelConfig &config);
+
+/// Names of a block's layers: "blocks.0.attn", or with parallel branches "blocks.0.attns.1.attn".
+struct BranchNames {
+  std::string norm, body, scale;
+};
+BranchNames attentionNames(const ModelConfig &config, int64_t block, int64_t branch);
+BranchNames mlpNames(const ModelConfig &config, int64_t block, int64_t branch);
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_FRONTEND_SOURCES_H

@@ -1,0 +1,294 @@
+//===- WeightNaming.cpp - which tensor of which framework is which weight ----------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/frontend/WeightNaming.h"
+
+#include "compiler/frontend/SchemeTables.h"
+#include "compiler/frontend/Sources.h"
+#include "compiler/model/ModelConfig.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <map>
+#include <numeric>
+#include <optional>
+
+using namespace vitc;
+
+namespace {
+
+/// Where a source lies in a tensor of a shape: what a layout says of a role.
+struct Placement {
+  std::vector<int64_t> shape;
+  int64_t offset = 0;
+  std::vector<int64_t> strides;
+  bool sliceable = false;
+};
+
+/// Finds a place for each source in one scheme.
+class SchemeBuilder {
+public:
+  SchemeBuilder(const ModelConfig &config, SchemeTable table) : config(config), table(std::move(table)) {
+    scheme.name = this->table.name;
+    scheme.ignored = this->table.ignored;
+  }
+
+  /// Empty if the scheme has no such tensor.
+  std::optional<SourceView> place(const PlacedSource &source);
+  /// A tensor with the source's own name and shape.
+  SourceView placeAsItIs(const PlacedSource &source) { return add({source.name}, {source.shape, 0, rowMajor(source.shape)}); }
+
+  Scheme scheme;
+
+private:
+  static std::vector<int64_t> rowMajor(const std::vector<int64_t> &shape);
+  SourceView add(std::vector<std::string> names, Placement placement);
+  const RoleNames *find(Role role) const;
+  std::optional<std::vector<std::string>> namesOf(const PlacedSource &source) const;
+  std::optional<Placement> placementOf(const PlacedSource &source) const;
+  Placement qkvPlacement(const PlacedSource &source) const;
+  Placement projPlacement() const;
+  Placement patchPlacement() const;
+  Placement tablePlacement() const;
+
+  const ModelConfig &config;
+  SchemeTable table;
+  std::map<std::string, uint32_t> tensors; ///< by the scheme's own name
+};
+
+} // namespace
+
+//===--------------------------------------------------------------------------------------===//
+// Names
+//===--------------------------------------------------------------------------------------===//
+
+const RoleNames *SchemeBuilder::find(Role role) const {
+  auto found = llvm::find_if(table.roles, [&](const RoleNames &names) { return names.role == role; });
+  return found == table.roles.end() ? nullptr : &*found;
+}
+
+static std::string fill(std::string name, int64_t block, int64_t branch) {
+  if (size_t at = name.find('#'); at != std::string::npos)
+    name.replace(at, 1, std::to_string(block));
+  if (size_t at = name.find('@'); at != std::string::npos)
+    name.replace(at, 1, std::to_string(branch));
+  return name;
+}
+
+std::optional<std::vector<std::string>> SchemeBuilder::namesOf(const PlacedSource &source) const {
+  const RoleNames *roleNames = find(source.role);
+  if (!roleNames)
+    return std::nullopt;
+  const std::vector<std::string> &patterns = source.bias ? roleNames->bias : roleNames->weight;
+  if (patterns.empty())
+    return std::nullopt;
+  bool prefixed = !llvm::is_contained(table.unprefixed, source.role);
+  std::vector<std::string> names;
+  for (const std::string &prefix : prefixed ? table.prefixes : std::vector<std::string>{""})
+    for (const std::string &pattern : patterns)
+      names.push_back(prefix + fill(pattern, source.block, source.branch));
+  return names;
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Layouts
+//===--------------------------------------------------------------------------------------===//
+
+Placement SchemeBuilder::patchPlacement() const {
+  int64_t d = config.embedDim, c = config.inChannels, p = config.patchHeight, q = config.patchWidth;
+  switch (table.patch) {
+  case PatchLayout::Conv:
+    return {{d, c, p, q}, 0, {c * p * q, p * q, q, 1}};
+  case PatchLayout::ConvHwio:
+    return {{p, q, c, d}, 0, {1, d, q * c * d, c * d}};
+  case PatchLayout::Rows:
+    return {{p * q * c, d}, 0, {1, d, q * c * d, c * d}};
+  }
+  return {};
+}
+
+Placement SchemeBuilder::tablePlacement() const {
+  int64_t rows = config.positionRows ? config.positionRows : config.usedPositionRows(), d = config.embedDim;
+  switch (table.table) {
+  case TableLayout::OneRows:
+    return {{1, rows, d}, 0, {d, 1}};
+  case TableLayout::Rows:
+    return {{rows, d}, 0, {d, 1}};
+  case TableLayout::RowsOne:
+    return {{rows, 1, d}, 0, {d, 1}, /*sliceable=*/true};
+  }
+  return {};
+}
+
+/// Canonical: weight [h, d, D], bias [h, d].
+Placement SchemeBuilder::qkvPlacement(const PlacedSource &source) const {
+  int64_t width = config.embedDim, heads = config.numHeads, d = config.headWidth(), all = heads * d;
+  int64_t part = source.role == Role::Query ? 0 : source.role == Role::Key ? 1 : 2;
+  switch (table.qkv) {
+  case QkvLayout::Separate:
+    if (source.bias)
+      return {{all}, 0, {d, 1}};
+    if (table.linear == LinearLayout::InOut)
+      return {{width, all}, 0, {d, 1, all}};
+    return {{all, width}, 0, {d * width, width, 1}};
+  case QkvLayout::Packed:
+    if (source.bias && config.qkvBias == QkvBias::QueryValue)
+      return {{all}, 0, {d, 1}};
+    if (source.bias)
+      return {{3 * all}, part * all, {d, 1}};
+    return {{3 * all, width}, part * all * width, {d * width, width, 1}};
+  case QkvLayout::PackedByConfig: {
+    bool byHead = config.qkvPacking == QkvPacking::Heads;
+    int64_t offset = byHead ? part * d : part * all, headStride = byHead ? 3 * d : d;
+    if (source.bias)
+      return {{3 * all}, offset, {headStride, 1}};
+    return {{width, 3 * all}, offset, {headStride, 1, 3 * all}};
+  }
+  case QkvLayout::DenseGeneral:
+    if (source.bias)
+      return {{heads, d}, 0, {d, 1}};
+    return {{width, heads, d}, 0, {d, 1, all}};
+  }
+  return {};
+}
+
+/// Canonical: [D, h, d].
+Placement SchemeBuilder::projPlacement() const {
+  int64_t width = config.embedDim, heads = config.numHeads, d = config.headWidth(), all = heads * d;
+  if (table.qkv == QkvLayout::DenseGeneral)
+    return {{heads, d, width}, 0, {1, d * width, width}};
+  if (table.linear == LinearLayout::InOut)
+    return {{all, width}, 0, {1, d * width, width}};
+  return {{width, all}, 0, {all, d, 1}};
+}
+
+static Placement linearPlacement(LinearLayout layout, const std::vector<int64_t> &shape) {
+  if (layout == LinearLayout::InOut)
+    return {{shape[1], shape[0]}, 0, {1, shape[0]}};
+  return {shape, 0, {shape[1], 1}};
+}
+
+std::optional<Placement> SchemeBuilder::placementOf(const PlacedSource &source) const {
+  switch (source.role) {
+  case Role::Query:
+  case Role::Key:
+  case Role::Value:
+    // Packed biases are of all three parts; packed rows of the other two schemes have no place for two of three.
+    if (source.bias && config.qkvBias == QkvBias::QueryValue && table.qkv == QkvLayout::PackedByConfig)
+      return std::nullopt;
+    return qkvPlacement(source);
+  case Role::Proj:
+    if (!source.bias)
+      return projPlacement();
+    break;
+  case Role::Patch:
+    if (!source.bias)
+      return patchPlacement();
+    break;
+  case Role::Position:
+    return tablePlacement();
+  case Role::ClassToken:
+    if (table.token == TokenLayout::D)
+      return Placement{{config.embedDim}, 0, {config.embedDim, 1}};
+    return Placement{{1, 1, config.embedDim}, 0, {config.embedDim, 1}};
+  case Role::DistillationToken:
+  case Role::RegisterTokens:
+    return Placement{{1, source.shape[0], config.embedDim}, 0, {config.embedDim, 1}};
+  case Role::Fc1:
+  case Role::Gate:
+    if (config.gatedMlp && table.gateInFc1) {
+      if (config.mlpBias != config.gateBias)
+        return std::nullopt;
+      int64_t hidden = config.mlpWidth(), first = source.role == Role::Gate ? hidden : 0;
+      if (source.bias)
+        return Placement{{2 * hidden}, first, {1}};
+      return Placement{{2 * hidden, config.embedDim}, first * config.embedDim, {config.embedDim, 1}};
+    }
+    break;
+  case Role::Head:
+    if (config.pool == Pool::TokenAvg && !config.headHidden && !source.bias) {
+      int64_t d = config.embedDim;
+      if (table.head == LinearLayout::InOut)
+        return Placement{{2 * d, config.numClasses}, source.part * d * config.numClasses, {1, config.numClasses}};
+      return Placement{{config.numClasses, 2 * d}, source.part * d, {2 * d, 1}};
+    }
+    break;
+  default:
+    break;
+  }
+  if (source.shape.size() == 1)
+    return Placement{source.shape, 0, {1}};
+  bool isHead = source.role == Role::Head || source.role == Role::HeadHidden || source.role == Role::HeadDistillation;
+  return linearPlacement(isHead ? table.head : table.linear, source.shape);
+}
+
+std::vector<int64_t> SchemeBuilder::rowMajor(const std::vector<int64_t> &shape) {
+  std::vector<int64_t> strides(shape.size(), 1);
+  for (size_t axis = shape.size() - 1; axis > 0; --axis)
+    strides[axis - 1] = strides[axis] * shape[axis];
+  return strides;
+}
+
+SourceView SchemeBuilder::add(std::vector<std::string> names, Placement placement) {
+  auto [entry, isNew] = tensors.try_emplace(names.front(), static_cast<uint32_t>(scheme.tensors.size()));
+  if (isNew)
+    scheme.tensors.push_back({std::move(names), std::move(placement.shape), placement.sliceable});
+  return {entry->second, placement.offset, std::move(placement.strides)};
+}
+
+std::optional<SourceView> SchemeBuilder::place(const PlacedSource &source) {
+  std::optional<std::vector<std::string>> names = namesOf(source);
+  std::optional<Placement> placement = placementOf(source);
+  if (!names || !placement)
+    return std::nullopt;
+  return add(std::move(*names), std::move(*placement));
+}
+
+//===--------------------------------------------------------------------------------------===//
+// All schemes
+//===--------------------------------------------------------------------------------------===//
+
+/// Frameworks drop the head of a file when a model without one is made from it.
+static void ignoreUnusedHead(const ModelConfig &config, Scheme &scheme) {
+  if (config.numClasses == 0)
+    for (const char *pattern : {"head.*", "head/*", "heads.*", "classifier.*", "*.head.*"})
+      scheme.ignored.emplace_back(pattern);
+}
+
+WeightNaming vitc::describeWeights(const ModelConfig &config) {
+  WeightNaming naming;
+  std::vector<PlacedSource> placed = describeSources(config);
+  for (const PlacedSource &source : placed)
+    naming.sources.push_back({source.name, source.shape, {}});
+  for (SchemeTable &table : schemeTables(config)) {
+    SchemeBuilder builder(config, std::move(table));
+    std::vector<SourceView> views;
+    bool isHome = naming.schemes.empty();
+    for (const PlacedSource &source : placed) {
+      std::optional<SourceView> view = builder.place(source);
+      if (!view && isHome) // a switch that the framework does not have
+        view = builder.placeAsItIs(source);
+      if (!view)
+        break;
+      views.push_back(std::move(*view));
+    }
+    if (views.size() != placed.size())
+      continue;
+    ignoreUnusedHead(config, builder.scheme);
+    naming.schemes.push_back(std::move(builder.scheme));
+    for (auto [source, view] : llvm::zip_equal(naming.sources, views))
+      source.views.push_back(std::move(view));
+  }
+  return naming;
+}
+
+uint64_t vitc::parameterCount(const WeightNaming &naming) {
+  uint64_t count = 0;
+  for (const FileTensor &tensor : naming.schemes.front().tensors)
+    count += std::accumulate(tensor.shape.begin(), tensor.shape.end(), uint64_t(1), std::multiplies<>());
+  return count;
+}
