@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ struct Level {
   std::string name;
   cpu::CpuTarget target;
   int64_t rows, columns;
+
+  friend std::ostream &operator<<(std::ostream &os, const Level &level) { return os << level.name; }
 };
 
 /// AVX-512, AVX2 and the portable level, as far as this machine can run them.
