@@ -51,7 +51,7 @@ Lowered EmbedOp::lowerToReference(OpBuilder &builder) {
   auto append = [&](Value part, SmallVector<AffineExpr> at, int64_t count, std::optional<int64_t> firstPosition) {
     SmallVector<Read> reads{{part, std::move(at)}};
     if (firstPosition)
-      reads.push_back({getPosition(), {b.axis(1) + *firstPosition, b.axis(2)}});
+      reads.push_back({b.slice(getPosition(), {*firstPosition, 0}, {count, tokens[2]}), b.axes(2, 1)});
     Value rows = b.compute({tokens[0], count, tokens[2]}, reads, [](ArrayRef<Scalar> x) { return x.size() == 2 ? x[0] + x[1] : x[0]; });
     result = b.insert(rows, result, {0, row, 0});
     row += count;
