@@ -8,6 +8,8 @@
 #include "runtime/data/Files.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +19,31 @@
 #include <utility>
 
 namespace vitrt {
+namespace {
+
+/// Names of temporary files that exist now, for removeUncommittedFiles; more than these at once are not remembered.
+std::array<std::atomic<const char *>, 16> uncommitted;
+static_assert(std::atomic<const char *>::is_always_lock_free, "a signal handler reads them");
+
+void remember(const char *name) {
+  for (auto &slot : uncommitted)
+    if (const char *none = nullptr; slot.compare_exchange_strong(none, name))
+      return;
+}
+
+void forget(const char *name) {
+  for (auto &slot : uncommitted)
+    if (const char *expected = name; slot.compare_exchange_strong(expected, nullptr))
+      return;
+}
+
+} // namespace
+
+void removeUncommittedFiles() {
+  for (auto &slot : uncommitted)
+    if (const char *name = slot.load())
+      unlink(name);
+}
 
 Expected<std::vector<uint8_t>> readFile(const std::string &path) {
   auto failure = [&] { return makeError(VITRT_ERROR_IO, "{}: cannot be read: {}", path, std::strerror(errno)); };
@@ -49,16 +76,17 @@ Expected<OutputFile> OutputFile::create(const std::string &path) {
   if (exists && S_ISDIR(status.st_mode))
     return makeError(VITRT_ERROR_IO, "{}: cannot be written: it is a folder", path);
   if (exists && !S_ISREG(status.st_mode)) {
-    OutputFile file(path, "", open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    OutputFile file(path, nullptr, open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (file.descriptor < 0)
       return file.failure("opened");
     return file;
   }
-  std::string temporary = path + ".XXXXXX";
-  int descriptor = mkostemp(temporary.data(), O_CLOEXEC);
-  OutputFile file(path, descriptor < 0 ? "" : temporary, descriptor);
+  auto temporary = std::make_unique<std::string>(path + ".XXXXXX");
+  int descriptor = mkostemp(temporary->data(), O_CLOEXEC);
   if (descriptor < 0)
-    return file.failure("created");
+    return makeError(VITRT_ERROR_IO, "{}: cannot be created: {}", path, std::strerror(errno));
+  remember(temporary->c_str());
+  OutputFile file(path, std::move(temporary), descriptor);
   mode_t mask = umask(0); // mkostemp makes the file private; give it the mode that open() would
   umask(mask);
   fchmod(descriptor, exists ? status.st_mode & 07777 : 0666 & ~mask);
@@ -66,13 +94,15 @@ Expected<OutputFile> OutputFile::create(const std::string &path) {
 }
 
 OutputFile::OutputFile(OutputFile &&other)
-    : path(std::move(other.path)), temporary(std::exchange(other.temporary, {})), descriptor(std::exchange(other.descriptor, -1)) {}
+    : path(std::move(other.path)), temporary(std::move(other.temporary)), descriptor(std::exchange(other.descriptor, -1)) {}
 
 OutputFile::~OutputFile() {
   if (descriptor >= 0)
     close(descriptor);
-  if (!temporary.empty())
-    unlink(temporary.c_str());
+  if (temporary) {
+    unlink(temporary->c_str());
+    forget(temporary->c_str());
+  }
 }
 
 Error OutputFile::failure(const char *verb) { return makeError(VITRT_ERROR_IO, "{}: cannot be {}: {}", path, verb, std::strerror(errno)); }
@@ -90,13 +120,16 @@ Error OutputFile::write(std::span<const uint8_t> bytes) {
 }
 
 Error OutputFile::commit() {
-  bool synced = temporary.empty() || fsync(descriptor) == 0;
+  bool synced = !temporary || fsync(descriptor) == 0;
   bool closed = close(std::exchange(descriptor, -1)) == 0;
   if (!synced || !closed)
     return failure("written");
-  if (!temporary.empty() && rename(temporary.c_str(), path.c_str()) != 0)
-    return failure("renamed into place");
-  temporary.clear();
+  if (temporary) {
+    if (rename(temporary->c_str(), path.c_str()) != 0)
+      return failure("renamed into place");
+    forget(temporary->c_str());
+    temporary.reset();
+  }
   return Error::success();
 }
 

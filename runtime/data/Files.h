@@ -11,6 +11,7 @@
 #include "runtime/Error.h"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,14 +35,17 @@ public:
   Error commit();
 
 private:
-  OutputFile(std::string path, std::string temporary, int descriptor)
+  OutputFile(std::string path, std::unique_ptr<std::string> temporary, int descriptor)
       : path(std::move(path)), temporary(std::move(temporary)), descriptor(descriptor) {}
   Error failure(const char *verb);
 
   std::string path;
-  std::string temporary; // empty: written to directly
+  std::unique_ptr<std::string> temporary; // none: written to directly; its address must not change
   int descriptor = -1;
 };
+
+/// Removes the temporary files of this process's uncommitted OutputFiles. Async-signal-safe, for a handler that ends the process.
+void removeUncommittedFiles();
 
 /// One write of all bytes by an OutputFile.
 Error writeFile(const std::string &path, std::span<const uint8_t> bytes);

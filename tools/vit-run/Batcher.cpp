@@ -1,0 +1,49 @@
+//===- Batcher.cpp - pictures to batches, decoded in parallel ---*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "tools/vit-run/Batcher.h"
+
+namespace vitrun {
+
+vitrt::Expected<Batcher> Batcher::create(vitrt::Preprocessor preprocessor, unsigned threads) {
+  auto pool = vitrt::ThreadPool::create(threads);
+  if (!pool)
+    return std::move(pool.error());
+  return Batcher(std::move(preprocessor), std::move(*pool));
+}
+
+Batcher::Batch Batcher::load(size_t begin, size_t end, const Source &picture, const Namer &name) {
+  size_t count = end - begin;
+  std::vector<vitrt::Image> crops(count);
+  std::vector<std::string> sentences(count);
+  pool->parallelFor(int64_t(count), 1, [&](unsigned, int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      auto image = picture(begin + size_t(i));
+      auto crop = image ? preprocessor.crop(std::move(*image), name(begin + size_t(i))) : std::move(image);
+      if (crop)
+        crops[i] = std::move(*crop);
+      else
+        sentences[i] = crop.error().message;
+    }
+  });
+  Batch batch;
+  for (size_t i = 0; i < count; ++i) {
+    if (sentences[i].empty())
+      batch.indices.push_back(begin + i);
+    else
+      batch.errors.push_back(std::move(sentences[i]));
+  }
+  size_t elements = size_t(preprocessor.channels()) * preprocessor.input().height * preprocessor.input().width;
+  batch.values.resize(batch.indices.size() * elements);
+  pool->parallelFor(int64_t(batch.indices.size()), 1, [&](unsigned, int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      preprocessor.normalize(crops[batch.indices[i] - begin], batch.values.data() + size_t(i) * elements);
+  });
+  return batch;
+}
+
+} // namespace vitrun

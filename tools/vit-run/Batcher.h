@@ -1,0 +1,50 @@
+//===- Batcher.h - pictures to batches, decoded in parallel ---*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_TOOLS_VITRUN_BATCHER_H
+#define VITC_TOOLS_VITRUN_BATCHER_H
+
+#include "runtime/device/cpu/ThreadPool.h"
+#include "runtime/image/Preprocess.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace vitrun {
+
+/// Decodes and preprocesses pictures on all threads, a batch at a time.
+class Batcher {
+public:
+  using Source = std::function<vitrt::Expected<vitrt::Image>(size_t index)>;
+  using Namer = std::function<std::string(size_t index)>;
+
+  /// As many images as keep the threads busy without filling the memory.
+  static constexpr size_t batchImages = 64;
+
+  static vitrt::Expected<Batcher> create(vitrt::Preprocessor preprocessor, unsigned threads);
+
+  /// The pictures [begin, end) as one normalised batch of those that can be read. `indices` names them; `errors` has a sentence for each of the others.
+  struct Batch {
+    std::vector<size_t> indices;
+    std::vector<float> values;
+    std::vector<std::string> errors;
+  };
+  Batch load(size_t begin, size_t end, const Source &picture, const Namer &name);
+
+private:
+  Batcher(vitrt::Preprocessor preprocessor, std::unique_ptr<vitrt::ThreadPool> pool)
+      : preprocessor(std::move(preprocessor)), pool(std::move(pool)) {}
+
+  vitrt::Preprocessor preprocessor;
+  std::unique_ptr<vitrt::ThreadPool> pool;
+};
+
+} // namespace vitrun
+
+#endif // VITC_TOOLS_VITRUN_BATCHER_H

@@ -1,0 +1,193 @@
+//===- Compare.cpp - vit-run compare ---*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/data/Npy.h"
+#include "tools/vit-run/RandomImages.h"
+#include "tools/vit-run/Runner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+namespace vitrun {
+namespace {
+
+struct CompareOptions {
+  CommonOptions common;
+  std::string first, second, input, firstTarget, secondTarget;
+  size_t batch = 1;
+  uint64_t seed = 0;
+  double tolerance = 1e-4;
+};
+
+/// Keeps the result of every launch, for the whole batch. Where several launches bear one layer's name, the last one computes its value.
+class Capture : public vitrt::LaunchObserver {
+public:
+  Capture(const vitrt::Program &program, size_t batch) : values(program.launches.size()) {
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i].resize(batch * elements(program, i));
+  }
+
+  static size_t elements(const vitrt::Program &program, size_t launch) {
+    return program.buffers[program.launches[launch].operands.back()].bytesPerImage / sizeof(float);
+  }
+
+  void launched(const vitrt::LaunchEvent &event) override {
+    // Groups are disjoint, so workers write to different places.
+    size_t perImage = elements(event.program, event.index);
+    std::memcpy(values[event.index].data() + size_t(event.firstImage) * perImage, event.output(), size_t(event.images) * perImage * sizeof(float));
+  }
+
+  std::vector<std::vector<float>> values; // by launch
+};
+
+struct Difference {
+  double largest = 0;     ///< max |a - b|
+  double relativeRms = 0; ///< ||a - b|| / ||b||
+  bool exceeds(double tolerance) const { return !(relativeRms <= tolerance); } // a NaN exceeds everything
+};
+
+Difference difference(std::span<const float> a, std::span<const float> b) {
+  double squares = 0, norm = 0, largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    double d = double(a[i]) - double(b[i]);
+    squares += d * d;
+    norm += double(b[i]) * double(b[i]);
+    largest = std::isnan(d) || d > largest ? d : std::max(largest, -d);
+  }
+  return {largest, squares == 0 ? 0 : std::sqrt(squares / (norm > 0 ? norm : 1.0))};
+}
+
+struct Side {
+  Side(Runner &runner, size_t batch) : runner(runner), capture(runner.program(), batch) {
+    const vitrt::Program &program = runner.program();
+    for (size_t i = 0; i < program.launches.size(); ++i)
+      layers[program.launches[i].name] = i;
+  }
+
+  Runner &runner;
+  Capture capture;
+  std::map<std::string, size_t> layers;
+  std::vector<std::vector<float>> outputs;
+};
+
+/// The lines of the table, and the first of them that differs.
+class Table {
+public:
+  Table(double tolerance) : tolerance(tolerance) { fmt::print("{:<44} {:>22} {:>12} {:>12}\n", "layer", "shape of an image", "max diff", "rel. rms"); }
+
+  void add(const std::string &layer, const std::vector<int64_t> &shape, const Difference &difference) {
+    bool bad = difference.exceeds(tolerance);
+    if (bad && first.empty())
+      first = fmt::format("{} differs: relative rms {:.3g}, tolerance {:.3g}", layer, difference.relativeRms, tolerance);
+    fmt::print("{:<44} {:>22} {:>12.3g} {:>12.3g}{}\n", layer, vitrt::formatShape(shape), difference.largest, difference.relativeRms,
+               bad ? "  differs" : "");
+    ++lines;
+  }
+
+  double tolerance;
+  size_t lines = 0;
+  std::string first;
+};
+
+vitrt::Expected<Runner> loadSide(const CompareOptions &options, const std::string &file, const std::string &target) {
+  CommonOptions common = options.common;
+  common.target = target.empty() ? common.target : target;
+  common.trace.clear();
+  return Runner::load(file, common);
+}
+
+int compare(const CompareOptions &options) {
+  auto first = loadSide(options, options.first, options.firstTarget);
+  if (!first)
+    return fail(first.error());
+  auto second = loadSide(options, options.second, options.secondTarget);
+  if (!second)
+    return fail(second.error());
+  if (!std::ranges::equal(first->inputShape(), second->inputShape()))
+    return fail(fmt::format("{} takes images {}, {} takes {}; only models of the same input can be compared", options.first,
+                            vitrt::formatShape(first->inputShape()), options.second, vitrt::formatShape(second->inputShape())));
+
+  size_t batch = options.batch;
+  std::vector<float> random;
+  std::span<const float> images;
+  vitrt::Expected<vitrt::NpyArray> input = vitrt::NpyArray();
+  if (!options.input.empty()) {
+    if (input = vitrt::readNpy(options.input); !input)
+      return fail(input.error());
+    auto checked = checkedImages(*input, *first);
+    if (!checked)
+      return fail(checked.error());
+    images = *checked;
+    batch = size_t(input->header.shape[0]);
+  } else {
+    random = randomImages(batch * first->inputElements(), options.seed);
+    images = random;
+  }
+
+  Side a(*first, batch), b(*second, batch);
+  for (Side *side : {&a, &b})
+    if (vitrt::Error error = side->runner.run(batch, images, side->outputs, &side->capture))
+      return fail(error);
+
+  fmt::print("A: {} ({})\nB: {} ({})\n", options.first, first->model().artifact().target().name()->string_view(), options.second,
+             second->model().artifact().target().name()->string_view());
+  Table table(options.tolerance);
+  size_t unmatched = 0;
+  for (size_t i = 0; i < first->program().launches.size(); ++i) {
+    const std::string &layer = first->program().launches[i].name;
+    auto other = b.layers.find(layer);
+    if (a.layers.at(layer) != i)
+      continue;
+    if (other == b.layers.end() || a.capture.values[i].size() != b.capture.values[other->second].size()) {
+      ++unmatched;
+      continue;
+    }
+    table.add(layer, first->program().buffers[first->program().launches[i].operands.back()].shape,
+              difference(a.capture.values[i], b.capture.values[other->second]));
+  }
+  if (first->program().outputs.size() != second->program().outputs.size())
+    return fail(fmt::format("{} returns {} outputs, {} returns {}", options.first, first->program().outputs.size(), options.second,
+                            second->program().outputs.size()));
+  size_t layers = table.lines;
+  for (size_t i = 0; i < a.outputs.size(); ++i) {
+    const vitrt::Buffer &output = first->program().buffers[first->program().outputs[i]];
+    if (a.outputs[i].size() != b.outputs[i].size())
+      return fail(fmt::format("output {}: {} in {}, {} in {}", output.name, vitrt::formatShape(output.shape), options.first,
+                              vitrt::formatShape(second->outputShape(i)), options.second));
+    table.add("output " + output.name, output.shape, difference(a.outputs[i], b.outputs[i]));
+  }
+  fmt::print("{} layers of both compared over {} image{}, {} of A have no counterpart of the same size in B\n", layers, batch, batch == 1 ? "" : "s",
+             unmatched);
+  if (!table.first.empty())
+    return fail(table.first);
+  return ExitDone;
+}
+
+} // namespace
+
+void addCompareCommand(CLI::App &tool, Action &action) {
+  auto options = std::make_shared<CompareOptions>();
+  CLI::App *command = tool.add_subcommand("compare", "Run two artifacts on the same images and compare them layer by layer");
+  command->add_option("A.vitx", options->first, "A compiled model")->required();
+  command->add_option("B.vitx", options->second, "Another, or the same with another target")->required();
+  auto *input = command->add_option("--input", options->input, "Images f32 [N, C, H, W], already normalised (default: random ones)")->type_name("X.npy");
+  command->add_option("--batch", options->batch, "Random images (default: 1)")->check(CLI::Range(1u, 100000u))->type_name("N")->excludes(input);
+  command->add_option("--seed", options->seed, "Seed of the random images (default: 0)")->type_name("SEED")->excludes(input);
+  command->add_option("--tolerance", options->tolerance, "Largest accepted relative rms difference ||A - B|| / ||B|| (default: 1e-4)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("T");
+  command->add_option("--target-a", options->firstTarget, "Target of A (default: --target)")->type_name("NAME");
+  command->add_option("--target-b", options->secondTarget, "Target of B (default: --target)")->type_name("NAME");
+  addCommonOptions(*command, options->common);
+  command->footer("Layers are matched by name; exits 1 if one differs and names the first.\n\nExamples:\n  vit-run compare tiny.vitx tiny-reference.vitx\n"
+                  "  vit-run compare both.vitx both.vitx --target-a=cpu --target-b=reference");
+  command->callback([options, &action] { action = [options] { return compare(*options); }; });
+}
+
+} // namespace vitrun

@@ -1,0 +1,199 @@
+//===- Inspection.cpp - what an artifact is, as JSON and as text ---*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "tools/vit-run/Inspection.h"
+
+#include "runtime/artifact/FileFormat.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace vitrun {
+
+using Json = nlohmann::ordered_json;
+namespace fb = vitrt::fb;
+
+namespace {
+
+std::string text(const flatbuffers::String *string) { return string ? string->str() : std::string(); }
+
+Json shapeJson(const flatbuffers::Vector<uint64_t> *shape) { return shape ? Json(std::vector<uint64_t>(shape->begin(), shape->end())) : Json::array(); }
+
+Json sectionJson(const char *name, const fb::Section *section) {
+  return {{"name", name}, {"offset", section->offset()}, {"size", section->size()}, {"hash", fmt::format("{:016x}", section->hash())}};
+}
+
+Json modelJson(const fb::Model &model) {
+  Json json = {{"name", text(model.name())},
+               {"input", {model.channels(), model.height(), model.width()}},
+               {"parameters", model.parameters()},
+               {"flop_per_image", model.flop_per_image()},
+               {"labels", model.labels() ? model.labels()->size() : 0}};
+  if (const fb::Preprocess *p = model.preprocess())
+    json["preprocess"] = {{"resize", fb::EnumNameResize(p->resize())},
+                          {"resize_to", {p->resize_height(), p->resize_width()}},
+                          {"interpolation", fb::EnumNameInterpolation(p->interpolation())},
+                          {"crop", {p->crop_height(), p->crop_width()}},
+                          {"crop_rounding", fb::EnumNameCropRounding(p->crop_rounding())},
+                          {"rescale", fb::EnumNameRescale(p->rescale())},
+                          {"mean", std::vector<float>(p->mean()->begin(), p->mean()->end())},
+                          {"std", std::vector<float>(p->std()->begin(), p->std()->end())}};
+  Json config = Json::parse(text(model.config()), nullptr, false);
+  json["config"] = config.is_discarded() ? Json(text(model.config())) : config;
+  return json;
+}
+
+Json targetJson(const fb::Target &target) {
+  Json features = Json::array();
+  if (target.features())
+    for (const auto *feature : *target.features())
+      features.push_back(feature->str());
+  return {{"name", text(target.name())},
+          {"triple", text(target.triple())},
+          {"cpu", text(target.cpu())},
+          {"features", std::move(features)},
+          {"weights", target.weight_data() ? "embedded" : target.weights_bytes() ? "external" : "none"},
+          {"weights_bytes", target.weights_bytes()}};
+}
+
+Json bufferJson(const fb::Buffer &buffer) {
+  Json json = {{"name", text(buffer.name())}, {"kind", fb::EnumNameBufferKind(buffer.kind())}, {"shape", shapeJson(buffer.shape())}};
+  if (buffer.kind() == fb::BufferKind::Arena)
+    json["offset_per_image"] = buffer.offset_per_image();
+  if (buffer.kind() != fb::BufferKind::Weight)
+    json["bytes_per_image"] = buffer.bytes_per_image();
+  return json;
+}
+
+Json launchJson(const fb::Launch &launch, const fb::Target &target, const fb::Program &program) {
+  const fb::Kernel &kernel = *target.kernels()->Get(launch.kernel());
+  Json operands = Json::array();
+  for (uint32_t operand : *launch.operands())
+    operands.push_back(text(program.buffers()->Get(operand)->name()));
+  uint64_t tasks = (kernel.rows_per_image() + kernel.rows_per_task() - 1) / kernel.rows_per_task() * kernel.column_tasks();
+  return {{"layer", text(launch.name())},
+          {"kind", text(kernel.kind())},
+          {"kernel", text(kernel.symbol())},
+          {"schedule", text(kernel.schedule())},
+          {"tasks_of_one_image", tasks},
+          {"flop_per_image", launch.flop_per_image()},
+          {"scratch_bytes", kernel.scratch_bytes()},
+          {"operands", std::move(operands)},
+          {"results", launch.results()}};
+}
+
+Json programJson(const fb::Program &program, const fb::Target &target) {
+  Json launches = Json::array(), buffers = Json::array();
+  uint64_t scratch = 0;
+  for (const fb::Launch *launch : *program.launches()) {
+    launches.push_back(launchJson(*launch, target, program));
+    scratch = std::max(scratch, target.kernels()->Get(launch->kernel())->scratch_bytes());
+  }
+  for (const fb::Buffer *buffer : *program.buffers())
+    buffers.push_back(bufferJson(*buffer));
+  return {{"name", text(program.name())},
+          {"group_images", program.group_images()},
+          {"arena_bytes_per_image", program.arena_bytes_per_image()},
+          {"scratch_bytes_per_worker", scratch},
+          {"launches", std::move(launches)},
+          {"buffers", std::move(buffers)}};
+}
+
+/// 12345678 -> "11.8 MB"
+std::string formatBytes(uint64_t bytes) {
+  if (bytes < 10'000)
+    return fmt::format("{} B", bytes);
+  if (bytes < 10'000'000)
+    return fmt::format("{:.1f} kB", double(bytes) / 1024);
+  return fmt::format("{:.1f} MB", double(bytes) / (1 << 20));
+}
+
+std::string join(const Json &values, const char *separator) {
+  std::string result;
+  for (const Json &value : values)
+    result += (result.empty() ? "" : separator) + (value.is_string() ? value.get<std::string>() : value.dump());
+  return result;
+}
+
+void printProgram(const Json &program) {
+  fmt::print("\nprogram {}: {} launches, groups of {} image{}\n", program["name"].get<std::string>(), program["launches"].size(),
+             program["group_images"].get<uint64_t>(), program["group_images"] == 1 ? "" : "s");
+  fmt::print("  {:>4}  {:<36} {:<12} {:>6} {:>10}  {}\n", "", "layer", "kernel", "tasks", "MFLOP", "schedule");
+  size_t index = 0;
+  for (const Json &launch : program["launches"])
+    fmt::print("  {:>4}  {:<36} {:<12} {:>6} {:>10.2f}  {}\n", index++, launch["layer"].get<std::string>(), launch["kind"].get<std::string>(),
+               launch["tasks_of_one_image"].get<uint64_t>(), launch["flop_per_image"].get<double>() / 1e6, launch["schedule"].get<std::string>());
+  fmt::print("\n  buffers of one image\n  {:<44} {:<8} {:>20} {:>12} {:>12}\n", "name", "kind", "shape", "offset", "size");
+  for (const Json &buffer : program["buffers"]) {
+    if (buffer["kind"] == "Weight")
+      continue;
+    std::string offset = buffer.contains("offset_per_image") ? fmt::format("{}", buffer["offset_per_image"].get<uint64_t>()) : "";
+    fmt::print("  {:<44} {:<8} {:>20} {:>12} {:>12}\n", buffer["name"].get<std::string>(), buffer["kind"].get<std::string>(),
+               "[" + join(buffer["shape"], ", ") + "]", offset, formatBytes(buffer["bytes_per_image"].get<uint64_t>()));
+  }
+  uint64_t arena = program["arena_bytes_per_image"], group = program["group_images"];
+  fmt::print("\nmemory of a worker: arena {} ({} an image), scratch {}\n", formatBytes(arena * group), formatBytes(arena),
+             formatBytes(program["scratch_bytes_per_worker"].get<uint64_t>()));
+}
+
+} // namespace
+
+Json inspectionJson(const vitrt::Artifact &artifact) {
+  const fb::Manifest &manifest = artifact.manifest();
+  Json targets = Json::array(), sections = Json::array(), programs = Json::array(), schemes = Json::array();
+  for (const fb::Target *target : *manifest.targets())
+    targets.push_back(targetJson(*target));
+  const fb::Target &target = artifact.target();
+  sections.push_back(sectionJson("code", target.code()));
+  if (target.weight_data())
+    sections.push_back(sectionJson("weights", target.weight_data()));
+  for (const fb::Program *program : *target.programs())
+    programs.push_back(programJson(*program, target));
+  if (manifest.schemes())
+    for (const fb::Scheme *scheme : *manifest.schemes())
+      schemes.push_back(text(scheme->name()));
+  return {{"file", artifact.name()},
+          {"bytes", artifact.bytes().size()},
+          {"format_version", vitrt::kFormatVersion},
+          {"abi_version", manifest.abi_version()},
+          {"producer", text(manifest.producer())},
+          {"model", modelJson(artifact.model())},
+          {"weight_names", std::move(schemes)},
+          {"targets", std::move(targets)},
+          {"target", text(target.name())},
+          {"sections", std::move(sections)},
+          {"programs", std::move(programs)}};
+}
+
+void printInspection(const vitrt::Artifact &artifact) {
+  Json json = inspectionJson(artifact);
+  const Json &model = json["model"];
+  auto string = [](const Json &value) { return value.get<std::string>(); };
+  fmt::print("{}: {}, by {}, format {}, ABI {}\n", string(json["file"]), formatBytes(json["bytes"].get<uint64_t>()), string(json["producer"]),
+             json["format_version"].get<unsigned>(), json["abi_version"].get<unsigned>());
+  fmt::print("This is native code: open it only if you would also run a program from where it came from. Checksums find damage, not malice.\n\n");
+  fmt::print("model {}: {} parameters, {:.3f} GFLOP an image, input [{}], {} labels\n", string(model["name"]), model["parameters"].get<uint64_t>(),
+             model["flop_per_image"].get<double>() / 1e9, join(model["input"], ", "), model["labels"].get<uint64_t>());
+  if (model.contains("preprocess")) {
+    const Json &p = model["preprocess"];
+    fmt::print("  images: {} to {} ({}), centre crop {}, mean {}, std {}\n", string(p["resize"]), join(p["resize_to"], " x "), string(p["interpolation"]),
+               join(p["crop"], " x "), join(p["mean"], ", "), join(p["std"], ", "));
+  }
+  fmt::print("  weights by the names of: {}\n", join(json["weight_names"], ", "));
+  for (const Json &target : json["targets"])
+    fmt::print("\ntarget {}{}: {}, {}, needs {}\n  weights: {} ({})\n", string(target["name"]), target["name"] == json["target"] ? " (shown below)" : "",
+               string(target["triple"]), string(target["cpu"]), target["features"].empty() ? "nothing special" : join(target["features"], " "),
+               string(target["weights"]), formatBytes(target["weights_bytes"].get<uint64_t>()));
+  fmt::print("\nsections\n");
+  for (const Json &section : json["sections"])
+    fmt::print("  {:<8} at {:>12}, {:>12} bytes, XXH3 {}\n", string(section["name"]), section["offset"].get<uint64_t>(), section["size"].get<uint64_t>(),
+               string(section["hash"]));
+  for (const Json &program : json["programs"])
+    printProgram(program);
+}
+
+} // namespace vitrun

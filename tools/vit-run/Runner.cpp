@@ -1,0 +1,156 @@
+//===- Runner.cpp - an opened artifact, ready to run ----------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "tools/vit-run/Runner.h"
+
+#include "runtime/data/Dataset.h"
+#include "tools/vit-run/Progress.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace vitrun {
+
+using vitrt::Error;
+using vitrt::Expected;
+using vitrt::makeError;
+
+namespace {
+
+size_t product(std::span<const int64_t> shape) {
+  return std::accumulate(shape.begin(), shape.end(), size_t(1), [](size_t a, int64_t b) { return a * size_t(b); });
+}
+
+Error bindWeights(vitrt::Model &model, const CommonOptions &options) {
+  Progress progress("binding weights", model.artifact().target().weights_bytes() >> 20, "MB");
+  uint64_t reported = 0;
+  vitrt::BindOptions bindOptions{.threads = options.threads, .progress = [&](uint64_t done, uint64_t) {
+                                   progress.advance((done >> 20) - reported);
+                                   reported = done >> 20;
+                                 }};
+  auto bind = [&]() -> Expected<vitrt::BindReport> {
+    if (options.randomWeights)
+      return model.bindRandom(*options.randomWeights, bindOptions);
+    auto tensors = vitrt::openTensorFile(options.weights);
+    if (!tensors)
+      return std::move(tensors.error());
+    return model.bind(**tensors, bindOptions);
+  };
+  auto report = bind();
+  progress.finish();
+  if (!report)
+    return std::move(report.error());
+  for (const std::string &warning : report->warnings)
+    warn(warning);
+  return Error::success();
+}
+
+} // namespace
+
+Expected<Runner> Runner::load(const std::string &path, const CommonOptions &options, bool pin) {
+  Runner runner;
+  if (!options.trace.empty()) {
+    auto trace = Trace::create(options.trace);
+    if (!trace)
+      return std::move(trace.error());
+    runner.trace = std::move(*trace);
+  }
+  auto start = Trace::Clock::now();
+  auto model = vitrt::Model::open(path, {.verify = options.verify == "header" ? VITRT_VERIFY_HEADER : VITRT_VERIFY_ALL,
+                                         .target = options.target,
+                                         .threads = options.threads});
+  if (!model)
+    return std::move(model.error());
+  runner.theModel = std::move(*model);
+  runner.tracePhase("open", start);
+  if (options.randomWeights || !options.weights.empty()) {
+    auto bindStart = Trace::Clock::now();
+    if (Error error = bindWeights(*runner.theModel, options))
+      return error;
+    runner.tracePhase("bind weights", bindStart);
+  }
+  if (!runner.theModel->hasWeights())
+    return makeError(VITRT_ERROR_WEIGHTS, "{}: the artifact holds no weights; give some with --weights=FILE or --random-weights=SEED", path);
+  auto session = vitrt::Session::create(*runner.theModel, options.threads, pin);
+  if (!session)
+    return std::move(session.error());
+  runner.session = std::move(*session);
+  runner.seconds = std::chrono::duration<double>(Trace::Clock::now() - start).count();
+  if (runner.program().inputs.size() != 1)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: the program takes {} inputs, expected one: images", path, runner.program().inputs.size());
+  return runner;
+}
+
+std::span<const int64_t> Runner::inputShape() const { return program().buffers[program().inputs[0]].shape; }
+size_t Runner::inputElements() const { return product(inputShape()); }
+std::span<const int64_t> Runner::outputShape(size_t output) const { return program().buffers[program().outputs[output]].shape; }
+size_t Runner::outputElements(size_t output) const { return product(outputShape(output)); }
+
+Expected<size_t> Runner::classCount(const std::string &path) const {
+  if (outputShape(0).size() != 1)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: the program returns {} {}, expected a vector of class scores; `vit-run infer` runs it", path,
+                     program().buffers[program().outputs[0]].name, vitrt::formatShape(outputShape(0)));
+  return outputElements(0);
+}
+
+Expected<vitrt::Preprocessor> Runner::preprocessor() const {
+  const vitrt::fb::Model &model = description();
+  return vitrt::Preprocessor::create(model.preprocess(), model.channels(), model.height(), model.width());
+}
+
+Expected<std::vector<std::string>> Runner::labels(const std::string &file, size_t classes) const {
+  std::vector<std::string> labels;
+  if (!file.empty()) {
+    auto lines = vitrt::readLines(file);
+    if (!lines)
+      return std::move(lines.error());
+    if (lines->size() != classes)
+      return makeError(VITRT_ERROR_ARGUMENT, "{}: {} lines, expected one for each of the model's {} classes", file, lines->size(), classes);
+    return lines;
+  }
+  if (auto *embedded = description().labels(); embedded && embedded->size() == classes)
+    for (const flatbuffers::String *label : *embedded)
+      labels.push_back(label->str());
+  return labels;
+}
+
+Error Runner::run(size_t batch, std::span<const float> input, std::vector<std::vector<float>> &outputs, vitrt::LaunchObserver *observer) {
+  std::vector<float *> pointers;
+  outputs.resize(program().outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    outputs[i].resize(batch * outputElements(i));
+    pointers.push_back(outputs[i].data());
+  }
+  const float *inputs[] = {input.data()};
+  auto start = Trace::Clock::now();
+  Error error = session->run(batch, inputs, pointers.data(), observer ? observer : trace.get());
+  tracePhase("run", start);
+  return error;
+}
+
+void Runner::tracePhase(const std::string &name, Trace::Clock::time_point start) {
+  if (trace)
+    trace->phase(name, start);
+}
+
+Error Runner::finish() { return trace ? trace->finish() : Error::success(); }
+
+Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, const Runner &runner) {
+  auto floats = array.floats();
+  if (!floats)
+    return std::move(floats.error());
+  std::span<const int64_t> shape = array.header.shape, expected = runner.inputShape();
+  bool matches = shape.size() == expected.size() + 1 && shape[0] >= 1 && std::equal(expected.begin(), expected.end(), shape.begin() + 1);
+  if (!matches) {
+    std::string text = vitrt::formatShape(expected);
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: the array has the shape {}, the model takes [N, {} with N >= 1", array.name, vitrt::formatShape(shape),
+                     text.substr(1));
+  }
+  return floats;
+}
+
+} // namespace vitrun

@@ -1,0 +1,71 @@
+//===- Runner.h - an opened artifact, ready to run -----------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_TOOLS_VITRUN_RUNNER_H
+#define VITC_TOOLS_VITRUN_RUNNER_H
+
+#include "runtime/data/Npy.h"
+#include "runtime/image/Preprocess.h"
+#include "runtime/plan/Session.h"
+#include "tools/vit-run/Options.h"
+#include "tools/vit-run/Trace.h"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace vitrun {
+
+/// A model with its weights, a session and the trace that was asked for.
+class Runner {
+public:
+  /// Opens the artifact, binds weights if the options name some, starts threads. Warnings of binding go to stderr.
+  static vitrt::Expected<Runner> load(const std::string &path, const CommonOptions &options, bool pin = false);
+
+  const vitrt::Model &model() const { return *theModel; }
+  const vitrt::fb::Model &description() const { return theModel->artifact().model(); }
+  const vitrt::Program &program() const { return theModel->program(); }
+  unsigned threads() const { return session->threads(); }
+  /// From opening the file to a session that can run.
+  double loadSeconds() const { return seconds; }
+
+  /// Shape of the one image that the model takes, [C, H, W].
+  std::span<const int64_t> inputShape() const;
+  size_t inputElements() const;
+  std::span<const int64_t> outputShape(size_t output) const;
+  size_t outputElements(size_t output) const;
+
+  /// VITRT_ERROR_ARGUMENT unless the program returns one vector of class scores first; `path` is for the message.
+  vitrt::Expected<size_t> classCount(const std::string &path) const;
+  vitrt::Expected<vitrt::Preprocessor> preprocessor() const;
+  /// The artifact's labels, or the lines of `file`; empty if there are none. There must be as many as classes.
+  vitrt::Expected<std::vector<std::string>> labels(const std::string &file, size_t classes) const;
+
+  /// Runs a batch; outputs are resized to fit. `observer` sees the launches instead of the trace.
+  vitrt::Error run(size_t batch, std::span<const float> input, std::vector<std::vector<float>> &outputs, vitrt::LaunchObserver *observer = nullptr);
+
+  /// A phase for the trace, if there is one.
+  void tracePhase(const std::string &name, Trace::Clock::time_point start);
+  /// Closes the trace.
+  vitrt::Error finish();
+
+private:
+  Runner() = default;
+
+  std::unique_ptr<vitrt::Model> theModel;
+  std::unique_ptr<vitrt::Session> session;
+  std::unique_ptr<Trace> trace;
+  double seconds = 0;
+};
+
+/// Checks an .npy of images against the model: f32 [N, C, H, W] with N >= 1.
+vitrt::Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, const Runner &runner);
+
+} // namespace vitrun
+
+#endif // VITC_TOOLS_VITRUN_RUNNER_H
