@@ -32,7 +32,7 @@ struct Placement {
 /// Finds a place for each source in one scheme.
 class SchemeBuilder {
 public:
-  SchemeBuilder(const ModelConfig &config, SchemeTable table) : config(config), table(std::move(table)) {
+  SchemeBuilder(const ModelConfig &config, SchemeTable table, bool isHome) : config(config), table(std::move(table)), isHome(isHome) {
     scheme.name = this->table.name;
     scheme.ignored = this->table.ignored;
   }
@@ -57,6 +57,7 @@ private:
 
   const ModelConfig &config;
   SchemeTable table;
+  bool isHome;
   std::map<std::string, uint32_t> tensors; ///< by the scheme's own name
 };
 
@@ -86,6 +87,9 @@ std::optional<std::vector<std::string>> SchemeBuilder::namesOf(const PlacedSourc
   const std::vector<std::string> &patterns = source.bias ? roleNames->bias : roleNames->weight;
   if (patterns.empty())
     return std::nullopt;
+  bool inBlock = patterns.front().find('#') != std::string::npos, inBranch = patterns.front().find('@') != std::string::npos;
+  if (inBlock && !inBranch && config.parallelBranches > 1)
+    return std::nullopt;
   bool prefixed = !llvm::is_contained(table.unprefixed, source.role);
   std::vector<std::string> names;
   for (const std::string &prefix : prefixed ? table.prefixes : std::vector<std::string>{""})
@@ -112,7 +116,8 @@ Placement SchemeBuilder::patchPlacement() const {
 }
 
 Placement SchemeBuilder::tablePlacement() const {
-  int64_t rows = config.positionRows ? config.positionRows : config.usedPositionRows(), d = config.embedDim;
+  // A table longer than needed is a habit of the home's.
+  int64_t rows = isHome && config.positionRows ? config.positionRows : config.usedPositionRows(), d = config.embedDim;
   switch (table.table) {
   case TableLayout::OneRows:
     return {{1, rows, d}, 0, {d, 1}};
@@ -265,9 +270,9 @@ WeightNaming vitc::describeWeights(const ModelConfig &config) {
   for (const PlacedSource &source : placed)
     naming.sources.push_back({source.name, source.shape, {}});
   for (SchemeTable &table : schemeTables(config)) {
-    SchemeBuilder builder(config, std::move(table));
-    std::vector<SourceView> views;
     bool isHome = naming.schemes.empty();
+    SchemeBuilder builder(config, std::move(table), isHome);
+    std::vector<SourceView> views;
     for (const PlacedSource &source : placed) {
       std::optional<SourceView> view = builder.place(source);
       if (!view && isHome) // a switch that the framework does not have

@@ -1,0 +1,154 @@
+//===- ImportTest.cpp - configs as vit IR -----------------------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "TestModels.h"
+
+#include "compiler/frontend/Import.h"
+#include "compiler/frontend/WeightNaming.h"
+#include "compiler/model/Presets.h"
+#include "dialects/vit/VitDialect.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "gmock/gmock.h"
+
+#include <set>
+
+using namespace vitc;
+using namespace vitc::test;
+using testing::HasSubstr;
+
+namespace {
+
+std::string typeOf(mlir::Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+/// Imports, verifies, checks that the IR's weights are those that are named, and returns the result's type.
+std::string import(const ModelConfig &config) {
+  mlir::MLIRContext context;
+  EXPECT_EQ(unsupportedSwitches(config), "");
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, config);
+  EXPECT_TRUE(mlir::succeeded(mlir::verify(*module))) << config.name;
+  std::set<std::string> used, named;
+  module->walk([&](vit::WeightOp op) { used.insert(op.getSource().str()); });
+  for (const Source &source : describeWeights(config).sources)
+    named.insert(source.name);
+  EXPECT_EQ(used, named) << config.name;
+  return typeOf(module->lookupSymbol<mlir::func::FuncOp>("infer").getResultTypes().front());
+}
+
+/// Names of all layers, in the order of the operations.
+std::vector<std::string> layers(const ModelConfig &config) {
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, config);
+  std::vector<std::string> names;
+  module->walk([&](mlir::Operation *op) {
+    if (mlir::isa<vit::VitDialect>(op->getDialect()) && mlir::isa<vit::PatchifyOp, vit::EmbedOp, vit::NormalizeOp, vit::AttentionOp,
+                                                                  vit::MlpOp, vit::ResidualOp, vit::PoolOp, vit::LinearOp>(op))
+      names.push_back(mlir::cast<mlir::NameLoc>(op->getLoc()).getName().str());
+  });
+  return names;
+}
+
+TEST(Import, EverySupportedPreset) {
+  size_t supported = 0;
+  for (const ModelConfig &config : presets()) {
+    if (!unsupportedSwitches(config).empty())
+      continue;
+    ++supported;
+    std::string width = std::to_string(config.numClasses ? config.numClasses : config.embedDim);
+    if (config.pool != Pool::None)
+      EXPECT_EQ(import(config), "tensor<?x" + width + "xf32>") << config.name;
+  }
+  EXPECT_EQ(supported, 70u);
+}
+
+TEST(Import, LayersHaveTheModelsNames) {
+  ModelConfig config = resolve("vit_tiny_patch16_224", {"depth=1"}).config;
+  EXPECT_THAT(layers(config), testing::ElementsAre("patch_embed", "pos_embed", "blocks.0.norm1", "blocks.0.attn", "blocks.0.attn_residual",
+                                                   "blocks.0.norm2", "blocks.0.mlp", "blocks.0", "norm", "pool", "head"));
+}
+
+TEST(Import, ParallelBranchesAllSeeTheSameInput) {
+  ModelConfig config = resolve("vit_small_patch16_18x2_224", {"depth=1"}).config;
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, config);
+  std::vector<mlir::Value> inputs;
+  module->walk([&](vit::NormalizeOp op) { inputs.push_back(op.getInput()); });
+  ASSERT_EQ(inputs.size(), 5u); // two attentions, two mlps, the final one
+  EXPECT_EQ(inputs[0], inputs[1]);
+  EXPECT_EQ(inputs[2], inputs[3]);
+  EXPECT_NE(inputs[1], inputs[2]);
+}
+
+TEST(Import, PostNormNormalizesTheBranch) {
+  ModelConfig config = resolve("vit_base_patch16_rpn_224", {"depth=1"}).config;
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, config);
+  size_t branches = 0;
+  module->walk([&](vit::ResidualOp op) { branches += op.getBranch().getDefiningOp<vit::NormalizeOp>() != nullptr; });
+  EXPECT_EQ(branches, 2u);
+}
+
+TEST(Import, TheScoreScaleIsFree) {
+  auto scaleOf = [](const ModelConfig &config) {
+    mlir::MLIRContext context;
+    mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, config);
+    float scale = 0.0f;
+    module->walk([&](vit::AttentionOp op) { scale = op.getScale().convertToFloat(); });
+    return scale;
+  };
+  EXPECT_EQ(scaleOf(resolve("notebook-vit").config), 1.0f / std::sqrt(8.0f));
+  EXPECT_EQ(scaleOf(resolve("notebook-vit", {"attention_scale=head_dim"}).config), 1.0f / std::sqrt(48.0f));
+  EXPECT_EQ(scaleOf(resolve("notebook-vit", {"attention_scale=0.3"}).config), 0.3f);
+}
+
+TEST(Import, AMissingKeyBiasIsZero) {
+  ModelConfig config = resolve("vit_tiny_patch16_224", {"qkv_bias=qv", "depth=1"}).config;
+  EXPECT_EQ(import(config), "tensor<?x1000xf32>");
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, config);
+  size_t zeros = 0;
+  module->walk([&](vit::ZerosOp op) { zeros += typeOf(op.getType()) == "tensor<3x64xf32>"; });
+  EXPECT_EQ(zeros, 1u);
+}
+
+TEST(Import, SwitchesOfTheReferenceSystems) {
+  EXPECT_EQ(import(resolve("labml-vit", {"activation=silu", "gated_mlp=true", "mlp_bias=false"}).config), "tensor<?x10xf32>");
+  EXPECT_EQ(import(resolve("labml-vit", {"position_on=all"}).config), "tensor<?x10xf32>");
+  EXPECT_EQ(import(resolve("labml-vit", {"image_size=[29, 43]"}).config), "tensor<?x10xf32>");
+  EXPECT_EQ(import(resolve("slides-vit", {"head_hidden=null"}).config), "tensor<?x1000xf32>");
+  EXPECT_EQ(import(resolve("csdn-vit", {"head_hidden=null"}).config), "tensor<?x1000xf32>");
+  EXPECT_EQ(import(resolve("ViT-B_16", {"classifier=gap"}).config), "tensor<?x1000xf32>");
+  EXPECT_EQ(import(resolve("ViT-B_16", {"classifier=unpooled"}).config), "tensor<?x196x1000xf32>");
+  EXPECT_EQ(import(resolve("ViT-B_16", {"classifier=token_unpooled", "representation_size=24"}).config), "tensor<?x197x1000xf32>");
+  EXPECT_EQ(import(resolve("ViT-B_16", {"representation_size=24", "num_classes=0"}).config), "tensor<?x24xf32>");
+  EXPECT_EQ(import(resolve("ViT-B_16", {"position=none"}).config), "tensor<?x1000xf32>");
+  EXPECT_EQ(import(resolve("ViT-B_16", {"transformer=false", "classifier=gap"}).config), "tensor<?x1000xf32>");
+}
+
+TEST(Import, RefusalListsEverySwitchAtOnce) {
+  EXPECT_EQ(
+      unsupportedSwitches(resolve("vit_tiny_patch16_224", {"position=sincos2d", "position_on=patches", "rope=eva", "pool=map"}).config),
+      "the model 'vit_tiny_patch16_224' needs what vitc cannot compile yet: position=sincos2d, rope=eva, pool=map");
+  EXPECT_THAT(unsupportedSwitches(resolve("R50+ViT-B_16").config), HasSubstr("stem=resnetv2"));
+}
+
+TEST(Import, HuggingFaceFolders) {
+  std::filesystem::path folder = sharedData() / "hf-goldens";
+  VITC_SKIP_WITHOUT(folder);
+  for (const char *model : {"vit", "deit", "deit_with_teacher", "dinov2", "dinov2_with_registers_swiglu"})
+    EXPECT_EQ(import(resolve((folder / model).string()).config), "tensor<?x10xf32>") << model;
+  EXPECT_EQ(import(resolve((folder / "vit_model").string()).config), "tensor<?x96xf32>");
+  EXPECT_EQ(import(resolve((folder / "clip_vision").string()).config), "tensor<?x32xf32>");
+  EXPECT_EQ(import(resolve((folder / "clip").string()).config), "tensor<?x32xf32>");
+}
+
+} // namespace
