@@ -52,7 +52,6 @@ static cl::opt<std::string> output("o", cl::desc("Output file; - is stdout for t
 static cl::opt<std::string> emit("emit", cl::desc("Stop after a stage and print it: config, vit, vit-opt, kernel, plan, llvm, asm, artifact"),
                                  cl::value_desc("STAGE"), cl::init("artifact"), cl::cat(outputOptions));
 static cl::opt<bool> remarks("remarks", cl::desc("Print each fusion, done or missed and why"), cl::cat(outputOptions));
-static cl::opt<bool> version("version", cl::desc("Print the version"), cl::cat(outputOptions));
 
 static constexpr llvm::StringLiteral overview =
     "vitc: compile a Vision Transformer into one file\n\n"
@@ -96,7 +95,8 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   mlir::registerDefaultTimingManagerCLOptions();
   cl::HideUnrelatedOptions({&modelOptions, &targetOptions, &outputOptions});
 
-  // LLVM's parser would print its own version and exits with 1 on a bad usage; the convention here is 2 and the word "error".
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "vitc " VITC_VERSION << '\n'; });
+  // LLVM's parser exits with 1 on a bad usage; the convention here is 2 and the word "error".
   std::string complaint;
   llvm::raw_string_ostream complaints(complaint);
   bool parsed = cl::ParseCommandLineOptions(argc, argv, overview, &complaints);
@@ -110,9 +110,7 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   }
   Request request;
   request.model = model;
-  if (version)
-    request.action = Request::Action::Version;
-  else if (listTargets)
+  if (listTargets)
     request.action = Request::Action::ListTargets;
   else if (listModels)
     request.action = Request::Action::ListModels;

@@ -16,7 +16,7 @@ namespace vitc::tool {
 
 /// What the command line asks for.
 struct Request {
-  enum class Action { Compile, ListModels, ListTargets, PrintConfig, Version } action = Action::Compile;
+  enum class Action { Compile, ListModels, ListTargets, PrintConfig } action = Action::Compile;
   std::string model; ///< or the filter of --list-models
   std::vector<std::string> overrides;
   std::string preprocessor;
@@ -24,7 +24,6 @@ struct Request {
   bool externalWeights = false;
   bool explainWeights = false;
   bool remarks = false;
-  bool timing = false;
   Phase emit = Phase::Artifact;
   std::string output; ///< empty: not given
   CompileOptions compile;

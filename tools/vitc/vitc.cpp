@@ -174,9 +174,6 @@ int main(int argc, char **argv) {
   if (!request)
     return exitCode;
   switch (request->action) {
-  case Request::Action::Version:
-    llvm::outs() << "vitc " VITC_VERSION << '\n';
-    return 0;
   case Request::Action::ListModels:
     for (const std::string &name : listPresets(request->model))
       llvm::outs() << name << '\n';
