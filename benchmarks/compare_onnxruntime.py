@@ -140,8 +140,8 @@ def measure(model, batch, threads, args, folder, cores):
     if not os.path.exists(reference):
         np.save(reference, make_goldens.Model(config, make_goldens.random_weight)(np.load(images)[:1].astype(np.float64)))
     commands = {
-        "vitc": lambda out: [args.vit_run, "bench", vitx, f"--batch={batch}", f"--threads={threads}", f"--seconds={args.seconds}",
-                             f"--input={images}", f"--output={out}", "--json"],
+        "vitc": lambda out: [args.vit_run, "bench", vitx, f"--threads={threads}", f"--seconds={args.seconds}", f"--input={images}",
+                             f"--output={out}", "--json"],
         "ONNX Runtime": lambda out: [sys.executable, __file__, "--worker", graph, "--worker-threads", str(threads), "--seconds", str(args.seconds),
                                      "--input", images, "--output", out],
     }

@@ -5,11 +5,13 @@
     python3 scripts/make_goldens.py [--out test/data/goldens]
 
 NAME.json is a config as vitc reads it, NAME.expected.npy the answer to the input of that size, input-NxCxHxW.npy. Weights are those of
---random-weights=0 (random_weights.py), so they need no file; only the folder of Hugging Face's format holds some. The forward pass
-below is written from the papers and from timm's source in plain numpy, in double precision, and shares nothing with vitc; of the
-models that timm 0.6.13 can express it gives the logits of timm in double precision to 1e-14.
+--random-weights=0 (random_weights.py), so they need no file; the folder of Hugging Face's format holds some, and fashion-mnist is the
+shipped model (made only where Debian's dataset-fashion-mnist is installed). The forward pass below is written from the papers and from timm's
+source in plain numpy, in double precision, and shares nothing with vitc; of the models that timm 0.6.13 can express it gives the
+logits of timm in double precision to 1e-14.
 """
 import argparse
+import gzip
 import json
 import math
 import os
@@ -220,6 +222,33 @@ def hugging_face(folder, images):
     return logits
 
 
+def read_safetensors(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
+    return {name: np.frombuffer(data, "<f4", int(np.prod(t["shape"])), 8 + length + t["data_offsets"][0]).reshape(t["shape"])
+            for name, t in header.items()}
+
+
+def shipped_model(out, models, dataset):
+    """The first 8 test images of Fashion-MNIST, normalized as the config says, and the shipped model's logits."""
+    with open(models + "/fashion_mnist_vit.json") as f:
+        config = json.load(f)
+    weights = read_safetensors(models + "/fashion_mnist_vit.safetensors")
+    with gzip.open(dataset + "/t10k-images-idx3-ubyte.gz") as f:
+        pixels = np.frombuffer(f.read(16 + 8 * 28 * 28), np.uint8, offset=16).reshape(8, 1, 28, 28)
+    images = (pixels.astype(np.float32) / np.float32(255) - np.float32(config["mean"][0])) / np.float32(config["std"][0])
+    np.save(out + "/input-fashion-mnist.npy", images)
+
+    def weight(name, *shape):
+        assert weights[name].shape == shape, name
+        return weights[name].astype(np.float64)
+
+    return Model(config, weight)(images.astype(np.float64))
+
+
 def write_json(path, values):
     with open(path, "w") as f:
         f.write("{\n" + ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in values.items()) + "\n}\n")
@@ -245,6 +274,9 @@ def main():
         write_json(f"{out}/{name}.json", config)
         finish(name, Model(config, random_weight)(images(config)))
     finish("hugging-face-vit", hugging_face(f"{out}/hugging-face-vit", images(BASE)))
+    models, dataset = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../models"), "/usr/share/datasets/fashion-mnist"
+    if os.path.isdir(dataset):
+        finish("fashion-mnist", shipped_model(out, models, dataset))
 
 
 if __name__ == "__main__":
