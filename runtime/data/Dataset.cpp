@@ -51,9 +51,9 @@ public:
   std::string name(size_t index) const override { return fmt::format("{}: image {}", path, index); }
   bool hasPictures() const override { return false; }
   Expected<Image> picture(size_t) const override { return makeError(VITRT_ERROR_ARGUMENT, "{}: holds tensors, not pictures", path); }
-  std::span<const int64_t> tensorShape() const override { return std::span(images.header.shape).subspan(1); }
+  std::span<const int64_t> tensorShape() const override { return std::span(images.shape()).subspan(1); }
   std::span<const float> tensor(size_t index) const override {
-    size_t elements = images.header.elements / labels.size();
+    size_t elements = images.elements() / labels.size();
     return images.floats()->subspan(index * elements, elements);
   }
 
@@ -152,8 +152,8 @@ Expected<std::unique_ptr<Dataset>> openTensors(const std::string &path) {
                      images == arrays->end() ? "images" : "labels");
   if (auto floats = images->second.floats(); !floats)
     return std::move(floats.error());
-  const std::vector<int64_t> &shape = images->second.header.shape, &labelShape = labels->second.header.shape;
-  if (shape.size() != 4 || images->second.header.elements == 0)
+  const std::vector<int64_t> &shape = images->second.shape(), &labelShape = labels->second.shape();
+  if (shape.size() != 4 || images->second.elements() == 0)
     return makeError(VITRT_ERROR_FORMAT, "{}: `images` has the shape {}, expected [N, C, H, W] with N >= 1", path, formatShape(shape));
   bool soft = labelShape.size() == 2 && labelShape[1] > 0;
   if ((labelShape.size() != 1 && !soft) || labelShape[0] != shape[0])

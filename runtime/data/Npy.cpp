@@ -1,4 +1,4 @@
-//===- Npy.cpp - NumPy's .npy ---------------------------------------------------*- C++ -*-===//
+//===- Npy.cpp - NumPy arrays in and out ---------------------------------------------------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,10 +8,8 @@
 #include "runtime/data/Npy.h"
 
 #include "runtime/data/Files.h"
-#include "runtime/data/Zip.h"
+#include "runtime/data/ZipWriter.h"
 
-#include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <fmt/ranges.h>
 
@@ -20,53 +18,7 @@ namespace {
 
 constexpr std::string_view npyMagic = "\x93NUMPY";
 
-/// Reads the one Python dictionary that NumPy writes: {'descr': '<f4', 'fortran_order': False, 'shape': (8, 3), }
-class HeaderText {
-public:
-  explicit HeaderText(std::string_view text) : text(text) {}
-
-  /// The text after `'key':`, without leading spaces; empty if the key is missing.
-  std::string_view after(std::string_view key) const {
-    size_t at = text.find(fmt::format("'{}':", key));
-    if (at == std::string_view::npos)
-      return {};
-    std::string_view rest = text.substr(at + key.size() + 3);
-    return rest.substr(std::min(rest.find_first_not_of(' '), rest.size()));
-  }
-
-  bool readType(std::string &type) const {
-    std::string_view rest = after("descr");
-    if (rest.size() < 2 || rest[0] != '\'')
-      return false;
-    rest.remove_prefix(1);
-    type = std::string(rest.substr(0, rest.find('\'')));
-    return type.size() >= 3;
-  }
-
-  bool readShape(std::vector<int64_t> &shape) const {
-    std::string_view rest = after("shape");
-    size_t end = rest.find(')');
-    if (rest.empty() || rest[0] != '(' || end == std::string_view::npos)
-      return false;
-    const char *at = rest.data() + 1, *last = rest.data() + end;
-    for (;;) {
-      while (at < last && (*at == ' ' || *at == ','))
-        ++at;
-      if (at == last)
-        return true;
-      int64_t extent;
-      auto [next, error] = std::from_chars(at, last, extent);
-      if (error != std::errc() || extent < 0)
-        return false;
-      shape.push_back(extent);
-      at = next;
-    }
-  }
-
-private:
-  std::string_view text;
-};
-
+/// The header of version 1.0 as NumPy writes it (numpy/lib/format.py).
 std::vector<uint8_t> makeHeader(const std::vector<int64_t> &shape) {
   std::string text = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
   constexpr size_t prefix = 10, alignment = 64; // magic, version 1.0 and a 16-bit length; NumPy aligns the elements
@@ -82,124 +34,88 @@ std::span<const uint8_t> bytesOf(std::span<const float> floats) {
   return {reinterpret_cast<const uint8_t *>(floats.data()), floats.size_bytes()};
 }
 
-Expected<NpyArray> parseNpy(std::vector<uint8_t> bytes, std::string name) {
-  auto header = parseNpyHeader(bytes, name);
-  if (!header)
-    return std::move(header.error());
-  return NpyArray{std::move(*header), std::move(bytes), std::move(name)};
+template <typename T> std::vector<int64_t> widen(std::span<const std::byte> bytes) {
+  std::vector<int64_t> result(bytes.size() / sizeof(T));
+  for (size_t i = 0; i < result.size(); ++i) {
+    T element;
+    std::memcpy(&element, bytes.data() + i * sizeof(T), sizeof(T));
+    result[i] = int64_t(element);
+  }
+  return result;
 }
 
 } // namespace
 
 std::string formatShape(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-Expected<NpyHeader> parseNpyHeader(std::span<const uint8_t> bytes, std::string_view name) {
-  auto damaged = [&](std::string_view what) { return makeError(VITRT_ERROR_FORMAT, "{}: damaged .npy file: {}", name, what); };
-  if (bytes.size() < 10 || !std::equal(npyMagic.begin(), npyMagic.end(), reinterpret_cast<const char *>(bytes.data())))
-    return makeError(VITRT_ERROR_FORMAT, "{}: expected a .npy file, which begins with the bytes \\x93NUMPY", name);
-  unsigned version = bytes[6];
-  if (version < 1 || version > 3)
-    return makeError(VITRT_ERROR_FORMAT, "{}: .npy format version {}, versions 1 to 3 are known", name, version);
-  size_t prefix = version == 1 ? 10 : 12, length = bytes[8] | size_t(bytes[9]) << 8;
-  if (bytes.size() < prefix)
-    return damaged("the file ends inside its header");
-  if (version > 1)
-    length |= size_t(bytes[10]) << 16 | size_t(bytes[11]) << 24;
-  if (length > bytes.size() - prefix)
-    return damaged("the file ends inside its header");
-
-  NpyHeader header;
-  HeaderText text({reinterpret_cast<const char *>(bytes.data()) + prefix, length});
-  std::string type;
-  if (!text.readType(type))
-    return damaged("its header names no simple element type");
-  if (!text.readShape(header.shape))
-    return damaged("its header has no shape");
-  if (type[0] == '>')
-    return makeError(VITRT_ERROR_FORMAT, "{}: big-endian elements ({}); save it with .astype('<{}')", name, type, type.substr(1));
-  if (text.after("fortran_order").starts_with("True") && header.shape.size() > 1)
-    return makeError(VITRT_ERROR_FORMAT, "{}: the array is in Fortran order; save it with numpy.ascontiguousarray", name);
-  header.type = type.substr(1);
-  auto [end, error] = std::from_chars(header.type.data() + 1, header.type.data() + header.type.size(), header.itemBytes);
-  if (error != std::errc() || end != header.type.data() + header.type.size() || !header.itemBytes || !std::strchr("fiub", header.type[0]))
-    return makeError(VITRT_ERROR_FORMAT, "{}: elements of type {}, expected numbers", name, type);
-  header.dataOffset = prefix + length;
-  header.elements = 1;
-  size_t available = (bytes.size() - header.dataOffset) / header.itemBytes;
-  bool empty = std::find(header.shape.begin(), header.shape.end(), 0) != header.shape.end();
-  for (int64_t extent : header.shape) {
-    if (empty || header.elements > available / size_t(extent)) {
-      header.elements = 0;
-      break;
-    }
-    header.elements *= size_t(extent);
+Expected<NpyArray> NpyArray::read(std::shared_ptr<const TensorFile> file, size_t index, std::string name) {
+  auto data = file->read(index);
+  if (!data)
+    return std::move(data.error());
+  const TensorInfo &info = file->tensors()[index];
+  NpyArray array;
+  array.displayName = std::move(name);
+  array.type = info.type;
+  array.extents.assign(info.shape.begin(), info.shape.end());
+  size_t elementBytes = bytesOf(info.type);
+  array.count = elementBytes ? data->bytes.size() / elementBytes : 0;
+  // A member of an .npz begins at any byte of the file.
+  if (elementBytes && reinterpret_cast<uintptr_t>(data->bytes.data()) % elementBytes) {
+    auto copy = std::make_unique<std::byte[]>(data->bytes.size());
+    std::memcpy(copy.get(), data->bytes.data(), data->bytes.size());
+    data = TensorData{{copy.get(), data->bytes.size()}, std::move(copy)};
   }
-  if (!empty && (header.elements == 0 || header.elements > available))
-    return damaged(fmt::format("{} of {} need more bytes than the {} that follow the header", formatShape(header.shape), header.type,
-                               bytes.size() - header.dataOffset));
-  return header;
+  array.data = std::move(*data);
+  array.file = std::move(file);
+  return array;
 }
 
 Expected<std::span<const float>> NpyArray::floats() const {
-  if (header.type != "f4")
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: elements of type {}, expected f4; save it with .astype('f4')", name, header.type);
-  // Headers are padded to a multiple of 64 by NumPy, but nothing makes other writers do so.
-  if (reinterpret_cast<uintptr_t>(data().data()) % alignof(float))
-    return makeError(VITRT_ERROR_FORMAT, "{}: the elements begin at byte {}, expected a multiple of 4", name, header.dataOffset);
-  return std::span(reinterpret_cast<const float *>(data().data()), header.elements);
+  if (type != ElementType::F32)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: elements of type {}, expected f32; save it with .astype('f4')", displayName, nameOf(type));
+  return std::span(reinterpret_cast<const float *>(data.bytes.data()), count);
 }
 
 Expected<std::vector<int64_t>> NpyArray::integers() const {
-  std::vector<int64_t> result(header.elements);
-  const uint8_t *from = data().data();
-  auto convert = [&]<typename T>(T) {
-    for (int64_t &value : result) {
-      T element;
-      std::memcpy(&element, from, sizeof(T));
-      value = int64_t(element);
-      from += sizeof(T);
-    }
-    return result;
-  };
-  const std::string &type = header.type;
-  if (type == "i8" || type == "u8")
-    return convert(int64_t());
-  if (type == "i4")
-    return convert(int32_t());
-  if (type == "u4")
-    return convert(uint32_t());
-  if (type == "i2")
-    return convert(int16_t());
-  if (type == "u2")
-    return convert(uint16_t());
-  if (type == "i1")
-    return convert(int8_t());
-  if (type == "u1")
-    return convert(uint8_t());
-  return makeError(VITRT_ERROR_ARGUMENT, "{}: elements of type {}, expected integers", name, type);
+  switch (type) {
+  case ElementType::I64:
+  case ElementType::U64:
+    return widen<int64_t>(data.bytes);
+  case ElementType::I32:
+    return widen<int32_t>(data.bytes);
+  case ElementType::U32:
+    return widen<uint32_t>(data.bytes);
+  case ElementType::I16:
+    return widen<int16_t>(data.bytes);
+  case ElementType::U16:
+    return widen<uint16_t>(data.bytes);
+  case ElementType::I8:
+    return widen<int8_t>(data.bytes);
+  case ElementType::U8:
+    return widen<uint8_t>(data.bytes);
+  default:
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: elements of type {}, expected integers", displayName, nameOf(type));
+  }
 }
 
 Expected<NpyArray> readNpy(const std::string &path) {
-  auto bytes = readFile(path);
-  if (!bytes)
-    return std::move(bytes.error());
-  return parseNpy(std::move(*bytes), path);
+  auto file = openTensorFile(path);
+  if (!file)
+    return std::move(file.error());
+  if ((*file)->tensors().size() != 1)
+    return makeError(VITRT_ERROR_FORMAT, "{}: {} arrays, expected an .npy file, which holds one", path, (*file)->tensors().size());
+  return NpyArray::read(std::move(*file), 0, path);
 }
 
 Expected<std::map<std::string, NpyArray>> readNpz(const std::string &path) {
-  auto bytes = readFile(path);
-  if (!bytes)
-    return std::move(bytes.error());
-  auto members = readZip(*bytes, path);
-  if (!members)
-    return std::move(members.error());
+  auto opened = openTensorFile(path);
+  if (!opened)
+    return std::move(opened.error());
+  std::shared_ptr<const TensorFile> file = std::move(*opened);
   std::map<std::string, NpyArray> arrays;
-  for (ZipMember &member : *members) {
-    std::string_view name = member.name;
-    if (!name.ends_with(".npy"))
-      continue;
-    name.remove_suffix(4);
-    auto array = parseNpy(std::move(member.bytes), fmt::format("{}: {}", path, name));
+  for (size_t i = 0; i < file->tensors().size(); ++i) {
+    const std::string &name = file->tensors()[i].name;
+    auto array = NpyArray::read(file, i, fmt::format("{}: {}", path, name));
     if (!array)
       return std::move(array.error());
     arrays.emplace(name, std::move(*array));

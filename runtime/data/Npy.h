@@ -1,56 +1,52 @@
-//===- Npy.h - NumPy's .npy and .npz ------------------------------------------*- C++ -*-===//
+//===- Npy.h - NumPy arrays in and out ----------------------------------------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//
-//===--------------------------------------------------------------------------------------===//
-//
-// The format is numpy/lib/format.py, versions 1 to 3. Arrays are little endian and in C order; others are refused with a sentence.
 //
 //===--------------------------------------------------------------------------------------===//
 
 #ifndef VITC_RUNTIME_DATA_NPY_H
 #define VITC_RUNTIME_DATA_NPY_H
 
-#include "runtime/Error.h"
+#include "runtime/weights/TensorFile.h"
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace vitrt {
 
-/// What the text in front of the elements says.
-struct NpyHeader {
-  std::string type; ///< as NumPy writes it, without the byte order: "f4", "i8", "u1", "b1"
-  size_t itemBytes = 0;
-  std::vector<int64_t> shape;
-  size_t elements = 0;   ///< product of shape, checked not to overflow
-  size_t dataOffset = 0; ///< where the elements begin
-};
+/// An array read from a file; of an .npy the pages of the mapped file.
+class NpyArray {
+public:
+  NpyArray() = default;
+  static Expected<NpyArray> read(std::shared_ptr<const TensorFile> file, size_t index, std::string name);
 
-/// Reads and checks the header of a .npy file: also that the file holds as many bytes as it promises. `name` is for messages.
-Expected<NpyHeader> parseNpyHeader(std::span<const uint8_t> bytes, std::string_view name);
+  const std::string &name() const { return displayName; }
+  const std::vector<int64_t> &shape() const { return extents; }
+  size_t elements() const { return count; }
 
-/// An array and the bytes of the file it came in.
-struct NpyArray {
-  NpyHeader header;
-  std::vector<uint8_t> bytes;
-  std::string name; ///< for messages
-
-  std::span<const uint8_t> data() const { return std::span(bytes).subspan(header.dataOffset, header.elements * header.itemBytes); }
-  /// The elements of an "f4" array, without a copy; VITRT_ERROR_ARGUMENT for other types.
+  /// The elements of an f32 array, row-major; VITRT_ERROR_ARGUMENT for other types.
   Expected<std::span<const float>> floats() const;
   /// The elements of an array of any integer type.
   Expected<std::vector<int64_t>> integers() const;
+
+private:
+  std::string displayName;
+  ElementType type = ElementType::Other;
+  std::vector<int64_t> extents;
+  size_t count = 0;
+  std::shared_ptr<const TensorFile> file; // owns the pages
+  TensorData data;                        // aligned to its elements
 };
 
+/// The array of an .npy file.
 Expected<NpyArray> readNpy(const std::string &path);
 
-/// All arrays of an .npz (stored or deflated), by name without ".npy".
+/// All arrays of an .npz (stored or deflated), by name.
 Expected<std::map<std::string, NpyArray>> readNpz(const std::string &path);
 
 /// f32 data to be written; `data` has the product of `shape` elements.

@@ -129,7 +129,7 @@ int bench(const BenchOptions &options) {
     if (!checked)
       return fail(checked.error());
     images = *checked;
-    batch = size_t(input->header.shape[0]);
+    batch = size_t(input->shape()[0]);
   } else {
     random = randomImages(batch * runner->inputElements(), 0);
     images = random;

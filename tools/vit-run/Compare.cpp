@@ -124,7 +124,7 @@ int compare(const CompareOptions &options) {
     if (!checked)
       return fail(checked.error());
     images = *checked;
-    batch = size_t(input->header.shape[0]);
+    batch = size_t(input->shape()[0]);
   } else {
     random = randomImages(batch * first->inputElements(), options.seed);
     images = random;

@@ -30,8 +30,8 @@ int checkExpected(const InferOptions &options, std::span<const float> output, co
   auto values = expected->floats();
   if (!values)
     return fail(values.error());
-  if (expected->header.shape != shape)
-    return fail(fmt::format("{}: the array has the shape {}, the output is {}", options.expected, vitrt::formatShape(expected->header.shape),
+  if (expected->shape() != shape)
+    return fail(fmt::format("{}: the array has the shape {}, the output is {}", options.expected, vitrt::formatShape(expected->shape()),
                             vitrt::formatShape(shape)));
   double largest = 0;
   size_t where = 0;
@@ -68,7 +68,7 @@ int infer(const InferOptions &options) {
   if (program.outputs.size() > 1 && (options.output.ends_with(".npy") || !options.expected.empty()))
     return failUsage(fmt::format("{} returns {} outputs; write them with --output=Y.npz", options.file, program.outputs.size()));
 
-  size_t n = size_t(input->header.shape[0]), elements = runner->inputElements();
+  size_t n = size_t(input->shape()[0]), elements = runner->inputElements();
   std::vector<std::vector<float>> results(program.outputs.size()), outputs;
   Progress progress("infer", n);
   for (size_t begin = 0; begin < n; begin += callImages) {

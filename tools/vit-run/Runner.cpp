@@ -143,11 +143,11 @@ Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, con
   auto floats = array.floats();
   if (!floats)
     return std::move(floats.error());
-  std::span<const int64_t> shape = array.header.shape, expected = runner.inputShape();
+  std::span<const int64_t> shape = array.shape(), expected = runner.inputShape();
   bool matches = shape.size() == expected.size() + 1 && shape[0] >= 1 && std::equal(expected.begin(), expected.end(), shape.begin() + 1);
   if (!matches) {
     std::string text = vitrt::formatShape(expected);
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: the array has the shape {}, the model takes [N, {} with N >= 1", array.name, vitrt::formatShape(shape),
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: the array has the shape {}, the model takes [N, {} with N >= 1", array.name(), vitrt::formatShape(shape),
                      text.substr(1));
   }
   return floats;

@@ -1,12 +1,12 @@
-//===- Zip.h - the ZIP container of .npz files ---------------------------------*- C++ -*-===//
+//===- ZipWriter.h - write the ZIP container of .npz files ---------------------------------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===--------------------------------------------------------------------------------------===//
 
-#ifndef VITC_RUNTIME_DATA_ZIP_H
-#define VITC_RUNTIME_DATA_ZIP_H
+#ifndef VITC_RUNTIME_DATA_ZIPWRITER_H
+#define VITC_RUNTIME_DATA_ZIPWRITER_H
 
 #include "runtime/Error.h"
 #include "runtime/data/Files.h"
@@ -14,20 +14,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace vitrt {
 
-struct ZipMember {
-  std::string name;
-  std::vector<uint8_t> bytes;
-};
-
-/// All members of a ZIP file (PKWARE APPNOTE 6.3: stored or deflated, ZIP64 too), their CRC-32 checked. `name` is for messages.
-Expected<std::vector<ZipMember>> readZip(std::span<const uint8_t> bytes, std::string_view name);
-
-/// Writes stored members with 64-bit sizes, as NumPy's savez does.
+/// Writes a ZIP of stored members with 64-bit sizes, as NumPy's savez does (PKWARE APPNOTE 6.3). runtime/weights reads such files.
 class ZipWriter {
 public:
   explicit ZipWriter(OutputFile &file) : file(file) {}
@@ -45,4 +36,4 @@ private:
 
 } // namespace vitrt
 
-#endif // VITC_RUNTIME_DATA_ZIP_H
+#endif // VITC_RUNTIME_DATA_ZIPWRITER_H
