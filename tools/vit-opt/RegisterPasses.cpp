@@ -7,6 +7,7 @@
 
 #include "tools/vit-opt/RegisterPasses.h"
 #include "compiler/conversion/Passes.h"
+#include "compiler/transforms/Passes.h"
 
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
@@ -14,6 +15,7 @@
 
 void vitc::registerPasses() {
   registerConversionPasses();
+  registerTransformsPasses();
 
   mlir::registerTransformsPasses();
   mlir::registerLinalgPasses();
