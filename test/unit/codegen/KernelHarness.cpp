@@ -89,17 +89,18 @@ std::vector<float> randomFloats(size_t count, uint32_t seed, float deviation) {
 // Code
 //===--------------------------------------------------------------------------------------===//
 
-LoadedCode::LoadedCode(const std::string &sharedObject) {
-  int descriptor = memfd_create("kernel", MFD_CLOEXEC);
+LoadedCode::LoadedCode(const std::string &sharedObject) : descriptor(memfd_create("kernel", MFD_CLOEXEC)) {
   if (descriptor < 0 || write(descriptor, sharedObject.data(), sharedObject.size()) != static_cast<ssize_t>(sharedObject.size()))
     throw std::runtime_error("no memory file for a kernel");
   handle = dlopen(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), RTLD_NOW | RTLD_LOCAL);
-  close(descriptor);
   if (!handle)
     throw std::runtime_error(dlerror());
 }
 
-LoadedCode::~LoadedCode() { dlclose(handle); }
+LoadedCode::~LoadedCode() {
+  dlclose(handle);
+  close(descriptor);
+}
 
 void *LoadedCode::address(const std::string &symbol) const {
   void *found = dlsym(handle, symbol.c_str());

@@ -80,6 +80,7 @@ public:
 
 private:
   void *address(const std::string &symbol) const;
+  int descriptor; ///< open as long as the code is loaded: dlopen takes a file of the same name, which the next memory file would get, for the same file
   void *handle;
 };
 
