@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/cpu/Lowering.h"
 #include "compiler/codegen/cpu/CpuCodegen.h"
+#include "compiler/codegen/cpu/CpuPasses.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -24,11 +25,14 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
+#include "llvm/TargetParser/Triple.h"
+
 using namespace mlir;
 
 namespace vitc::cpu {
 
 void buildLowering(OpPassManager &pm, const CpuTarget &target) {
+  pm.addPass(createExpandMath(ExpandMathOptions{/*fma=*/target.has("fma") || llvm::Triple(target.triple).isAArch64()}));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());

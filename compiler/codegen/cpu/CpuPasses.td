@@ -1,0 +1,31 @@
+//===- CpuPasses.td - passes of the CPU code generator ---------------------*- tablegen -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_CPU_CPUPASSES_TD
+#define VITC_COMPILER_CODEGEN_CPU_CPUPASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ExpandMath : Pass<"cpu-expand-math"> {
+  let summary = "exp, erf and tanh of f32 as polynomials";
+  let description = [{
+    Generated code calls no library, so `math.exp`, `math.erf` and `math.tanh` of f32 scalars and vectors become the arithmetic of Math.h. Where the target has
+    no fused multiply-add, `math.fma` and `vector.fma` become a product and a sum: LLVM would call `fmaf` for each lane.
+
+    ```mlir
+    %y = math.exp %x : vector<16xf32>
+    // becomes
+    %n = math.fma %x, %log2e, %shifter : vector<16xf32>
+    ...
+    ```
+  }];
+  let options = [Option<"fma", "fma", "bool", /*default=*/"true", "the target has fused multiply-adds">];
+  let statistics = [Statistic<"expanded", "expanded", "functions expanded">, Statistic<"split", "split", "multiply-adds split">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+#endif // VITC_COMPILER_CODEGEN_CPU_CPUPASSES_TD
