@@ -7,6 +7,7 @@
 
 #include "compiler/transforms/Passes.h"
 #include "compiler/transforms/Report.h"
+#include "dialects/vit/LayerName.h"
 #include "dialects/vit/VitDialect.h"
 
 using namespace mlir;
@@ -51,6 +52,8 @@ struct FoldNormalizePass : impl::VitFoldNormalizeBase<FoldNormalizePass> {
         foldInto(cast<vit::LinearOp>(user), normalize.getGain(), normalize.getShift());
       normalize.getGainMutable().clear();
       normalize.getShiftMutable().clear();
+      // What it computes from now on is not the layer's value any more, and must not be compared with it.
+      normalize->setLoc(childLoc(normalize.getLoc(), "unscaled"));
       ++folded;
       report.done(normalize, "gain and shift folded into the products that read the rows");
     });
