@@ -75,6 +75,16 @@ int explainParseError(const CLI::ParseError &error, const CLI::App &tool, const 
   return failUsage(fmt::format("{} (`{} --help` lists what there is)", sentence, name));
 }
 
+/// Help without the words of CLI11 for types and ranges, which the descriptions make superfluous.
+class PlainFormatter : public CLI::Formatter {
+public:
+  std::string make_option_opts(const CLI::Option *option) const override {
+    std::string type = option->get_type_name(); // "N:UINT in [1 - 4096]"
+    type = type.substr(0, type.find(':'));
+    return (option->get_positional() || type.empty() ? "" : "=" + type);
+  }
+};
+
 /// Ctrl-C leaves no half-written file behind; only async-signal-safe calls are made.
 void onInterrupt(int) {
   vitrt::removeUncommittedFiles();
@@ -106,6 +116,7 @@ int runCommandLine(int argc, char **argv) {
   tool.footer("Example:\n  vit-run classify model.vitx photographs/ --topk=3\n\n`vit-run COMMAND --help` explains a command.\n"
               "Exit codes: 0 done, 1 failed or mismatch, 2 bad usage, 130 interrupted.");
   tool.require_subcommand(1);
+  tool.formatter(std::make_shared<PlainFormatter>());
   Action action;
   for (auto add : {addClassifyCommand, addInferCommand, addEvalCommand, addBenchCommand, addTrainCommand, addCompareCommand, addInspectCommand})
     add(tool, action);
