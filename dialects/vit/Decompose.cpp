@@ -24,10 +24,11 @@ SmallVector<Value> AttentionOp::decompose(OpBuilder &builder) {
   Location loc = getLoc();
   Value qkv = project(builder, childLoc(loc, "qkv"), getInput(), getQkvWeight(), getQkvBias());
   if (getQGain())
-    qkv = HeadNormalizeOp::create(builder, childLoc(loc, "qk_norm"), qkv, getQGain(), getQShift(), getKGain(), getKShift(), getHeads(), getNormKind(),
-                                  getNormEps());
+    qkv = HeadNormalizeOp::create(builder, childLoc(loc, "qk_norm"), qkv, getQGain(), getQShift(), getKGain(), getKShift(), getHeads(),
+                                  getNormKind(), getNormEps());
   if (getRotarySin())
-    qkv = RotaryOp::create(builder, childLoc(loc, "rotary"), qkv, getRotarySin(), getRotaryCos(), getHeads(), getPrefix(), getRotaryLayout());
+    qkv =
+        RotaryOp::create(builder, childLoc(loc, "rotary"), qkv, getRotarySin(), getRotaryCos(), getHeads(), getPrefix(), getRotaryLayout());
   auto type = cast<RankedTensorType>(qkv.getType());
   SmallVector<int64_t> shape(type.getShape());
   shape.back() /= 3;

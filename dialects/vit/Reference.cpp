@@ -22,7 +22,6 @@ using namespace vitc::vit;
 
 using Lowered = FailureOr<SmallVector<Value>>;
 
-
 //===--------------------------------------------------------------------------------------===//
 // From an image to tokens
 //===--------------------------------------------------------------------------------------===//
@@ -149,7 +148,8 @@ Lowered LinearOp::lowerToReference(OpBuilder &builder) {
 Lowered ActivationOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getInput());
   ArrayRef<int64_t> shape = shapeOf(getInput());
-  return SmallVector<Value>{b.compute(shape, {{getInput(), b.axes(shape.size())}}, [&](ArrayRef<Scalar> x) { return activate(getKind(), x[0]); })};
+  return SmallVector<Value>{
+      b.compute(shape, {{getInput(), b.axes(shape.size())}}, [&](ArrayRef<Scalar> x) { return activate(getKind(), x[0]); })};
 }
 
 Lowered MulOp::lowerToReference(OpBuilder &builder) {
@@ -168,9 +168,9 @@ Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
   double scale = getScale().convertToFloat();
   // Loops of the scores: image, head, query, key | element.
   AffineExpr image = b.axis(0), head = b.axis(1), query = b.axis(2), key = b.axis(3), element = b.axis(4);
-  Value scores = b.reduce(square, 1, 0.0,
-                          {{qkv, {image, query, b.constant(0), head, element}}, {qkv, {image, key, b.constant(1), head, element}}},
-                          [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  Value scores =
+      b.reduce(square, 1, 0.0, {{qkv, {image, query, b.constant(0), head, element}}, {qkv, {image, key, b.constant(1), head, element}}},
+               [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   SmallVector<Read> reads{{scores, b.axes(4)}};
   if (getBias())
     reads.push_back({getBias(), {head, query, key}});

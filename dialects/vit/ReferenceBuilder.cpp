@@ -21,15 +21,9 @@ namespace vitc::vit {
 // Scalars
 //===--------------------------------------------------------------------------------------===//
 
-template <typename OpTy>
-static Scalar apply(Scalar a) {
-  return {a.builder, OpTy::create(*a.builder, a.value)};
-}
+template <typename OpTy> static Scalar apply(Scalar a) { return {a.builder, OpTy::create(*a.builder, a.value)}; }
 
-template <typename OpTy>
-static Scalar apply(Scalar a, Scalar b) {
-  return {a.builder, OpTy::create(*a.builder, a.value, b.value)};
-}
+template <typename OpTy> static Scalar apply(Scalar a, Scalar b) { return {a.builder, OpTy::create(*a.builder, a.value, b.value)}; }
 
 Scalar Scalar::constant(double number) const {
   return {builder, arith::ConstantOp::create(*builder, builder->getF32FloatAttr(static_cast<float>(number)))};
@@ -82,13 +76,14 @@ Value ReferenceBuilder::generic(Value init, unsigned reduced, ArrayRef<Read> rea
   maps.push_back(AffineMap::get(loops, 0, axes(kept), getContext()));
   SmallVector<utils::IteratorType> iterators(kept, utils::IteratorType::parallel);
   iterators.append(reduced, utils::IteratorType::reduction);
-  auto op = linalg::GenericOp::create(*this, init.getType(), inputs, init, maps, iterators, [&](OpBuilder &b, Location loc, ValueRange arguments) {
-    ImplicitLocOpBuilder scalars(loc, b);
-    // Without a reduction the result's old element means nothing.
-    ValueRange used = reduced ? arguments : arguments.drop_back();
-    SmallVector<Scalar> elements = llvm::map_to_vector(used, [&](Value value) { return Scalar{&scalars, value}; });
-    linalg::YieldOp::create(scalars, body(elements).value);
-  });
+  auto op = linalg::GenericOp::create(
+      *this, init.getType(), inputs, init, maps, iterators, [&](OpBuilder &b, Location loc, ValueRange arguments) {
+        ImplicitLocOpBuilder scalars(loc, b);
+        // Without a reduction the result's old element means nothing.
+        ValueRange used = reduced ? arguments : arguments.drop_back();
+        SmallVector<Scalar> elements = llvm::map_to_vector(used, [&](Value value) { return Scalar{&scalars, value}; });
+        linalg::YieldOp::create(scalars, body(elements).value);
+      });
   return op.getResult(0);
 }
 

@@ -81,7 +81,8 @@ static FailureOr<int64_t> headWidth(Operation *op, StringRef what, int64_t width
   if (heads <= 0)
     return op->emitOpError() << "heads is " << heads << ", expected at least 1";
   if (width % (3 * heads) != 0)
-    return op->emitOpError() << what << " " << width << " is not a multiple of 3 * " << heads << " (query, key and value of " << heads << " heads)";
+    return op->emitOpError() << what << " " << width << " is not a multiple of 3 * " << heads << " (query, key and value of " << heads
+                             << " heads)";
   return width / (3 * heads);
 }
 
@@ -184,9 +185,10 @@ LogicalResult PatchifyOp::verify() {
   ArrayRef<int64_t> kernel = shapeOf(getKernel());
   int64_t rows = images[2] / kernel[2], columns = images[3] / kernel[3];
   if (rows == 0 || columns == 0) // (C2)
-    return emitOpError() << "an image of " << images[2] << "x" << images[3] << " pixels holds no patch of " << kernel[2] << "x" << kernel[3];
+    return emitOpError() << "an image of " << images[2] << "x" << images[3] << " pixels holds no patch of " << kernel[2] << "x"
+                         << kernel[3];
   Axis width{"D", kernel[0]};
-  return failure(failed(expectShape(*this, "bias", getBias(), {width})) ||                                               // (C3)
+  return failure(failed(expectShape(*this, "bias", getBias(), {width})) ||                                             // (C3)
                  failed(expectShape(*this, "result", getTokens(), {{"B", images[0]}, {"N", rows * columns}, width}))); // (C4)
 }
 
@@ -213,8 +215,9 @@ LogicalResult EmbedOp::verify() {
 
 LogicalResult NormalizeOp::verify() {
   Axis width{"D", shapeOf(getInput()).back()};
-  return failure(failed(expectShape(*this, "gain", getGain(), {width})) || failed(expectShape(*this, "shift", getShift(), {width})) || // (C1)
-                 failed(expectEps(*this, getEps())));                                                                                 // (C2)
+  return failure(failed(expectShape(*this, "gain", getGain(), {width})) ||
+                 failed(expectShape(*this, "shift", getShift(), {width})) || // (C1)
+                 failed(expectEps(*this, getEps())));                        // (C2)
 }
 
 LogicalResult LinearOp::verify() {
@@ -222,10 +225,10 @@ LogicalResult LinearOp::verify() {
   if (failed(expectShape(*this, "weight", getWeight(), {{"N"}, {"K", input.back()}}))) // (C1)
     return failure();
   Axis outputs{"N", shapeOf(getWeight())[0]};
-  if (failed(expectShape(*this, "bias", getBias(), {outputs})) ||                          // (C2)
-      failed(expectRows(*this, "result", getValue(), input.drop_back(), outputs)))         // (C3)
+  if (failed(expectShape(*this, "bias", getBias(), {outputs})) ||                  // (C2)
+      failed(expectRows(*this, "result", getValue(), input.drop_back(), outputs))) // (C3)
     return failure();
-  return expectRows(*this, "residual", getResidual(), input.drop_back(), outputs);         // (C4)
+  return expectRows(*this, "residual", getResidual(), input.drop_back(), outputs); // (C4)
 }
 
 LogicalResult SdpaOp::verify() {
@@ -235,7 +238,7 @@ LogicalResult SdpaOp::verify() {
   ArrayRef<int64_t> qkv = shapeOf(getQkv());
   int64_t heads = getHeads();
   Axis tokens{"T", qkv[1]};
-  return failure(failed(expectShape(*this, "bias", getBias(), {{"h", heads}, tokens, tokens})) ||                          // (C2)
+  return failure(failed(expectShape(*this, "bias", getBias(), {{"h", heads}, tokens, tokens})) ||                     // (C2)
                  failed(expectShape(*this, "result", getValue(), {{"B", qkv[0]}, tokens, {"h d", heads * *width}}))); // (C3)
 }
 
@@ -271,9 +274,9 @@ LogicalResult AttentionOp::verify() {
   if (failed(expectShape(*this, "proj_weight", getProjWeight(), {{"E"}, hd}))) // (C3)
     return failure();
   Axis outputs{"E", shapeOf(getProjWeight())[0]};
-  if (failed(expectShape(*this, "proj_bias", getProjBias(), {outputs})) ||                                 // (C3)
-      failed(expectShape(*this, "result", getValue(), {{"B", input[0]}, tokens, outputs})) ||              // (C4)
-      failed(expectShape(*this, "position_bias", getPositionBias(), {{"h", heads}, tokens, tokens})))      // (C5)
+  if (failed(expectShape(*this, "proj_bias", getProjBias(), {outputs})) ||                            // (C3)
+      failed(expectShape(*this, "result", getValue(), {{"B", input[0]}, tokens, outputs})) ||         // (C4)
+      failed(expectShape(*this, "position_bias", getPositionBias(), {{"h", heads}, tokens, tokens}))) // (C5)
     return failure();
   if (!getRotarySin() != !getRotaryCos()) // (C6)
     return emitOpError() << "has one of rotary_sin and rotary_cos, expected both or none";
@@ -288,8 +291,8 @@ LogicalResult AttentionOp::verify() {
       return failure();
   if (getNormShift() && !getNormGain()) // (C8)
     return emitOpError() << "has a norm_shift without a norm_gain";
-  return failure(failed(expectShape(*this, "norm_gain", getNormGain(), {hd})) || failed(expectShape(*this, "norm_shift", getNormShift(), {hd})) ||
-                 failed(expectEps(*this, getNormEps()))); // (C9)
+  return failure(failed(expectShape(*this, "norm_gain", getNormGain(), {hd})) ||
+                 failed(expectShape(*this, "norm_shift", getNormShift(), {hd})) || failed(expectEps(*this, getNormEps()))); // (C9)
 }
 
 LogicalResult MlpOp::verify() {
@@ -298,21 +301,22 @@ LogicalResult MlpOp::verify() {
   if (failed(expectShape(*this, "fc1_weight", getFc1Weight(), {{"M"}, inputs}))) // (C1)
     return failure();
   Axis hidden{"M", shapeOf(getFc1Weight())[0]};
-  if (failed(expectShape(*this, "fc1_bias", getFc1Bias(), {hidden})) ||                   // (C1)
-      failed(expectShape(*this, "gate_weight", getGateWeight(), {hidden, inputs})) ||     // (C2)
+  if (failed(expectShape(*this, "fc1_bias", getFc1Bias(), {hidden})) ||               // (C1)
+      failed(expectShape(*this, "gate_weight", getGateWeight(), {hidden, inputs})) || // (C2)
       failed(expectShape(*this, "gate_bias", getGateBias(), {hidden})))
     return failure();
   if (getGateBias() && !getGateWeight())
     return emitOpError() << "has a gate_bias without a gate_weight";
   if (getNormShift() && !getNormGain()) // (C3)
     return emitOpError() << "has a norm_shift without a norm_gain";
-  if (failed(expectShape(*this, "norm_gain", getNormGain(), {hidden})) || failed(expectShape(*this, "norm_shift", getNormShift(), {hidden})) ||
+  if (failed(expectShape(*this, "norm_gain", getNormGain(), {hidden})) ||
+      failed(expectShape(*this, "norm_shift", getNormShift(), {hidden})) ||
       failed(expectShape(*this, "fc2_weight", getFc2Weight(), {{"E"}, hidden}))) // (C4)
     return failure();
   Axis outputs{"E", shapeOf(getFc2Weight())[0]};
-  return failure(failed(expectShape(*this, "fc2_bias", getFc2Bias(), {outputs})) ||                       // (C4)
-                 failed(expectRows(*this, "result", getValue(), input.drop_back(), outputs)) ||           // (C5)
-                 failed(expectEps(*this, getNormEps())));                                                 // (C6)
+  return failure(failed(expectShape(*this, "fc2_bias", getFc2Bias(), {outputs})) ||             // (C4)
+                 failed(expectRows(*this, "result", getValue(), input.drop_back(), outputs)) || // (C5)
+                 failed(expectEps(*this, getNormEps())));                                       // (C6)
 }
 
 LogicalResult ResidualOp::verify() {

@@ -503,3 +503,50 @@ func.func @pool_c3(%x: tensor<?x5x4xf32>) {
   %0 = vit.pool %x {kind = #vit.pool<token>} : tensor<?x5x4xf32> -> tensor<?x5xf32>
   return
 }
+
+// -----
+
+// What the custom syntax cannot even say: optional operands without those they belong to.
+
+func.func @attention_c6_both(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %p: tensor<4x4xf32>, %t: tensor<5x2xf32>) {
+  // expected-error @+1 {{has one of rotary_sin and rotary_cos, expected both or none}}
+  %0 = "vit.attention"(%x, %w, %p, %t) <{heads = 2 : i64, scale = 1.0 : f32, operandSegmentSizes = array<i32: 1, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0>}>
+    : (tensor<?x5x4xf32>, tensor<12x4xf32>, tensor<4x4xf32>, tensor<5x2xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c7_shift(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %p: tensor<4x4xf32>, %s: tensor<2xf32>) {
+  // expected-error @+1 {{has a q_shift or k_shift without its gain}}
+  %0 = "vit.attention"(%x, %w, %p, %s) <{heads = 2 : i64, scale = 1.0 : f32, operandSegmentSizes = array<i32: 1, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0>}>
+    : (tensor<?x5x4xf32>, tensor<12x4xf32>, tensor<4x4xf32>, tensor<2xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c8_shift(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %p: tensor<4x4xf32>, %s: tensor<4xf32>) {
+  // expected-error @+1 {{has a norm_shift without a norm_gain}}
+  %0 = "vit.attention"(%x, %w, %p, %s) <{heads = 2 : i64, scale = 1.0 : f32, operandSegmentSizes = array<i32: 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1>}>
+    : (tensor<?x5x4xf32>, tensor<12x4xf32>, tensor<4x4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @mlp_c2_bias(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %b: tensor<12xf32>, %v: tensor<4x12xf32>) {
+  // expected-error @+1 {{has a gate_bias without a gate_weight}}
+  %0 = "vit.mlp"(%x, %w, %b, %v) <{activation = #vit.activation<relu>, operandSegmentSizes = array<i32: 1, 1, 0, 0, 1, 0, 0, 1, 0>}>
+    : (tensor<?x5x4xf32>, tensor<12x4xf32>, tensor<12xf32>, tensor<4x12xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @mlp_c3_shift(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %b: tensor<12xf32>, %v: tensor<4x12xf32>) {
+  // expected-error @+1 {{has a norm_shift without a norm_gain}}
+  %0 = "vit.mlp"(%x, %w, %b, %v) <{activation = #vit.activation<relu>, operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0, 1, 1, 0>}>
+    : (tensor<?x5x4xf32>, tensor<12x4xf32>, tensor<12xf32>, tensor<4x12xf32>) -> tensor<?x5x4xf32>
+  return
+}

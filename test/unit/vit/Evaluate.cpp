@@ -42,7 +42,9 @@ using namespace mlir;
 
 namespace vitc::test {
 
-static int64_t product(const std::vector<int64_t> &shape) { return std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>()); }
+static int64_t product(const std::vector<int64_t> &shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>());
+}
 
 Tensor::Tensor(std::vector<int64_t> shape) : shape(std::move(shape)), data(product(this->shape)) {}
 
@@ -161,8 +163,8 @@ Tensor evaluate(const std::string &text, const std::vector<Tensor> &arguments) {
   return result;
 }
 
-void expectFormula(const Tensor &actual, const std::vector<int64_t> &shape, const std::function<double(const std::vector<int64_t> &)> &formula,
-                   double tolerance) {
+void expectFormula(const Tensor &actual, const std::vector<int64_t> &shape,
+                   const std::function<double(const std::vector<int64_t> &)> &formula, double tolerance) {
   ASSERT_EQ(actual.shape, shape);
   std::vector<int64_t> position(shape.size());
   for (size_t i = 0; i < actual.data.size(); ++i) {

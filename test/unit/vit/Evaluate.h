@@ -34,8 +34,8 @@ struct Tensor {
 Tensor evaluate(const std::string &module, const std::vector<Tensor> &arguments);
 
 /// Expects `actual` to have the shape `shape` and in every place the value `formula` gives for the position, within `tolerance` of max(1, |value|).
-void expectFormula(const Tensor &actual, const std::vector<int64_t> &shape, const std::function<double(const std::vector<int64_t> &)> &formula,
-                   double tolerance = 2e-6);
+void expectFormula(const Tensor &actual, const std::vector<int64_t> &shape,
+                   const std::function<double(const std::vector<int64_t> &)> &formula, double tolerance = 2e-6);
 
 } // namespace vitc::test
 

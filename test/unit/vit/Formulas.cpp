@@ -11,7 +11,9 @@
 
 namespace vitc::test {
 
-Rows::Rows(const Tensor &tensor) : Rows(tensor.shape[0], tensor.shape[1], tensor.shape[2]) { data.assign(tensor.data.begin(), tensor.data.end()); }
+Rows::Rows(const Tensor &tensor) : Rows(tensor.shape[0], tensor.shape[1], tensor.shape[2]) {
+  data.assign(tensor.data.begin(), tensor.data.end());
+}
 
 Rows Rows::mapRows(int64_t newWidth, const std::function<std::vector<double>(const double *)> &row) const {
   Rows result(batch, tokens, newWidth);

@@ -51,7 +51,8 @@ TEST_P(Reference, PatchifyDropsWhatFillsNoPatch) {
   for (bool bias : {false, true}) {
     Tensor images = Tensor::random({2, 3, 9, 8}, 1), kernel = Tensor::random({5, 3, 4, 3}, 2), b = Tensor::random({5}, 3);
     Operation op(GetParam(), {images, kernel, b});
-    Tensor y = op.run(std::string("vit.patchify %a0, %a1") + (bias ? " bias(" + op.typed(2) + ")" : ""), op.type(0) + ", " + op.type(1), {2, 4, 5});
+    Tensor y = op.run(std::string("vit.patchify %a0, %a1") + (bias ? " bias(" + op.typed(2) + ")" : ""), op.type(0) + ", " + op.type(1),
+                      {2, 4, 5});
     expectFormula(y, {2, 4, 5}, [&](const Position &p) {
       double sum = bias ? b.at({p[2]}) : 0.0;
       for (int64_t c = 0; c < 3; ++c)
@@ -97,7 +98,8 @@ TEST_P(Reference, NormalizeKeepsASmallVarianceBesideALargeMean) {
   for (float &value : x.data)
     value += 1000.0f;
   Operation op(GetParam(), {x});
-  expectRows(op.run("vit.normalize %a0 {eps = 1.0e-6 : f32}", op.type(0), x.shape, false), layerNorm(Rows(x), nullptr, nullptr, 1e-6), 5e-4);
+  expectRows(op.run("vit.normalize %a0 {eps = 1.0e-6 : f32}", op.type(0), x.shape, false), layerNorm(Rows(x), nullptr, nullptr, 1e-6),
+             5e-4);
 }
 
 TEST_P(Reference, LinearWithItsEpilogue) {
@@ -110,9 +112,10 @@ TEST_P(Reference, LinearWithItsEpilogue) {
     Rows expected = apply(linear(Rows(x), weight, &bias), geluErf);
     for (size_t i = 0; i < expected.data.size(); ++i)
       expected.data[i] += residual.data[i];
-    expectRows(op.run("vit.linear %a0, %a2 bias(" + op.typed(3) + ") residual(" + op.typed(1) + ") {activation = #vit.activation<gelu_erf>}", types,
-                      residual.shape),
-               expected);
+    expectRows(
+        op.run("vit.linear %a0, %a2 bias(" + op.typed(3) + ") residual(" + op.typed(1) + ") {activation = #vit.activation<gelu_erf>}",
+               types, residual.shape),
+        expected);
   }
 }
 
@@ -132,11 +135,13 @@ TEST_P(Reference, Activations) {
   for (size_t i = 0; i < x.data.size(); ++i)
     x.data[i] = (static_cast<float>(i) - 60.5f) * 0.75f;
   Operation op(GetParam(), {x});
-  const std::pair<const char *, Function> kinds[] = {{"relu", relu}, {"gelu_erf", geluErf}, {"gelu_tanh", geluTanh},  {"quick_gelu", quickGelu},
-                                                     {"silu", silu}, {"tanh", std::tanh},   {"sigmoid", sigmoid}};
+  const std::pair<const char *, Function> kinds[] = {
+      {"relu", relu}, {"gelu_erf", geluErf}, {"gelu_tanh", geluTanh}, {"quick_gelu", quickGelu},
+      {"silu", silu}, {"tanh", std::tanh},   {"sigmoid", sigmoid}};
   for (auto [name, function] : kinds) {
     SCOPED_TRACE(name);
-    expectRows(op.run(std::string("vit.activation %a0 {kind = #vit.activation<") + name + ">}", op.type(0), x.shape, false), apply(Rows(x), function));
+    expectRows(op.run(std::string("vit.activation %a0 {kind = #vit.activation<") + name + ">}", op.type(0), x.shape, false),
+               apply(Rows(x), function));
   }
 }
 
@@ -181,7 +186,8 @@ TEST_P(Reference, Sdpa) {
 TEST_P(Reference, SdpaOfLargeScores) {
   Tensor qkv = Tensor::random({2, 5, 12}, 1);
   Operation op(GetParam(), {qkv});
-  expectRows(op.run("vit.sdpa %a0 {heads = 1 : i64, scale = 256.0 : f32}", op.type(0), {2, 5, 4}), attend(Rows(qkv), 1, 256.0, nullptr), 2e-4);
+  expectRows(op.run("vit.sdpa %a0 {heads = 1 : i64, scale = 256.0 : f32}", op.type(0), {2, 5, 4}), attend(Rows(qkv), 1, 256.0, nullptr),
+             2e-4);
 }
 
 TEST_P(Reference, HeadNormalize) {
@@ -218,14 +224,16 @@ TEST_P(Reference, AttentionWithEveryPart) {
   Tensor bias = Tensor::random({2, 5, 5}, 8), normGain = Tensor::random({12}, 9), projWeight = Tensor::random({11, 12}, 10);
   Tensor projBias = Tensor::random({11}, 11);
   Operation op(GetParam(), {x, qkvWeight, qkvBias, gain, shift, sin, cos, bias, normGain, projWeight, projBias});
-  std::string start = "vit.attention %a0 qkv(" + op.typed(1) + ", " + op.typed(2) + ")", end = " proj(" + op.typed(9) + ", " + op.typed(10) + ")";
+  std::string start = "vit.attention %a0 qkv(" + op.typed(1) + ", " + op.typed(2) + ")",
+              end = " proj(" + op.typed(9) + ", " + op.typed(10) + ")";
   Rows qkv = linear(Rows(x), qkvWeight, &qkvBias);
   expectRows(op.run(start + end + " {heads = 2 : i64, scale = 0.5 : f32}", op.type(0), {2, 5, 11}),
              linear(attend(qkv, 2, 0.5, nullptr), projWeight, &projBias));
 
   std::string norm = op.typed(3) + ", " + op.typed(4);
-  std::string text = start + " q_norm(" + norm + ") k_norm(" + op.typed(4) + ") rotary(" + op.typed(5) + ", " + op.typed(6) + ") position_bias(" +
-                     op.typed(7) + ") norm(" + op.typed(8) + ")" + end + " {heads = 2 : i64, scale = 0.5 : f32, prefix = 1 : i64, norm_eps = 1.0e-3 : f32}";
+  std::string text = start + " q_norm(" + norm + ") k_norm(" + op.typed(4) + ") rotary(" + op.typed(5) + ", " + op.typed(6) +
+                     ") position_bias(" + op.typed(7) + ") norm(" + op.typed(8) + ")" + end +
+                     " {heads = 2 : i64, scale = 0.5 : f32, prefix = 1 : i64, norm_eps = 1.0e-3 : f32}";
   qkv = withHeads(qkv, 2, 0, layerNorm(headsOf(qkv, 2, 0), &gain, &shift, 1e-3));
   qkv = withHeads(qkv, 2, 1, layerNorm(headsOf(qkv, 2, 1), &shift, nullptr, 1e-3));
   Rows heads = attend(rotate(qkv, 2, 1, /*interleaved=*/true, sin, cos), 2, 0.5, &bias);
@@ -233,8 +241,10 @@ TEST_P(Reference, AttentionWithEveryPart) {
 }
 
 TEST_P(Reference, MlpWithEveryPart) {
-  Tensor x = Tensor::random({2, 5, 7}, 1), fc1 = Tensor::random({13, 7}, 2), fc1Bias = Tensor::random({13}, 3), gate = Tensor::random({13, 7}, 4);
-  Tensor gateBias = Tensor::random({13}, 5), gain = Tensor::random({13}, 6), shift = Tensor::random({13}, 7), fc2 = Tensor::random({3, 13}, 8);
+  Tensor x = Tensor::random({2, 5, 7}, 1), fc1 = Tensor::random({13, 7}, 2), fc1Bias = Tensor::random({13}, 3),
+         gate = Tensor::random({13, 7}, 4);
+  Tensor gateBias = Tensor::random({13}, 5), gain = Tensor::random({13}, 6), shift = Tensor::random({13}, 7),
+         fc2 = Tensor::random({3, 13}, 8);
   Operation op(GetParam(), {x, fc1, fc1Bias, gate, gateBias, gain, shift, fc2});
   std::string start = "vit.mlp %a0 fc1(" + op.typed(1) + ", " + op.typed(2) + ")", end = " fc2(" + op.typed(7) + ") {";
   Rows hidden = apply(linear(Rows(x), fc1, &fc1Bias), silu);

@@ -35,11 +35,12 @@ TEST(WeightReference, ConcatOfVectors) {
 }
 
 TEST(WeightReference, ReshapeKeepsRowMajorOrder) {
-  for (auto [from, to] : std::vector<std::pair<Position, Position>>{{{2, 3, 5}, {6, 5}}, {{6, 5}, {2, 3, 5}}, {{6, 5}, {10, 3}}, {{1, 7, 1}, {7}}, {{7}, {1, 7, 1}}}) {
+  for (auto [from, to] : std::vector<std::pair<Position, Position>>{
+           {{2, 3, 5}, {6, 5}}, {{6, 5}, {2, 3, 5}}, {{6, 5}, {10, 3}}, {{1, 7, 1}, {7}}, {{7}, {1, 7, 1}}}) {
     Tensor a = Tensor::random(from, 1);
     std::string fromType = a.type(), toType = Tensor(to).type();
-    Tensor y = evaluate("func.func @f(%a: " + fromType + ") -> " + toType + " { %0 = vit.reshape %a : " + fromType + " -> " + toType + "\n return %0 : " +
-                            toType + " }",
+    Tensor y = evaluate("func.func @f(%a: " + fromType + ") -> " + toType + " { %0 = vit.reshape %a : " + fromType + " -> " + toType +
+                            "\n return %0 : " + toType + " }",
                         {a});
     EXPECT_EQ(y.shape, to);
     EXPECT_EQ(y.data, a.data);
@@ -50,8 +51,9 @@ TEST(WeightReference, ScaleTakesOneFactorForEachIndexOfItsAxis) {
   Tensor a = Tensor::random({2, 3, 5}, 1);
   for (int64_t axis : {0, 1, 2}) {
     Tensor factor = Tensor::random({a.shape[axis]}, 2);
-    Tensor y = evaluate("func.func @f(%a: tensor<2x3x5xf32>, %b: " + factor.type() + ") -> tensor<2x3x5xf32> { %0 = vit.scale %a by %b {axis = " +
-                            std::to_string(axis) + " : i64} : tensor<2x3x5xf32>, " + factor.type() + "\n return %0 : tensor<2x3x5xf32> }",
+    Tensor y = evaluate("func.func @f(%a: tensor<2x3x5xf32>, %b: " + factor.type() +
+                            ") -> tensor<2x3x5xf32> { %0 = vit.scale %a by %b {axis = " + std::to_string(axis) +
+                            " : i64} : tensor<2x3x5xf32>, " + factor.type() + "\n return %0 : tensor<2x3x5xf32> }",
                         {a, factor});
     expectFormula(y, {2, 3, 5}, [&](const Position &p) { return a.at({p[0], p[1], p[2]}) * factor.at({p[axis]}); });
   }
