@@ -11,6 +11,7 @@ function(vitc_unit_test name)
   foreach(library ${ARG_LINK})
     if(NOT VITC_ENABLE_COMPILER AND library MATCHES "^(vitc_|MLIR)" AND NOT TARGET ${library})
       message(STATUS "${name}: left out, ${library} belongs to the compiler")
+      add_executable(${name} EXCLUDE_FROM_ALL ${ARG_UNPARSED_ARGUMENTS}) # so that the caller may go on setting its properties
       return()
     endif()
   endforeach()
