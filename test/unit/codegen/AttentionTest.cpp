@@ -71,7 +71,7 @@ TEST_P(AttentionTest, AgreesWithDoublePrecision) {
     SCOPED_TRACE(fmt::format("{} tokens, {} heads of {}{}", c.tokens, c.heads, c.width, c.bias ? ", bias" : ""));
     std::optional<Kernel> kernel = compileLaunch(attentionText(c, GetParam()), GetParam().target);
     ASSERT_TRUE(kernel);
-    std::vector<float> qkv = randomFloats(images * c.tokens * 3 * c.heads * c.width, 1, 2.0f);
+    std::vector<float> qkv = randomFloats(images * c.tokens * 3 * c.heads * c.width, 1);
     std::vector<float> bias = c.bias ? randomFloats(c.heads * c.tokens * c.tokens, 2) : std::vector<float>();
     std::vector<std::vector<float>> operands{qkv};
     if (c.bias)
