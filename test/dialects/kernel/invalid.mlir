@@ -1,0 +1,85 @@
+// RUN: vit-opt %s --split-input-file --verify-diagnostics
+
+func.func @gemm_axes(%x: tensor<?x5x8xf32>, %w: tensor<6x8xf32>) -> tensor<?x4x6xf32> {
+  // expected-error @+1 {{must agree in all axes but the last}}
+  %0 = kernel.gemm %x, %w : tensor<?x5x8xf32>, tensor<6x8xf32> -> tensor<?x4x6xf32>
+  return %0 : tensor<?x4x6xf32>
+}
+
+// -----
+
+func.func @gemm_weight(%x: tensor<?x5x8xf32>, %w: tensor<8x6xf32>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{weight must be 6x8, [outputs, inputs] without a schedule, but is 'tensor<8x6xf32>'}}
+  %0 = kernel.gemm %x, %w : tensor<?x5x8xf32>, tensor<8x6xf32> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_not_packed(%x: tensor<?x5x8xf32>, %w: tensor<6x8xf32>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{weight must be 1x1x8x64, packed for its schedule, but is 'tensor<6x8xf32>'}}
+  %0 = kernel.gemm %x, %w {schedule = #kernel.gemm_schedule<rows = 6, columns = 64, k_block = 8, row_block = 198, prefetch = 8, vector = 16>}
+    : tensor<?x5x8xf32>, tensor<6x8xf32> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_bias(%x: tensor<?x5x8xf32>, %w: tensor<6x8xf32>, %b: tensor<8xf32>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{'bias' must be tensor<6xf32>, one element a column, but is 'tensor<8xf32>'}}
+  %0 = kernel.gemm %x, %w bias(%b : tensor<8xf32>) : tensor<?x5x8xf32>, tensor<6x8xf32> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+// expected-error @+1 {{a gemm schedule's columns (60) must be a multiple of its vector (16)}}
+func.func private @schedule() attributes {s = #kernel.gemm_schedule<rows = 6, columns = 60, k_block = 8, row_block = 198, prefetch = 8, vector = 16>}
+
+// -----
+
+// expected-error @+1 {{a gemm schedule's row_block (200) must be a multiple of its rows (6)}}
+func.func private @schedule() attributes {s = #kernel.gemm_schedule<rows = 6, columns = 64, k_block = 8, row_block = 200, prefetch = 8, vector = 16>}
+
+// -----
+
+func.func @patches(%x: tensor<?x1x9x8xf32>, %w: tensor<8x16xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{0 prefix tokens and 4 patches do not make}}
+  %0 = kernel.patch_embed %x, %w {patch = array<i64: 4, 4>} : tensor<?x1x9x8xf32>, tensor<8x16xf32> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @heads(%x: tensor<?x5x24xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{must be 3 * heads * head width with 3 heads}}
+  %0 = kernel.attention %x {heads = 3 : i64, scale = 1.0 : f32} : tensor<?x5x24xf32> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @pack(%w: tensor<10x8xf32>) -> tensor<1x2x8x64xf32> {
+  // expected-error @+1 {{the number of blocks of 'tensor<1x2x8x64xf32>' does not fit 'tensor<10x8xf32>'}}
+  %0 = kernel.pack %w : tensor<10x8xf32> -> tensor<1x2x8x64xf32>
+  return %0 : tensor<1x2x8x64xf32>
+}
+
+// -----
+
+func.func @one_image(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{is not one image of operand}}
+  %0 = kernel.reference %x : (tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
+  ^bb0(%one: tensor<2x5x8xf32>):
+    kernel.yield %one : tensor<2x5x8xf32>
+  }
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+// expected-error @+1 {{has 1 sources but its region takes 2 arguments}}
+kernel.binding @w [@a] {
+^bb0(%a: tensor<8xf32>, %b: tensor<8xf32>):
+  kernel.yield %a : tensor<8xf32>
+}
