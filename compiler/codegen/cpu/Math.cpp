@@ -126,8 +126,9 @@ Value approximateTanh(ImplicitLocOpBuilder &b, Value x) {
   Value t = f.atMost(magnitude, 9.1);
   Value power = f.moderateExp(f.add(t, t));
   Value quotient = arith::DivFOp::create(b, f.constant(2.0), f.add(power, f.constant(1.0)));
-  Value large = math::CopySignOp::create(b, f.sub(f.constant(1.0), quotient), x);
-  return f.select(f.less(f.constant(0.6), magnitude), large, small);
+  Value large = f.sub(f.constant(1.0), quotient);
+  // The sign comes last, for the sum above loses that of zero.
+  return math::CopySignOp::create(b, f.select(f.less(f.constant(0.6), magnitude), large, small), x);
 }
 
 } // namespace vitc::cpu

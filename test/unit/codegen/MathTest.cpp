@@ -1,0 +1,116 @@
+//===- MathTest.cpp - the error of exp, erf and tanh --------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "KernelHarness.h"
+
+#include "compiler/codegen/cpu/KernelFunction.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <bit>
+#include <cmath>
+#include <gtest/gtest.h>
+#include <limits>
+
+using namespace mlir;
+using namespace vitc;
+using namespace vitc::test;
+
+namespace {
+
+struct Function {
+  const char *name;
+  double (*exact)(double);
+  Value (*build)(ImplicitLocOpBuilder &, Value);
+  double ulp; ///< as compiler/codegen/cpu/Math.h states
+};
+
+template <typename Op>
+Value build(ImplicitLocOpBuilder &b, Value x) {
+  return Op::create(b, x);
+}
+
+const Function functions[] = {
+    {"exp", [](double x) { return std::exp(x); }, build<math::ExpOp>, 2},
+    {"erf", [](double x) { return std::erf(x); }, build<math::ErfOp>, 2},
+    {"tanh", [](double x) { return std::tanh(x); }, build<math::TanhOp>, 2},
+};
+
+constexpr int64_t elements = 4096;
+
+/// buffers[1][i] = f(buffers[0][i]), 4096 elements; lanes 0: one by one.
+std::unique_ptr<LoadedCode> compile(const Function &function, int64_t lanes, const cpu::CpuTarget &target) {
+  std::unique_ptr<MLIRContext> context = makeContext();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context.get()));
+  cpu::KernelFunction f(*module, "map", module->getLoc());
+  Value input = f.weight(0, {elements}), output = f.weight(1, {elements});
+  cpu::forLoop(f.b, cpu::indexConstant(f.b, 0), cpu::indexConstant(f.b, elements), lanes ? lanes : 1, [&](Value i) {
+    if (lanes)
+      cpu::storeVector(f.b, function.build(f.b, cpu::loadVector(f.b, input, i, lanes)), output, i);
+    else
+      cpu::store(f.b, function.build(f.b, cpu::load(f.b, input, i)), output, i);
+  });
+  return load(*module, target);
+}
+
+/// |result - exact| in units in the last place of an f32 near the exact value. A result beyond the largest float is a unit away from that.
+double ulps(float result, double exact) {
+  constexpr float largest = std::numeric_limits<float>::max();
+  if (std::isnan(exact))
+    return std::isnan(result) ? 0 : std::numeric_limits<double>::infinity();
+  auto clamp = [&](double x) { return std::clamp(x, -0x1p128, 0x1p128); };
+  double magnitude = std::clamp(std::abs(exact), 0x1p-126, double(largest));
+  double unit = std::ldexp(1.0, std::ilogb(magnitude) - 23);
+  return std::isnan(result) ? std::numeric_limits<double>::infinity() : std::abs(clamp(result) - clamp(exact)) / unit;
+}
+
+class MathError : public testing::TestWithParam<Function> {};
+
+TEST_P(MathError, StaysWithinTheStatedBound) {
+  const Function &function = GetParam();
+  for (const Level &level : runnableLevels())
+    for (int64_t lanes : {level.target.vectorLanes, int64_t{0}}) {
+      std::unique_ptr<LoadedCode> code = compile(function, lanes, level.target);
+      ASSERT_TRUE(code);
+      auto *map = code->find<void(void *const *, int64_t, int64_t, int64_t, void *)>("map");
+      std::vector<float> input(elements), output(elements);
+      void *buffers[] = {input.data(), output.data()};
+      double worst = 0;
+      float worstAt = 0;
+      auto check = [&] {
+        map(buffers, 1, 0, 1, nullptr);
+        for (int64_t i = 0; i < elements; ++i)
+          if (double error = ulps(output[i], function.exact(input[i])); error > worst)
+            worst = error, worstAt = input[i];
+      };
+      // Every so-many-th of the 2^32 floats, infinities and NaNs among them; the step is odd, so that all low bits occur.
+      const uint32_t step = lanes ? 2003 : 40009;
+      for (uint64_t bits = 0; bits < uint64_t{1} << 32;) {
+        for (float &x : input)
+          x = std::bit_cast<float>(static_cast<uint32_t>(bits)), bits += step;
+        check();
+      }
+      for (int64_t i = 0; i < elements; ++i)
+        input[i] = std::bit_cast<float>(uint32_t((i % 2 ? 0xff800000 : 0x7f800000) - 100 + i / 16));
+      check();
+      EXPECT_LE(worst, function.ulp) << function.name << "(" << worstAt << ") on " << level.name << ", " << lanes << " lanes";
+      RecordProperty(std::string(function.name) + "_" + parameterName(level.name) + "_" + std::to_string(lanes), std::to_string(worst));
+    }
+}
+
+TEST_P(MathError, KeepsTheSignOfZero) {
+  const Function &function = GetParam();
+  std::unique_ptr<LoadedCode> code = compile(function, 4, runnableLevels().back().target);
+  ASSERT_TRUE(code);
+  std::vector<float> input(elements, -0.0f), output(elements);
+  void *buffers[] = {input.data(), output.data()};
+  code->find<void(void *const *, int64_t, int64_t, int64_t, void *)>("map")(buffers, 1, 0, 1, nullptr);
+  EXPECT_EQ(std::signbit(output[0]), std::signbit(function.exact(-0.0)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Functions, MathError, testing::ValuesIn(functions), [](const auto &info) { return std::string(info.param.name); });
+
+} // namespace
