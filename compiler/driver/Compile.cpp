@@ -9,7 +9,7 @@
 #include "compiler/driver/Generate.h"
 #include "compiler/frontend/Import.h"
 
-#include "mlir/IR/Verifier.h"
+#include "mlir/IR/Diagnostics.h"
 
 #include "llvm/Support/raw_ostream.h"
 
@@ -23,7 +23,13 @@ Compilation::Compilation(MLIRContext &context, ModelConfig config, CompileOption
   context.appendDialectRegistry(registry);
 }
 
-OwningOpRef<ModuleOp> Compilation::import() { return importModel(context, config); }
+OwningOpRef<ModuleOp> Compilation::import() {
+  if (std::string unsupported = unsupportedSwitches(config); !unsupported.empty()) {
+    emitError(UnknownLoc::get(&context)) << unsupported;
+    return {};
+  }
+  return importModel(context, config);
+}
 
 LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
   std::string error;
@@ -115,6 +121,9 @@ FailureOr<artifact::Target> Compilation::compileTarget(StringRef target) {
 }
 
 FailureOr<artifact::Contents> Compilation::compile() {
+  // Naming and planning a model that cannot be imported would be wasted.
+  if (!unsupportedSwitches(config).empty())
+    return import(), failure();
   artifact::Contents contents;
   contents.config = config;
   contents.naming = describeWeights(config);
@@ -135,8 +144,15 @@ FailureOr<artifact::Contents> Compilation::compile() {
 
 llvm::Error vitc::compile(MLIRContext &context, const ModelConfig &config, const CompileOptions &options, const artifact::WeightsFrom &weights,
                           StringRef path, const artifact::Progress &progress, artifact::BindingNotes &notes) {
+  std::string errors;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) -> LogicalResult {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure(); // the next handler's
+    errors += (errors.empty() ? "" : "\n") + diagnostic.str();
+    return success();
+  });
   FailureOr<artifact::Contents> contents = Compilation(context, config, options).compile();
   if (failed(contents))
-    return llvm::createStringError("'" + config.name + "' was not compiled");
+    return llvm::createStringError(errors);
   return artifact::write(*contents, weights, path, progress, notes);
 }

@@ -57,7 +57,7 @@ private:
   CompileOptions options;
 };
 
-/// The whole way, as `vitc MODEL -o PATH` does it.
+/// The whole way, as `vitc MODEL -o PATH` does it. What the passes report as errors is the returned error's text.
 llvm::Error compile(mlir::MLIRContext &context, const ModelConfig &config, const CompileOptions &options, const artifact::WeightsFrom &weights,
                     llvm::StringRef path, const artifact::Progress &progress, artifact::BindingNotes &notes);
 

@@ -13,6 +13,7 @@
 
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -103,8 +104,9 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   exitCode = 2;
   if (!parsed) {
     llvm::StringRef text(complaint);
-    text.consume_front(argv[0]);
-    text.consume_front(": ");
+    for (llvm::StringRef program : {llvm::StringRef(argv[0]), llvm::sys::path::filename(argv[0])})
+      if (text.consume_front(program))
+        text.consume_front(": ");
     reportError(text.trim());
     return std::nullopt;
   }
