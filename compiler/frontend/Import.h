@@ -20,10 +20,11 @@ struct ModelConfig;
 /// One sentence that lists every switch of a valid config that import cannot express yet; empty if there is none.
 std::string unsupportedSwitches(const ModelConfig &config);
 
-/// Builds `func.func @infer(%images: tensor<?xCxHxWxf32>) -> tensor<?xKxf32>` from a validated config, in `vit` operations (attention and mlp as one
-/// operation each). Every operation's location is the name of the layer whose value it computes: "patch_embed", "pos_embed", "blocks.0.norm1",
-/// "blocks.0.attn", "blocks.0.attn_residual", "blocks.0.norm2", "blocks.0.mlp", "blocks.0", "norm", "pool", "head". With `pool=none` the result
-/// is tensor<?xTxKxf32>. The config has no unsupported switches. The dialects `vit` and `func` are loaded into the context.
+/// Builds `func.func @infer(%images: tensor<?xCxHxWxf32>) -> tensor<?xKxf32>` from a validated config without unsupported switches, in
+/// `vit` operations (attention and mlp as one operation each). With `pool=none` the result is tensor<?xTxKxf32>. Every operation's location
+/// is the name of the layer whose value it computes: "patch_embed", "pos_embed", "blocks.0.norm1", "blocks.0.attn",
+/// "blocks.0.attn_residual", "blocks.0.norm2", "blocks.0.mlp", "blocks.0", "norm", "pool", "head"; timm's own names elsewhere
+/// ("norm_pre", "fc_norm", "blocks.0.attns.1.attn"). The dialects `vit` and `func` are loaded into the context.
 mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const ModelConfig &config);
 
 } // namespace vitc

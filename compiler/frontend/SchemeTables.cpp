@@ -5,8 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// Sources: the state dicts of timm 0.6.13, transformers, torchvision and open_clip, the parameter trees of google-research/vision_transformer, and the reference
-// systems' own code.
+// Sources: the state dicts of timm 0.6.13, transformers, torchvision and open_clip, the parameter trees of
+// google-research/vision_transformer, and the reference systems' own code.
 //
 //===--------------------------------------------------------------------------------------===//
 

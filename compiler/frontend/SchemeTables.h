@@ -44,8 +44,8 @@ enum class Role {
   HeadDistillation
 };
 
-/// Names of a role's tensors, alternatives after the scheme's own. `#` stands for the block's number, `@` for the branch's. A scheme that packs query, key and value gives
-/// them all the same names.
+/// Names of a role's tensors, alternatives after the scheme's own. `#` stands for the block's number, `@` for the branch's. A scheme that
+/// packs query, key and value gives them all the same names.
 struct RoleNames {
   Role role;
   std::vector<std::string> weight;

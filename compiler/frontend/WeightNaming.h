@@ -53,8 +53,8 @@ struct WeightNaming {
   std::vector<Source> sources;
 };
 
-/// Of a validated config that `unsupportedSwitches` (Import.h) has nothing against. A weight that the home framework does not have keeps its canonical name and shape;
-/// any other scheme without a place for one of the weights is left out.
+/// Of a validated config that `unsupportedSwitches` (Import.h) has nothing against. A weight that the home framework does not have keeps
+/// its canonical name and shape; any other scheme without a place for one of the weights is left out.
 WeightNaming describeWeights(const ModelConfig &config);
 
 /// Elements of all tensors of the model's home scheme.

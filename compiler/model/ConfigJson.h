@@ -15,7 +15,8 @@ namespace vitc {
 /// Parses JSON text; `where` (a file's name) begins the error's sentence.
 llvm::Expected<Json> parseJson(llvm::StringRef text, llvm::StringRef where);
 
-/// A config file: an object of config keys. `"base": "PRESET"` starts from a preset, otherwise from the defaults of ModelConfig. Not yet validated.
+/// A config file: an object of config keys. `"base": "PRESET"` starts from a preset, otherwise from the defaults of ModelConfig.
+/// Not yet validated.
 llvm::Expected<ModelConfig> parseConfig(llvm::StringRef text, llvm::StringRef where);
 
 /// One `--set KEY=VALUE`. The value is JSON; what is no JSON is taken as a string, so that names need no quotes.

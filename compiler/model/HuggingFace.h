@@ -14,8 +14,8 @@
 
 namespace vitc {
 
-/// A transformers config.json. A missing field has its class's default, as transformers writes only what differs; unknown fields are ignored. `where` begins an error's
-/// sentence. Not yet validated.
+/// A transformers config.json. A missing field has its class's default, as transformers writes only what differs; unknown fields are
+/// ignored. `where` begins an error's sentence. Not yet validated.
 llvm::Expected<ModelConfig> parseHuggingFaceConfig(llvm::StringRef text, llvm::StringRef where);
 
 /// A preprocessor_config.json, over the config's preprocessing.

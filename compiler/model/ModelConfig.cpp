@@ -23,7 +23,8 @@ llvm::Error vitc::sentence(const llvm::Twine &text) { return llvm::createStringE
 // Derived sizes
 //===--------------------------------------------------------------------------------------===//
 
-/// Side of the feature map that the patch embedding sees. Each halving rounds up: padding is SAME in ResNetV2 and keeps odd sizes in ResNetD.
+/// Side of the feature map that the patch embedding sees. Each halving rounds up: padding is SAME in ResNetV2, and ResNetD keeps the odd
+/// pixel too.
 static int64_t featureSide(const ModelConfig &config, int64_t side) {
   if (config.stem == Stem::None)
     return side;
@@ -163,7 +164,7 @@ static void checkBlocks(const ModelConfig &c, Findings &findings) {
 
 static void checkHead(const ModelConfig &c, Findings &findings) {
   bool needsClass = c.pool == Pool::Token || c.pool == Pool::TokenAvg;
-  // timm asserts `class_token or global_pool != 'token'`. Without a transformer Flax takes a row of the grid instead (Import.h refuses that).
+  // timm asserts `class_token or global_pool != 'token'`. Without a transformer Flax takes a row of the grid (import refuses that).
   findings.check(!needsClass || c.classToken || !c.transformer, "pool={} needs a class token, but class_token is false",
                  c.pool == Pool::Token ? "token" : "token_avg");
   findings.check(!c.headDistillation || c.distillationToken, "head_distillation needs distillation_token");

@@ -16,7 +16,8 @@
 
 namespace vitc {
 
-/// The framework or system that a model comes from: whose tensor names are its home (WeightNaming.h) and whose habits decide in doubtful cases.
+/// The framework or system that a model comes from: whose tensor names are its home (WeightNaming.h) and whose habits decide in
+/// doubtful cases.
 enum class Family {
   Timm,
   HuggingFaceVit,
@@ -211,14 +212,15 @@ struct ModelConfig {
   PreprocessSteps preprocessSteps() const;
 };
 
-/// Checks that the parts fit together; expands a mean or std of one value, or of equal values, to all channels. An error lists every contradiction, a sentence each.
+/// Checks that the parts fit together; expands a mean or std of one value, or of equal values, to all channels. An error lists every
+/// contradiction, a sentence each.
 llvm::Error validate(ModelConfig &config);
 
 /// What a user may want to know about a valid config, a sentence each: pixels that are dropped, ...
 std::vector<std::string> configWarnings(const ModelConfig &config);
 
-/// Two operations for each multiply-add of all matrix products of the model as its home defines it, for one image; normalization, softmax, activations, biases and
-/// residuals are left out, and so is nothing that a compiler would leave out.
+/// Two operations for each multiply-add of all matrix products behind the stem, as the model's home defines them, for one image: also those
+/// whose result nothing needs. Normalization, softmax, activations, biases and residuals do not count.
 uint64_t nominalFlopPerImage(const ModelConfig &config);
 
 /// An error of one sentence.

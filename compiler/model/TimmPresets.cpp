@@ -27,8 +27,13 @@ enum Trait : unsigned {
   Scale6 = 1 << 6,   ///< LayerScale, 1e-6
   Parallel = 1 << 7, ///< two attentions, then two mlps, side by side
   PostNorm = 1 << 8,
-  RelPos = 1 << 9,       ///< relative positions by a network in each block, no absolute ones
-  SharedRelPos = 1 << 10 ///< by one network for all blocks
+  RelPos = 1 << 9,        ///< relative positions by a network in each block, no absolute ones
+  SharedRelPos = 1 << 10, ///< by one network for all blocks
+
+  RelPosAvg = NoQkvBias | NoClass | Avg | Scale6 | RelPos,
+  RelPosClassAvg = NoQkvBias | Avg | FcNorm | Scale6 | RelPos,
+  RelPosPost = NoQkvBias | NoClass | Avg | PostNorm | RelPos,
+  SharedRelPosAvg = NoQkvBias | NoClass | Avg | Scale6 | SharedRelPos
 };
 
 enum class Hybrid { None, Root, R26, R50s16, R50s32, R26D, R50Ds16, R50D };
@@ -98,17 +103,17 @@ static constexpr Row rows[] = {
     {"vit_large_r50_s32_224", 224, 1, 1024, 24, 16, 4, 1000, Plain, 0, 0.9, Bicubic, Half, Hybrid::R50s32},
     {"vit_large_r50_s32_224_in21k", 224, 1, 1024, 24, 16, 4, 21843, Plain, 0, 0.9, Bicubic, Half, Hybrid::R50s32},
     {"vit_large_r50_s32_384", 384, 1, 1024, 24, 16, 4, 1000, Plain, 0, 1, Bicubic, Half, Hybrid::R50s32},
-    {"vit_relpos_base_patch16_224", 224, 16, 768, 12, 12, 4, 1000, NoQkvBias | NoClass | Avg | FcNorm | Scale6 | RelPos, 128, 0.9, Bicubic, Half},
+    {"vit_relpos_base_patch16_224", 224, 16, 768, 12, 12, 4, 1000, RelPosAvg | FcNorm, 128, 0.9, Bicubic, Half},
     {"vit_relpos_base_patch16_cls_224", 224, 16, 768, 12, 12, 4, 1000, NoQkvBias | Scale6 | RelPos, 128, 0.9, Bicubic, Half},
-    {"vit_relpos_base_patch16_clsgap_224", 224, 16, 768, 12, 12, 4, 1000, NoQkvBias | Avg | FcNorm | Scale6 | RelPos, 128, 0.9, Bicubic, Half},
+    {"vit_relpos_base_patch16_clsgap_224", 224, 16, 768, 12, 12, 4, 1000, RelPosClassAvg, 128, 0.9, Bicubic, Half},
     {"vit_relpos_base_patch16_plus_240", 240, 16, 896, 12, 14, 4, 1000, NoClass | Avg | Scale6 | RelPos, 128, 0.9, Bicubic, Half},
-    {"vit_relpos_base_patch16_rpn_224", 224, 16, 768, 12, 12, 4, 1000, NoQkvBias | NoClass | Avg | PostNorm | RelPos, 128, 0.9, Bicubic, Half},
+    {"vit_relpos_base_patch16_rpn_224", 224, 16, 768, 12, 12, 4, 1000, RelPosPost, 128, 0.9, Bicubic, Half},
     {"vit_relpos_base_patch32_plus_rpn_256", 256, 32, 896, 12, 14, 4, 1000, NoClass | Avg | PostNorm | RelPos, 128, 0.9, Bicubic, Half},
-    {"vit_relpos_medium_patch16_224", 224, 16, 512, 12, 8, 4, 1000, NoQkvBias | NoClass | Avg | FcNorm | Scale6 | RelPos, 128, 0.9, Bicubic, Half},
+    {"vit_relpos_medium_patch16_224", 224, 16, 512, 12, 8, 4, 1000, RelPosAvg | FcNorm, 128, 0.9, Bicubic, Half},
     {"vit_relpos_medium_patch16_cls_224", 224, 16, 512, 12, 8, 4, 1000, NoQkvBias | Scale6 | RelPos, 256, 0.9, Bicubic, Half},
-    {"vit_relpos_medium_patch16_rpn_224", 224, 16, 512, 12, 8, 4, 1000, NoQkvBias | NoClass | Avg | PostNorm | RelPos, 128, 0.9, Bicubic, Half},
-    {"vit_relpos_small_patch16_224", 224, 16, 384, 12, 6, 4, 1000, NoQkvBias | NoClass | Avg | FcNorm | Scale6 | RelPos, 128, 0.9, Bicubic, Half},
-    {"vit_relpos_small_patch16_rpn_224", 224, 16, 384, 12, 6, 4, 1000, NoQkvBias | NoClass | Avg | PostNorm | RelPos, 128, 0.9, Bicubic, Half},
+    {"vit_relpos_medium_patch16_rpn_224", 224, 16, 512, 12, 8, 4, 1000, RelPosPost, 128, 0.9, Bicubic, Half},
+    {"vit_relpos_small_patch16_224", 224, 16, 384, 12, 6, 4, 1000, RelPosAvg | FcNorm, 128, 0.9, Bicubic, Half},
+    {"vit_relpos_small_patch16_rpn_224", 224, 16, 384, 12, 6, 4, 1000, RelPosPost, 128, 0.9, Bicubic, Half},
     {"vit_small_patch8_224_dino", 224, 8, 384, 12, 6, 4, 0, Plain, 0, 0.9, Bicubic, ImageNet},
     {"vit_small_patch16_18x2_224", 224, 16, 384, 18, 6, 4, 1000, Scale5 | Parallel, 0, 0.9, Bicubic, Half},
     {"vit_small_patch16_36x1_224", 224, 16, 384, 36, 6, 4, 1000, Scale5, 0, 0.9, Bicubic, Half},
@@ -124,8 +129,8 @@ static constexpr Row rows[] = {
     {"vit_small_r26_s32_384", 384, 1, 384, 12, 6, 4, 1000, Plain, 0, 1, Bicubic, Half, Hybrid::R26},
     {"vit_small_resnet26d_224", 224, 1, 768, 8, 8, 3, 1000, Plain, 0, 0.9, Bicubic, ImageNet, Hybrid::R26D},
     {"vit_small_resnet50d_s16_224", 224, 1, 768, 8, 8, 3, 1000, Plain, 0, 0.9, Bicubic, ImageNet, Hybrid::R50Ds16},
-    {"vit_srelpos_medium_patch16_224", 224, 16, 512, 12, 8, 4, 1000, NoQkvBias | NoClass | Avg | Scale6 | SharedRelPos, 512, 0.9, Bicubic, Half},
-    {"vit_srelpos_small_patch16_224", 224, 16, 384, 12, 6, 4, 1000, NoQkvBias | NoClass | Avg | Scale6 | SharedRelPos, 384, 0.9, Bicubic, Half},
+    {"vit_srelpos_medium_patch16_224", 224, 16, 512, 12, 8, 4, 1000, SharedRelPosAvg, 512, 0.9, Bicubic, Half},
+    {"vit_srelpos_small_patch16_224", 224, 16, 384, 12, 6, 4, 1000, SharedRelPosAvg, 384, 0.9, Bicubic, Half},
     {"vit_tiny_patch16_224", 224, 16, 192, 12, 3, 4, 1000, Plain, 0, 0.9, Bicubic, Half},
     {"vit_tiny_patch16_224_in21k", 224, 16, 192, 12, 3, 4, 21843, Plain, 0, 0.9, Bicubic, Half},
     {"vit_tiny_patch16_384", 384, 16, 192, 12, 3, 4, 1000, Plain, 0, 1, Bicubic, Half},
