@@ -127,12 +127,7 @@ FailureOr<artifact::Contents> Compilation::compile() {
   artifact::Contents contents;
   contents.config = config;
   contents.naming = describeWeights(config);
-  for (const FileTensor &tensor : contents.naming.schemes.front().tensors) {
-    uint64_t elements = 1;
-    for (int64_t extent : tensor.shape)
-      elements *= extent;
-    contents.parameters += elements;
-  }
+  contents.parameters = parameterCount(contents.naming);
   for (const std::string &target : options.targets) {
     FailureOr<artifact::Target> compiled = compileTarget(target);
     if (failed(compiled))

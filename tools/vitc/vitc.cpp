@@ -133,7 +133,7 @@ static int compileModel(Request &request) {
   for (const std::string &warning : loaded->warnings)
     llvm::errs() << "vitc: warning: " << warning << '\n';
   if (request.emit == Phase::Config || request.action == Request::Action::PrintConfig)
-    return writeText(request, [&](llvm::raw_ostream &os) { return os << printConfig(loaded->config) << '\n', success(); });
+    return writeText(request, [&](llvm::raw_ostream &os) { return os << printConfig(loaded->config), success(); });
 
   MLIRContext context;
   context.getDiagEngine().registerHandler(printDiagnostic);
