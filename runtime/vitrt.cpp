@@ -63,8 +63,9 @@ template <typename Options> Error readOptions(const Options *given, Options &opt
   if (!given)
     return Error::success();
   if (given->struct_size < sizeof(given->struct_size) || given->struct_size > sizeof(Options))
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: the options' struct_size is {}, expected at most {}; the program was built for a newer header or did not set it", function,
-                     given->struct_size, sizeof(Options));
+    return makeError(VITRT_ERROR_ARGUMENT,
+                     "{}: the options' struct_size is {}, expected at most {}; the program was built for a newer header or did not set it",
+                     function, given->struct_size, sizeof(Options));
   std::memcpy(&options, given, given->struct_size);
   return Error::success();
 }
@@ -82,14 +83,16 @@ Error readOpenOptions(const vitrt_open_options *given, ArtifactOptions &options,
   if (Error error = readOptions(given, read, function))
     return error;
   if (read.verify != VITRT_VERIFY_ALL && read.verify != VITRT_VERIFY_HEADER)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: verify is {}, expected VITRT_VERIFY_ALL or VITRT_VERIFY_HEADER", function, int(read.verify));
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: verify is {}, expected VITRT_VERIFY_ALL or VITRT_VERIFY_HEADER", function,
+                     int(read.verify));
   options.verify = read.verify;
   options.target = read.target ? read.target : "";
   options.threads = read.threads;
   return Error::success();
 }
 
-Error describeTensor(const Program &program, const std::vector<uint32_t> &signature, size_t index, vitrt_tensor_info *info, const char *what) {
+Error describeTensor(const Program &program, const std::vector<uint32_t> &signature, size_t index, vitrt_tensor_info *info,
+                     const char *what) {
   if (index >= signature.size())
     return makeError(VITRT_ERROR_ARGUMENT, "{} {} was asked for, but the model has {}", what, index, signature.size());
   if (!info)
@@ -177,13 +180,15 @@ size_t vitrt_model_output_count(const vitrt_model *model) { return model ? model
 
 vitrt_status vitrt_model_input(const vitrt_model *model, size_t index, vitrt_tensor_info *info) {
   return guarded([&] {
-    return model ? describeTensor(model->model->program(), model->model->program().inputs, index, info, "input") : nullArgument("vitrt_model_input", "model");
+    return model ? describeTensor(model->model->program(), model->model->program().inputs, index, info, "input")
+                 : nullArgument("vitrt_model_input", "model");
   });
 }
 
 vitrt_status vitrt_model_output(const vitrt_model *model, size_t index, vitrt_tensor_info *info) {
   return guarded([&] {
-    return model ? describeTensor(model->model->program(), model->model->program().outputs, index, info, "output") : nullArgument("vitrt_model_output", "model");
+    return model ? describeTensor(model->model->program(), model->model->program().outputs, index, info, "output")
+                 : nullArgument("vitrt_model_output", "model");
   });
 }
 

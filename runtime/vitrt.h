@@ -8,8 +8,8 @@
  * Ownership: what a `vitrt_*_open`/`_create` call hands out is freed by the matching `_close`/`_destroy`; strings and arrays that a getter
  * returns belong to the object they were asked of and live as long as it does. A NULL object may be destroyed.
  * Errors: functions return VITRT_OK or a code; `vitrt_last_error()` is one sentence about the calling thread's last failed call.
- * Threads: a vitrt_model is immutable once its weights are bound and may be used by any number of threads. A vitrt_session (threads and activation
- * memory) serves one `vitrt_run` at a time; make one for each concurrent caller.
+ * Threads: a vitrt_model is immutable once its weights are bound and may be used by any number of threads. A vitrt_session (threads and
+ * activation memory) serves one `vitrt_run` at a time; make one for each concurrent caller.
  *===------------------------------------------------------------------------------------------------===*/
 
 #ifndef VITC_RUNTIME_VITRT_H
@@ -37,11 +37,11 @@ VITRT_API uint32_t vitrt_version(void);
 
 typedef enum vitrt_status {
   VITRT_OK = 0,
-  VITRT_ERROR_IO = 1,          /* a file cannot be opened, read or mapped */
-  VITRT_ERROR_FORMAT = 2,      /* not an artifact, damaged, or of a version this library does not know */
-  VITRT_ERROR_TARGET = 3,      /* no program for this machine: another CPU, missing instructions */
-  VITRT_ERROR_WEIGHTS = 4,     /* weights are missing, mis-shaped or not bound yet */
-  VITRT_ERROR_ARGUMENT = 5,    /* the caller's values do not fit the signature */
+  VITRT_ERROR_IO = 1,       /* a file cannot be opened, read or mapped */
+  VITRT_ERROR_FORMAT = 2,   /* not an artifact, damaged, or of a version this library does not know */
+  VITRT_ERROR_TARGET = 3,   /* no program for this machine: another CPU, missing instructions */
+  VITRT_ERROR_WEIGHTS = 4,  /* weights are missing, mis-shaped or not bound yet */
+  VITRT_ERROR_ARGUMENT = 5, /* the caller's values do not fit the signature */
   VITRT_ERROR_MEMORY = 6,
   VITRT_ERROR_INTERNAL = 7
 } vitrt_status;
@@ -54,15 +54,15 @@ VITRT_API const char *vitrt_last_error(void);
 typedef struct vitrt_model vitrt_model;
 
 typedef enum vitrt_verify {
-  VITRT_VERIFY_ALL = 0,        /* every byte of the file */
-  VITRT_VERIFY_HEADER = 1      /* all but the weights: the fastest start */
+  VITRT_VERIFY_ALL = 0,   /* every byte of the file */
+  VITRT_VERIFY_HEADER = 1 /* all but the weights: the fastest start */
 } vitrt_verify;
 
 typedef struct vitrt_open_options {
-  uint32_t struct_size;        /* sizeof(vitrt_open_options) */
+  uint32_t struct_size; /* sizeof(vitrt_open_options) */
   vitrt_verify verify;
-  const char *target;          /* "cpu", "reference", ...; NULL: the file's first that runs here */
-  uint32_t threads;            /* for verifying; 0: all cores this process may use */
+  const char *target; /* "cpu", "reference", ...; NULL: the file's first that runs here */
+  uint32_t threads;   /* for verifying; 0: all cores this process may use */
 } vitrt_open_options;
 
 /* Opens an artifact by mapping it; pages of weights are shared with other processes. `options` may be NULL. */
@@ -88,7 +88,7 @@ typedef struct vitrt_tensor_info {
   const char *name;
   const int64_t *shape;
   size_t rank;
-  size_t elements;             /* of one image: the product of shape */
+  size_t elements; /* of one image: the product of shape */
 } vitrt_tensor_info;
 
 VITRT_API size_t vitrt_model_input_count(const vitrt_model *model);
@@ -101,9 +101,9 @@ VITRT_API vitrt_status vitrt_model_output(const vitrt_model *model, size_t index
 typedef struct vitrt_session vitrt_session;
 
 typedef struct vitrt_session_options {
-  uint32_t struct_size;        /* sizeof(vitrt_session_options) */
-  uint32_t threads;            /* 0: all cores this process may use */
-  int pin;                     /* 1: bind worker i > 0 to the i-th core this process may use; worker 0 is the thread that calls vitrt_run */
+  uint32_t struct_size; /* sizeof(vitrt_session_options) */
+  uint32_t threads;     /* 0: all cores this process may use */
+  int pin;              /* 1: bind worker i > 0 to the i-th core this process may use; worker 0 is the thread that calls vitrt_run */
 } vitrt_session_options;
 
 VITRT_API vitrt_status vitrt_session_create(const vitrt_model *model, const vitrt_session_options *options, vitrt_session **session);

@@ -34,7 +34,8 @@ Error vitrt::checkTarget(const fb::Target &target, Purpose purpose, const std::s
     return Error::success();
   std::string triple = target.triple()->str();
   if (triple.substr(0, triple.find('-')) != hostArchitecture())
-    return makeError(VITRT_ERROR_TARGET, "{}: target '{}' is compiled for '{}', but this machine is {}; recompile with --target-triple={}-linux-gnu", name,
+    return makeError(VITRT_ERROR_TARGET,
+                     "{}: target '{}' is compiled for '{}', but this machine is {}; recompile with --target-triple={}-linux-gnu", name,
                      target.name()->str(), triple, hostArchitecture(), hostArchitecture());
   if (purpose == Purpose::Bind || !target.features())
     return Error::success();
@@ -48,9 +49,11 @@ Error vitrt::checkTarget(const fb::Target &target, Purpose purpose, const std::s
   if (missing.empty())
     return Error::success();
   std::string cpu = target.cpu() ? fmt::format(" ({})", target.cpu()->str()) : "";
-  return makeError(VITRT_ERROR_TARGET, "{}: target '{}'{} is compiled for {}, which this CPU lacks; recompile with --target-cpu=host on this machine, or {}",
+  return makeError(VITRT_ERROR_TARGET,
+                   "{}: target '{}'{} is compiled for {}, which this CPU lacks; recompile with --target-cpu=host on this machine, or {}",
                    name, target.name()->str(), cpu, join(missing, " and "),
-                   hostHasFeature("avx2") && hostHasFeature("fma") ? "--target-cpu=x86-64-v3" : "without --target-cpu and with a baseline CPU");
+                   hostHasFeature("avx2") && hostHasFeature("fma") ? "--target-cpu=x86-64-v3"
+                                                                   : "without --target-cpu and with a baseline CPU");
 }
 
 Expected<std::unique_ptr<Artifact>> Artifact::open(const std::string &path, const ArtifactOptions &options) {
@@ -66,7 +69,8 @@ Expected<std::unique_ptr<Artifact>> Artifact::open(const std::string &path, cons
   return artifact;
 }
 
-Expected<std::unique_ptr<Artifact>> Artifact::openMemory(std::span<const std::byte> bytes, const ArtifactOptions &options, const std::string &name) {
+Expected<std::unique_ptr<Artifact>> Artifact::openMemory(std::span<const std::byte> bytes, const ArtifactOptions &options,
+                                                         const std::string &name) {
   std::unique_ptr<Artifact> artifact(new Artifact);
   artifact->displayName = name;
   artifact->contents = bytes;
@@ -95,7 +99,8 @@ Error Artifact::initialize(const ArtifactOptions &options) {
   if (options.purpose == Purpose::Inspect)
     return Error::success();
   const fb::Section &code = *chosen->code();
-  Expected<CodeObject> loaded = CodeObject::load(contents.subspan(code.offset(), code.size()), fmt::format("vitx:{}", root->model()->name()->str()));
+  Expected<CodeObject> loaded =
+      CodeObject::load(contents.subspan(code.offset(), code.size()), fmt::format("vitx:{}", root->model()->name()->str()));
   if (!loaded)
     return makeError(loaded.error().status, "{}: {}", displayName, loaded.error().message);
   loadedCode = std::move(*loaded);

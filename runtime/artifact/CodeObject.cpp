@@ -48,16 +48,19 @@ Expected<CodeObject> CodeObject::load(std::span<const std::byte> elf, const std:
   CodeObject code;
   code.file = createExecutableMemoryFile(name.c_str());
   if (code.file < 0)
-    return makeError(VITRT_ERROR_TARGET, "this system refuses executable memory files (memfd_create: {}), which an artifact's code is mapped from",
+    return makeError(VITRT_ERROR_TARGET,
+                     "this system refuses executable memory files (memfd_create: {}), which an artifact's code is mapped from",
                      std::strerror(errno));
   if (!writeAll(code.file, elf))
     return makeError(VITRT_ERROR_MEMORY, "cannot write {} bytes of code to a memory file: {}", elf.size(), std::strerror(errno));
-  // The loader takes a library of the same path for the same library, so the descriptor stays open, and its number taken, until the library is closed.
+  // The loader takes a library of the same path for the same library, so the descriptor stays open, and its number taken, until the library
+  // is closed.
   std::string path = fmt::format("/proc/self/fd/{}", code.file);
   code.handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!code.handle) {
     const char *reason = dlerror();
-    return makeError(VITRT_ERROR_TARGET, "this system refuses to map the artifact's code from memory (dlopen: {})", reason ? reason : "no reason given");
+    return makeError(VITRT_ERROR_TARGET, "this system refuses to map the artifact's code from memory (dlopen: {})",
+                     reason ? reason : "no reason given");
   }
   return code;
 }

@@ -17,7 +17,8 @@
 
 namespace vitrt {
 
-/// A file mapped for reading: pages come when they are touched and are shared with every process that maps the file. An empty file has no bytes.
+/// A file mapped for reading: pages come when they are touched and are shared with every process that maps the file. An empty file has no
+/// bytes.
 class MappedFile {
 public:
   static Expected<MappedFile> open(const std::string &path);

@@ -26,23 +26,29 @@ struct Range {
 
 /// Offset of the first byte of [begin, end) that is not zero, `end` if there is none.
 uint64_t findNonZero(std::span<const std::byte> bytes, uint64_t begin, uint64_t end) {
-  auto found = std::find_if(bytes.begin() + ptrdiff_t(begin), bytes.begin() + ptrdiff_t(end), [](std::byte b) { return b != std::byte(0); });
+  auto found =
+      std::find_if(bytes.begin() + ptrdiff_t(begin), bytes.begin() + ptrdiff_t(end), [](std::byte b) { return b != std::byte(0); });
   return uint64_t(found - bytes.begin());
 }
 
 /// Sorted by position, each place once: targets may share a section.
 void sortUnique(std::vector<Range> &ranges) {
-  std::sort(ranges.begin(), ranges.end(), [](const Range &a, const Range &b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-  ranges.erase(std::unique(ranges.begin(), ranges.end(), [](const Range &a, const Range &b) { return a.begin == b.begin && a.end == b.end; }), ranges.end());
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range &a, const Range &b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  ranges.erase(
+      std::unique(ranges.begin(), ranges.end(), [](const Range &a, const Range &b) { return a.begin == b.begin && a.end == b.end; }),
+      ranges.end());
 }
 
 /// Checks that the bytes between the sorted `ranges` within [begin, end) are zero.
-Error verifyPadding(std::span<const std::byte> bytes, uint64_t begin, uint64_t end, const std::vector<Range> &ranges, const std::string &name) {
+Error verifyPadding(std::span<const std::byte> bytes, uint64_t begin, uint64_t end, const std::vector<Range> &ranges,
+                    const std::string &name) {
   auto check = [&](uint64_t from, uint64_t to) -> Error {
     uint64_t at = findNonZero(bytes, from, to);
     if (at == to)
       return Error::success();
-    return makeError(VITRT_ERROR_FORMAT, "{}: damaged: byte {} of the file lies between its parts and is {:#04x}, expected zero", name, at, unsigned(bytes[at]));
+    return makeError(VITRT_ERROR_FORMAT, "{}: damaged: byte {} of the file lies between its parts and is {:#04x}, expected zero", name, at,
+                     unsigned(bytes[at]));
   };
   for (const Range &range : ranges) {
     if (Error error = check(begin, range.begin))
@@ -59,21 +65,24 @@ Error verifyHeader(std::span<const std::byte> bytes, FileHeader &header, const s
   if (std::memcmp(bytes.data(), kFileMagic.data(), magicBytes) != 0)
     return makeError(VITRT_ERROR_FORMAT, "{}: not a .vitx artifact: it does not begin with the bytes 'vitx\\r\\n\\x1a\\n'", name);
   if (bytes.size() < sizeof(FileHeader))
-    return makeError(VITRT_ERROR_FORMAT, "{}: truncated: the file has {} bytes, and the header alone has {}", name, bytes.size(), sizeof(FileHeader));
+    return makeError(VITRT_ERROR_FORMAT, "{}: truncated: the file has {} bytes, and the header alone has {}", name, bytes.size(),
+                     sizeof(FileHeader));
   std::memcpy(&header, bytes.data(), sizeof(header));
   // The hash comes first: a damaged version must not send the user looking for another version of the runtime.
   if (header.headerHash != hashBytes(&header, offsetof(FileHeader, headerHash)))
     return makeError(VITRT_ERROR_FORMAT, "{}: damaged: the header (bytes 0 to 63) does not match its checksum", name);
   if (header.formatVersion != kFormatVersion)
-    return makeError(VITRT_ERROR_FORMAT, "{}: the file has format version {}, but this runtime ({}) reads version {}; {}", name, header.formatVersion,
-                     VITC_VERSION, kFormatVersion, header.formatVersion > kFormatVersion ? "use a newer runtime" : "compile the model again");
+    return makeError(VITRT_ERROR_FORMAT, "{}: the file has format version {}, but this runtime ({}) reads version {}; {}", name,
+                     header.formatVersion, VITC_VERSION, kFormatVersion,
+                     header.formatVersion > kFormatVersion ? "use a newer runtime" : "compile the model again");
   if (header.fileSize != bytes.size())
     return makeError(VITRT_ERROR_FORMAT, "{}: {}: the file has {} bytes, but its header says {}", name,
                      bytes.size() < header.fileSize ? "truncated" : "damaged", bytes.size(), header.fileSize);
   if (header.zero0 != 0 || header.zero1 != 0 || header.manifestOffset != sizeof(FileHeader))
     return makeError(VITRT_ERROR_FORMAT, "{}: the header's reserved fields are not what format version {} has", name, kFormatVersion);
   if (header.manifestSize > bytes.size() - sizeof(FileHeader) || header.manifestSize > FLATBUFFERS_MAX_BUFFER_SIZE)
-    return makeError(VITRT_ERROR_FORMAT, "{}: the header says that the manifest has {} bytes, which is more than the file holds", name, header.manifestSize);
+    return makeError(VITRT_ERROR_FORMAT, "{}: the header says that the manifest has {} bytes, which is more than the file holds", name,
+                     header.manifestSize);
   return Error::success();
 }
 
@@ -106,8 +115,9 @@ Expected<const fb::Manifest *> vitrt::verifyStructure(std::span<const std::byte>
     return makeError(VITRT_ERROR_FORMAT, "{}: the manifest is not a FlatBuffer of the schema 'VITX'", name);
   const fb::Manifest *manifest = fb::GetManifest(raw);
   if (manifest->abi_version() != kAbiVersion)
-    return makeError(VITRT_ERROR_FORMAT, "{}: its code has ABI version {}, but this runtime ({}) calls version {}; {}", name, manifest->abi_version(),
-                     VITC_VERSION, kAbiVersion, manifest->abi_version() > kAbiVersion ? "use a newer runtime" : "compile the model again");
+    return makeError(VITRT_ERROR_FORMAT, "{}: its code has ABI version {}, but this runtime ({}) calls version {}; {}", name,
+                     manifest->abi_version(), VITC_VERSION, kAbiVersion,
+                     manifest->abi_version() > kAbiVersion ? "use a newer runtime" : "compile the model again");
   if (Error error = verifyManifest(*manifest, bytes.size(), header.manifestSize, name))
     return error;
   if (Error error = verifyPadding(bytes, sizeof(FileHeader) + header.manifestSize, bytes.size(), sectionRanges(*manifest), name))
@@ -119,8 +129,8 @@ Error vitrt::verifyCode(std::span<const std::byte> bytes, const fb::Manifest &ma
   for (const fb::Target *target : *manifest.targets()) {
     const fb::Section &code = *target->code();
     if (hashBytes(bytes.data() + code.offset(), code.size()) != code.hash())
-      return makeError(VITRT_ERROR_FORMAT, "{}: damaged: the code of target '{}' (bytes {} to {}) does not match its checksum", name, target->name()->str(),
-                       code.offset(), code.offset() + code.size() - 1);
+      return makeError(VITRT_ERROR_FORMAT, "{}: damaged: the code of target '{}' (bytes {} to {}) does not match its checksum", name,
+                       target->name()->str(), code.offset(), code.offset() + code.size() - 1);
   }
   return Error::success();
 }

@@ -5,7 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// Everything is checked before anything is used: afterwards the rest of the runtime takes every index, offset and size of the manifest as it is.
+// Everything is checked before anything is used: afterwards the rest of the runtime takes every index, offset and size of the manifest as
+// it is.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -23,8 +24,8 @@ namespace vitrt {
 
 class ThreadPool;
 
-/// Checks the header, the manifest's hash and its tables (FlatBuffers' verifier, then `verifyManifest`), and that what belongs to no section is zero. `name`
-/// begins every message. `bytes` must be 64-byte aligned. Returns the manifest, which lies in `bytes`.
+/// Checks the header, the manifest's hash and its tables (FlatBuffers' verifier, then `verifyManifest`), and that what belongs to no
+/// section is zero. `name` begins every message. `bytes` must be 64-byte aligned. Returns the manifest, which lies in `bytes`.
 Expected<const fb::Manifest *> verifyStructure(std::span<const std::byte> bytes, const std::string &name);
 
 /// Checks that every index, offset, size and name in the manifest fits the others and a file of `fileSize` bytes.

@@ -5,8 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// FlatBuffers' verifier has shown that tables, vectors and strings lie in the manifest; here their values are checked against each other. FlatBuffers leaves out
-// empty vectors, so a missing vector is an empty one.
+// FlatBuffers' verifier has shown that tables, vectors and strings lie in the manifest; here their values are checked against each other.
+// FlatBuffers leaves out empty vectors, so a missing vector is an empty one.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -108,15 +108,18 @@ bool ManifestVerifier::checkModel() {
   const fb::Preprocess *preprocess = model->preprocess();
   if (!preprocess)
     return true;
-  if (preprocess->resize() > fb::Resize::MAX || preprocess->resize() < fb::Resize::MIN || preprocess->interpolation() > fb::Interpolation::MAX ||
-      preprocess->interpolation() < fb::Interpolation::MIN || preprocess->crop_rounding() > fb::CropRounding::MAX ||
-      preprocess->crop_rounding() < fb::CropRounding::MIN || preprocess->rescale() > fb::Rescale::MAX || preprocess->rescale() < fb::Rescale::MIN)
+  if (preprocess->resize() > fb::Resize::MAX || preprocess->resize() < fb::Resize::MIN ||
+      preprocess->interpolation() > fb::Interpolation::MAX || preprocess->interpolation() < fb::Interpolation::MIN ||
+      preprocess->crop_rounding() > fb::CropRounding::MAX || preprocess->crop_rounding() < fb::CropRounding::MIN ||
+      preprocess->rescale() > fb::Rescale::MAX || preprocess->rescale() < fb::Rescale::MIN)
     return fail("model.preprocess has a value that this runtime does not know");
   if (sizeOf(preprocess->mean()) != model->channels() || sizeOf(preprocess->std()) != model->channels())
-    return fail("model.preprocess has {} means and {} deviations for {} channels", sizeOf(preprocess->mean()), sizeOf(preprocess->std()), model->channels());
+    return fail("model.preprocess has {} means and {} deviations for {} channels", sizeOf(preprocess->mean()), sizeOf(preprocess->std()),
+                model->channels());
   for (uint32_t i = 0; i < model->channels(); ++i)
     if (!std::isfinite(preprocess->mean()->Get(i)) || !std::isfinite(preprocess->std()->Get(i)) || preprocess->std()->Get(i) == 0)
-      return fail("model.preprocess normalizes channel {} by mean {} and deviation {}", i, preprocess->mean()->Get(i), preprocess->std()->Get(i));
+      return fail("model.preprocess normalizes channel {} by mean {} and deviation {}", i, preprocess->mean()->Get(i),
+                  preprocess->std()->Get(i));
   return true;
 }
 
@@ -183,15 +186,16 @@ bool ManifestVerifier::checkSection(const fb::Section *section, const std::strin
   if (section->offset() % kSectionAlignment != 0)
     return fail("{} begins at byte {}, which is not a multiple of {}", where, section->offset(), kSectionAlignment);
   if (section->offset() < firstSection || section->offset() > fileSize || section->size() > fileSize - section->offset())
-    return fail("{} has {} bytes from byte {}, but the file's sections lie between bytes {} and {}", where, section->size(), section->offset(), firstSection,
-                fileSize);
+    return fail("{} has {} bytes from byte {}, but the file's sections lie between bytes {} and {}", where, section->size(),
+                section->offset(), firstSection, fileSize);
   sections.push_back({section->offset(), section->offset() + section->size(), where});
   return true;
 }
 
 /// Sections are apart, or the same one shared by two targets.
 bool ManifestVerifier::checkSections() {
-  std::sort(sections.begin(), sections.end(), [](const PlacedSection &a, const PlacedSection &b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::sort(sections.begin(), sections.end(),
+            [](const PlacedSection &a, const PlacedSection &b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   for (size_t i = 1; i < sections.size(); ++i) {
     const PlacedSection &a = sections[i - 1], &b = sections[i];
     if (b.begin < a.end && (a.begin != b.begin || a.end != b.end))
@@ -224,7 +228,8 @@ bool ManifestVerifier::checkSource(const fb::Source &source, const std::string &
     }
     uint64_t elements = countElements(tensors->Get(view.tensor())->shape());
     if (low < 0 || high >= __int128(elements))
-      return fail("{} reaches outside the {} elements of its tensor '{}'", at, elements, tensors->Get(view.tensor())->names()->Get(0)->str());
+      return fail("{} reaches outside the {} elements of its tensor '{}'", at, elements,
+                  tensors->Get(view.tensor())->names()->Get(0)->str());
   }
   return true;
 }
@@ -246,7 +251,8 @@ bool ManifestVerifier::checkWeights(const fb::Target &target, const std::string 
     if (!checkName(weight.name(), at + ".name") || !checkName(weight.bind_symbol(), at + ".bind_symbol"))
       return false;
     if (weight.offset() % kBufferAlignment != 0 || weight.size() == 0 || weight.offset() > total || weight.size() > total - weight.offset())
-      return fail("{} has {} bytes from byte {} of {}, which must be a multiple of {}", at, weight.size(), weight.offset(), total, kBufferAlignment);
+      return fail("{} has {} bytes from byte {} of {}, which must be a multiple of {}", at, weight.size(), weight.offset(), total,
+                  kBufferAlignment);
     if (weight.scratch_bytes() > kMaxBytes)
       return fail("{}.scratch_bytes is {}", at, weight.scratch_bytes());
     for (uint32_t s = 0; s < sizeOf(weight.sources()); ++s)
@@ -294,12 +300,14 @@ bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &
   // Offsets and the arena are multiples of 64 an image, so for n images offset * n + alignTo(bytes * n, 64) stays below arena * n.
   uint64_t arena = program.arena_bytes_per_image(), offset = buffer.offset_per_image();
   if (offset % kBufferAlignment != 0 || offset > arena || bytes > arena - offset)
-    return fail("{} has {} bytes an image from byte {}, which must be a multiple of {}, of an arena of {}", where, bytes, offset, kBufferAlignment, arena);
+    return fail("{} has {} bytes an image from byte {}, which must be a multiple of {}, of an arena of {}", where, bytes, offset,
+                kBufferAlignment, arena);
   return true;
 }
 
 /// Inputs and outputs are listed once each, and all of them.
-bool ManifestVerifier::checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind, const std::string &where) {
+bool ManifestVerifier::checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind,
+                                      const std::string &where) {
   std::set<uint32_t> seen;
   for (uint32_t i = 0; i < sizeOf(list); ++i) {
     uint32_t index = list->Get(i);

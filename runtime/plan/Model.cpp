@@ -16,7 +16,9 @@ constexpr std::byte kNoWeights[1] = {};
 
 } // namespace
 
-Expected<std::unique_ptr<Model>> Model::open(const std::string &path, const ArtifactOptions &options) { return create(Artifact::open(path, options)); }
+Expected<std::unique_ptr<Model>> Model::open(const std::string &path, const ArtifactOptions &options) {
+  return create(Artifact::open(path, options));
+}
 
 Expected<std::unique_ptr<Model>> Model::openMemory(std::span<const std::byte> bytes, const ArtifactOptions &options) {
   return create(Artifact::openMemory(bytes, options));
@@ -46,8 +48,10 @@ Expected<std::unique_ptr<Model>> Model::create(Expected<std::unique_ptr<Artifact
 
 Expected<BindReport> Model::bind(const TensorFile &tensors, const BindOptions &options) {
   if (hasWeights())
-    return makeError(VITRT_ERROR_WEIGHTS, "{}: the model has its weights already, so those of '{}' cannot be bound; compile with --external-weights to choose them at load",
-                     opened->name(), tensors.name());
+    return makeError(
+        VITRT_ERROR_WEIGHTS,
+        "{}: the model has its weights already, so those of '{}' cannot be bound; compile with --external-weights to choose them at load",
+        opened->name(), tensors.name());
   Expected<AnonymousMemory> memory = AnonymousMemory::allocate(opened->target().weights_bytes(), "packed weights");
   if (!memory)
     return std::move(memory.error());

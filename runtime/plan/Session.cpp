@@ -53,7 +53,8 @@ Session::~Session() = default;
 
 Expected<std::unique_ptr<Session>> Session::create(const Model &model, unsigned threads, bool pin) {
   if (!model.hasWeights())
-    return makeError(VITRT_ERROR_WEIGHTS, "{}: the model has no weights yet; bind a weight file (--weights) or random ones (--random-weights) first",
+    return makeError(VITRT_ERROR_WEIGHTS,
+                     "{}: the model has no weights yet; bind a weight file (--weights) or random ones (--random-weights) first",
                      model.artifact().name());
   std::unique_ptr<Session> session(new Session(model));
   Expected<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, pin);
@@ -77,8 +78,8 @@ Error Session::allocate() {
   uint64_t workerBytes = alignTo(arenaBytes + scratchBytes + stagingBytes, kSectionAlignment);
   if (workerBytes > (uint64_t(1) << 62) / pool->size())
     return makeError(VITRT_ERROR_MEMORY, "{}: activations need {} bytes a worker", theModel.artifact().name(), workerBytes);
-  Expected<AnonymousMemory> allocated =
-      AnonymousMemory::allocate(workerBytes * pool->size(), fmt::format("the activations of {} workers and groups of {} images", pool->size(), group));
+  Expected<AnonymousMemory> allocated = AnonymousMemory::allocate(
+      workerBytes * pool->size(), fmt::format("the activations of {} workers and groups of {} images", pool->size(), group));
   if (!allocated)
     return std::move(allocated.error());
   memory = std::move(*allocated);
@@ -163,7 +164,8 @@ void Session::runGroup(const Group &group, Worker &worker, bool split) {
     else
       launch.function(operands, group.images, 0, tasks, worker.scratch);
     if (group.observer)
-      group.observer->launched({program, i, launch, worker.index, split, group.first, group.images, start, LaunchEvent::Clock::now(), operands});
+      group.observer->launched(
+          {program, i, launch, worker.index, split, group.first, group.images, start, LaunchEvent::Clock::now(), operands});
     operands += launch.operands.size();
   }
   storeOutputs(group, worker);

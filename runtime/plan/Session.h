@@ -5,9 +5,10 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// Images are the outer loop: a group of images goes through all launches before the next one, so activations stay in cache and the arena does not grow
-// with the batch. Images that can be shared out evenly go to the workers in whole groups, each with its own arena and without a barrier; the rest, fewer
-// images than workers, go together with each launch split into tasks. The result's bits do not depend on any of this (docs/abi.md, "Kernels").
+// Images are the outer loop: a group of images goes through all launches before the next one, so activations stay in cache and the arena
+// does not grow with the batch. Images that can be shared out evenly go to the workers in whole groups, each with its own arena and without
+// a barrier; the rest, fewer images than workers, go together with each launch split into tasks. The result's bits do not depend on any of
+// this (docs/abi.md, "Kernels").
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -60,7 +61,8 @@ public:
   /// Address space held for activations; pages count as memory once they were used.
   uint64_t arenaBytes() const { return memory.bytes().size(); }
 
-  /// Runs `batch` >= 1 images: inputs[i] is [batch, shape...] of the program's input i, outputs[i] the same of its outputs. One call at a time.
+  /// Runs `batch` >= 1 images: inputs[i] is [batch, shape...] of the program's input i, outputs[i] the same of its outputs. One call at a
+  /// time.
   Error run(size_t batch, const float *const *inputs, float *const *outputs, LaunchObserver *observer = nullptr);
 
 private:

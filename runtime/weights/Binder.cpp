@@ -230,7 +230,8 @@ Error Binder::run(const BindOptions &options) {
   return failure;
 }
 
-std::vector<BoundSource> describeSources(const fb::Manifest &manifest, const fb::Target &target, const SchemeMatch &match, const TensorFile &file) {
+std::vector<BoundSource> describeSources(const fb::Manifest &manifest, const fb::Target &target, const SchemeMatch &match,
+                                         const TensorFile &file) {
   std::vector<BoundSource> bound;
   std::vector<std::vector<std::string>> packed(target.sources() ? target.sources()->size() : 0);
   if (target.weights())
@@ -243,7 +244,8 @@ std::vector<BoundSource> describeSources(const fb::Manifest &manifest, const fb:
     const fb::Source &source = *target.sources()->Get(s);
     const fb::SourceView &view = *source.views()->Get(match.scheme);
     const TensorInfo &info = file.tensors()[size_t(match.files[view.tensor()])];
-    BoundSource entry = {source.name()->str(), {}, info.name, info.type, info.shape, view.offset(), {}, match.sliced[view.tensor()], std::move(packed[s])};
+    BoundSource entry = {source.name()->str(), {}, info.name, info.type, info.shape, view.offset(), {}, match.sliced[view.tensor()],
+                         std::move(packed[s])};
     if (source.shape())
       entry.shape.assign(source.shape()->begin(), source.shape()->end());
     if (view.strides())
@@ -255,14 +257,17 @@ std::vector<BoundSource> describeSources(const fb::Manifest &manifest, const fb:
 
 } // namespace
 
-Expected<BindReport> vitrt::bindWeights(const Artifact &artifact, const TensorFile &tensors, std::span<std::byte> destination, const BindOptions &options) {
+Expected<BindReport> vitrt::bindWeights(const Artifact &artifact, const TensorFile &tensors, std::span<std::byte> destination,
+                                        const BindOptions &options) {
   const fb::Manifest &manifest = artifact.manifest();
   const fb::Target &target = artifact.target();
   if (destination.size() != target.weights_bytes() || reinterpret_cast<uintptr_t>(destination.data()) % kBufferAlignment != 0)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: packed weights go to {} bytes of memory aligned to {}, but {} bytes at {} were given", artifact.name(),
-                     target.weights_bytes(), kBufferAlignment, destination.size(), static_cast<const void *>(destination.data()));
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: packed weights go to {} bytes of memory aligned to {}, but {} bytes at {} were given",
+                     artifact.name(), target.weights_bytes(), kBufferAlignment, destination.size(),
+                     static_cast<const void *>(destination.data()));
   if (!manifest.schemes() || manifest.schemes()->size() == 0)
-    return makeError(VITRT_ERROR_WEIGHTS, "{}: the artifact says nothing of its weights' names, so '{}' cannot be bound", artifact.name(), tensors.name());
+    return makeError(VITRT_ERROR_WEIGHTS, "{}: the artifact says nothing of its weights' names, so '{}' cannot be bound", artifact.name(),
+                     tensors.name());
   SchemeMatch match = matchSchemes(manifest, target, tensors);
   if (!match.fits())
     return describeMismatch(manifest, match, tensors);
@@ -276,9 +281,11 @@ Expected<BindReport> vitrt::bindWeights(const Artifact &artifact, const TensorFi
   report.sources = describeSources(manifest, target, match, tensors);
   listUnused(manifest, match, tensors, report.ignored, report.extra);
   for (const std::string &extra : report.extra)
-    report.warnings.push_back(fmt::format("'{}' has the tensor {}, which {} does not use", tensors.name(), extra, manifest.model()->name()->str()));
+    report.warnings.push_back(
+        fmt::format("'{}' has the tensor {}, which {} does not use", tensors.name(), extra, manifest.model()->name()->str()));
   for (size_t i = 0; i < tensors.tensors().size(); ++i)
     if (uint64_t bad = binder.nonFinite(i))
-      report.warnings.push_back(fmt::format("tensor '{}' of '{}' has {} values that are NaN or infinite", tensors.tensors()[i].name, tensors.name(), bad));
+      report.warnings.push_back(
+          fmt::format("tensor '{}' of '{}' has {} values that are NaN or infinite", tensors.tensors()[i].name, tensors.name(), bad));
   return report;
 }

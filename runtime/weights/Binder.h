@@ -5,8 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// Which tensor is which weight is data in the manifest, what is made of it is the artifact's own code (docs/abi.md, "Bind functions"). Used by the
-// runtime for external weights, and by vitc for embedded ones.
+// Which tensor is which weight is data in the manifest, what is made of it is the artifact's own code (docs/abi.md, "Bind functions"). Used
+// by the runtime for external weights, and by vitc for embedded ones.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -53,10 +53,11 @@ struct BindOptions {
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
-/// Fills `destination` (target().weights_bytes() bytes, 64-byte aligned, zeroed) with the packed weights of the artifact's target. The artifact must have been
-/// opened for `Purpose::Bind` or `Run`. Of the file's naming schemes the one that fits best is taken; the error lists all tensors that are missing
-/// or mis-shaped at once, a line each.
-Expected<BindReport> bindWeights(const Artifact &artifact, const TensorFile &tensors, std::span<std::byte> destination, const BindOptions &options = {});
+/// Fills `destination` (target().weights_bytes() bytes, 64-byte aligned, zeroed) with the packed weights of the artifact's target. The
+/// artifact must have been opened for `Purpose::Bind` or `Run`. Of the file's naming schemes the one that fits best is taken; the error
+/// lists all tensors that are missing or mis-shaped at once, a line each.
+Expected<BindReport> bindWeights(const Artifact &artifact, const TensorFile &tensors, std::span<std::byte> destination,
+                                 const BindOptions &options = {});
 
 /// The tensors of a manifest's home scheme (schemes[0]) as functions of seed and name (RandomTensors.h).
 Expected<std::unique_ptr<TensorFile>> randomTensors(const fb::Manifest &manifest, uint64_t seed);

@@ -107,9 +107,9 @@ struct NpyType {
   std::string_view descr;
   ElementType type;
 };
-constexpr NpyType kTypes[] = {{"b1", ElementType::Bool}, {"u1", ElementType::U8},   {"i1", ElementType::I8},  {"u2", ElementType::U16},
-                              {"i2", ElementType::I16},  {"u4", ElementType::U32},  {"i4", ElementType::I32}, {"u8", ElementType::U64},
-                              {"i8", ElementType::I64},  {"f2", ElementType::F16},  {"f4", ElementType::F32}, {"f8", ElementType::F64}};
+constexpr NpyType kTypes[] = {{"b1", ElementType::Bool}, {"u1", ElementType::U8},  {"i1", ElementType::I8},  {"u2", ElementType::U16},
+                              {"i2", ElementType::I16},  {"u4", ElementType::U32}, {"i4", ElementType::I32}, {"u8", ElementType::U64},
+                              {"i8", ElementType::I64},  {"f2", ElementType::F16}, {"f4", ElementType::F32}, {"f8", ElementType::F64}};
 
 class NpyFile final : public TensorFile {
 public:
@@ -118,7 +118,9 @@ public:
     std::string stem = path.substr(path.find_last_of('/') + 1);
     infos.push_back({stem.substr(0, stem.rfind(".npy")), header.type, header.shape, header.elements * bytesOf(header.type)});
   }
-  Expected<TensorData> read(size_t) const override { return decodeArray(header, {file.bytes().subspan(header.dataOffset), nullptr}, displayName); }
+  Expected<TensorData> read(size_t) const override {
+    return decodeArray(header, {file.bytes().subspan(header.dataOffset), nullptr}, displayName);
+  }
   void release(size_t) const override { file.release(file.bytes()); }
 
 private:
@@ -168,8 +170,8 @@ Expected<ArrayHeader> vitrt::parseArrayHeader(std::span<const std::byte> prefix,
 Expected<TensorData> vitrt::decodeArray(const ArrayHeader &header, TensorData data, const std::string &name) {
   size_t size = bytesOf(header.type), rank = header.shape.size();
   if (data.bytes.size() != header.elements * size)
-    return makeError(VITRT_ERROR_WEIGHTS, "{} has {} bytes of data, expected {} for {} of shape {}", name, data.bytes.size(), header.elements * size,
-                     nameOf(header.type), formatShape(header.shape));
+    return makeError(VITRT_ERROR_WEIGHTS, "{} has {} bytes of data, expected {} for {} of shape {}", name, data.bytes.size(),
+                     header.elements * size, nameOf(header.type), formatShape(header.shape));
   bool transpose = header.fortranOrder && rank > 1;
   if (header.elements == 0 || (!transpose && !header.bigEndian))
     return data;
@@ -209,7 +211,7 @@ Expected<std::unique_ptr<TensorFile>> vitrt::openNpy(MappedFile file, const std:
     return std::move(header.error());
   uint64_t expected = header->elements * bytesOf(header->type), there = file.bytes().size() - header->dataOffset;
   if (expected != there)
-    return makeError(VITRT_ERROR_WEIGHTS, "{} has {} bytes of data, expected {} for {} of shape {}", name, there, expected, nameOf(header->type),
-                     formatShape(header->shape));
+    return makeError(VITRT_ERROR_WEIGHTS, "{} has {} bytes of data, expected {} for {} of shape {}", name, there, expected,
+                     nameOf(header->type), formatShape(header->shape));
   return std::unique_ptr<TensorFile>(new NpyFile(std::move(file), std::move(*header), path));
 }

@@ -5,7 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// A zip archive of `.npy` members (PKWARE APPNOTE 6.3). Read by its central directory alone: numpy writes local headers whose sizes are in a zip64 extra.
+// A zip archive of `.npy` members (PKWARE APPNOTE 6.3). Read by its central directory alone: numpy writes local headers whose sizes are in
+// a zip64 extra.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -65,7 +66,8 @@ private:
   bool holds(uint64_t offset, uint64_t size) const { return offset <= bytes().size() && size <= bytes().size() - offset; }
 
   template <typename... Args> Error invalid(fmt::format_string<Args...> format, Args &&...args) const {
-    return makeError(VITRT_ERROR_WEIGHTS, "'{}' is not a valid .npz archive: {}", displayName, fmt::format(format, std::forward<Args>(args)...));
+    return makeError(VITRT_ERROR_WEIGHTS, "'{}' is not a valid .npz archive: {}", displayName,
+                     fmt::format(format, std::forward<Args>(args)...));
   }
   std::string describe(std::string_view member) const { return fmt::format("member '{}' of '{}'", member, displayName); }
 
@@ -93,7 +95,8 @@ Expected<NpzFile::Directory> NpzFile::findDirectory() const {
         directory = {load<uint64_t>(end64 + 48), load<uint64_t>(end64 + 40), load<uint64_t>(end64 + 32)};
       }
       if (!holds(directory.offset, directory.size) || directory.entries > directory.size / kCentralBytes)
-        return invalid("its directory of {} members would take bytes {} to {}", directory.entries, directory.offset, directory.offset + directory.size);
+        return invalid("its directory of {} members would take bytes {} to {}", directory.entries, directory.offset,
+                       directory.offset + directory.size);
       return directory;
     }
     if (end == 0 || total - end >= kEndBytes + kMaxComment)
@@ -237,4 +240,6 @@ Expected<TensorData> NpzFile::read(size_t index) const {
 
 } // namespace
 
-Expected<std::unique_ptr<TensorFile>> vitrt::openNpz(MappedFile file, const std::string &path) { return NpzFile::open(std::move(file), path); }
+Expected<std::unique_ptr<TensorFile>> vitrt::openNpz(MappedFile file, const std::string &path) {
+  return NpzFile::open(std::move(file), path);
+}

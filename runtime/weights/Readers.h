@@ -13,8 +13,8 @@
 
 namespace vitrt {
 
-/// One `.safetensors` file (github.com/huggingface/safetensors, "Format"), checked as strictly as its specification asks: no duplicate names, holes, overlaps
-/// or trailing bytes.
+/// One `.safetensors` file (github.com/huggingface/safetensors, "Format"), checked as strictly as its specification asks: no duplicate
+/// names, holes, overlaps or trailing bytes.
 Expected<std::unique_ptr<TensorFile>> openSafetensors(MappedFile file, const std::string &path);
 
 /// The shards that a `model.safetensors.index.json` names, which lie beside it.

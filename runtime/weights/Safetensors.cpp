@@ -5,8 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// u64 N, little endian | N bytes of JSON | data. The JSON maps a name to {"dtype", "shape", "data_offsets": [begin, end)}, offsets from the first byte of the
-// data, and "__metadata__" to an object of strings.
+// u64 N, little endian | N bytes of JSON | data. The JSON maps a name to {"dtype", "shape", "data_offsets": [begin, end)}, offsets from the
+// first byte of the data, and "__metadata__" to an object of strings.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -30,12 +30,14 @@ struct SafetensorsType {
   unsigned bits;
 };
 constexpr SafetensorsType kTypes[] = {
-    {"BOOL", ElementType::Bool, 8},      {"U8", ElementType::U8, 8},          {"I8", ElementType::I8, 8},          {"U16", ElementType::U16, 16},
-    {"I16", ElementType::I16, 16},       {"U32", ElementType::U32, 32},       {"I32", ElementType::I32, 32},       {"U64", ElementType::U64, 64},
-    {"I64", ElementType::I64, 64},       {"F16", ElementType::F16, 16},       {"BF16", ElementType::BF16, 16},     {"F32", ElementType::F32, 32},
-    {"F64", ElementType::F64, 64},       {"C64", ElementType::Other, 64},     {"F8_E4M3", ElementType::Other, 8},  {"F8_E5M2", ElementType::Other, 8},
-    {"F8_E8M0", ElementType::Other, 8},  {"F8_E4M3FNUZ", ElementType::Other, 8}, {"F8_E5M2FNUZ", ElementType::Other, 8}, {"F6_E2M3", ElementType::Other, 6},
-    {"F6_E3M2", ElementType::Other, 6},  {"F4", ElementType::Other, 4},
+    {"BOOL", ElementType::Bool, 8},         {"U8", ElementType::U8, 8},         {"I8", ElementType::I8, 8},
+    {"U16", ElementType::U16, 16},          {"I16", ElementType::I16, 16},      {"U32", ElementType::U32, 32},
+    {"I32", ElementType::I32, 32},          {"U64", ElementType::U64, 64},      {"I64", ElementType::I64, 64},
+    {"F16", ElementType::F16, 16},          {"BF16", ElementType::BF16, 16},    {"F32", ElementType::F32, 32},
+    {"F64", ElementType::F64, 64},          {"C64", ElementType::Other, 64},    {"F8_E4M3", ElementType::Other, 8},
+    {"F8_E5M2", ElementType::Other, 8},     {"F8_E8M0", ElementType::Other, 8}, {"F8_E4M3FNUZ", ElementType::Other, 8},
+    {"F8_E5M2FNUZ", ElementType::Other, 8}, {"F6_E2M3", ElementType::Other, 6}, {"F6_E3M2", ElementType::Other, 6},
+    {"F4", ElementType::Other, 4},
 };
 
 struct Entry {
@@ -127,7 +129,21 @@ public:
   }
 
 private:
-  enum class State { Start, Top, TensorValue, Tensor, Type, Shape, ShapeItems, Offsets, OffsetItems, MetadataValue, Metadata, MetadataText, End };
+  enum class State {
+    Start,
+    Top,
+    TensorValue,
+    Tensor,
+    Type,
+    Shape,
+    ShapeItems,
+    Offsets,
+    OffsetItems,
+    MetadataValue,
+    Metadata,
+    MetadataText,
+    End
+  };
 
   bool enter(State next) {
     state = next;
@@ -190,7 +206,8 @@ std::string SafetensorsFile::addTensor(Entry &entry, std::span<const std::byte> 
   if (empty)
     bits = 0;
   if (bits % 8 != 0 || bits / 8 != end - begin)
-    return fmt::format("tensor '{}', {} of shape {}, has {} bytes, expected {}", entry.name, entry.type, formatShape(entry.shape), end - begin, (bits + 7) / 8);
+    return fmt::format("tensor '{}', {} of shape {}, has {} bytes, expected {}", entry.name, entry.type, formatShape(entry.shape),
+                       end - begin, (bits + 7) / 8);
   infos.push_back({std::move(entry.name), type->type, std::move(entry.shape), end - begin});
   parts.push_back(data.subspan(begin, end - begin));
   return {};
@@ -206,7 +223,8 @@ std::string SafetensorsFile::parse() {
     return fmt::format("its header would have {} bytes, more than the {} that the format allows", headerBytes, kMaxHeaderBytes);
   if (headerBytes > bytes.size() - sizeof(headerBytes))
     return fmt::format("its header would have {} bytes, but the file has {} (truncated?)", headerBytes, bytes.size());
-  std::span<const std::byte> header = bytes.subspan(sizeof(headerBytes), headerBytes), data = bytes.subspan(sizeof(headerBytes) + headerBytes);
+  std::span<const std::byte> header = bytes.subspan(sizeof(headerBytes), headerBytes),
+                             data = bytes.subspan(sizeof(headerBytes) + headerBytes);
   if (header.empty() || header[0] != std::byte('{'))
     return "its header does not begin with '{'";
 
@@ -219,7 +237,8 @@ std::string SafetensorsFile::parse() {
   for (Entry &entry : reader.entries) {
     uint64_t begin = entry.offsets[0], end = entry.offsets[1];
     if (begin != position)
-      return fmt::format("tensor '{}' begins at byte {} of the data, expected {}: there is a hole or an overlap", entry.name, begin, position);
+      return fmt::format("tensor '{}' begins at byte {} of the data, expected {}: there is a hole or an overlap", entry.name, begin,
+                         position);
     if (std::string problem = addTensor(entry, data); !problem.empty())
       return problem;
     position = end;
@@ -278,8 +297,10 @@ Expected<std::unique_ptr<TensorFile>> ShardedFile::open(const std::string &index
   std::string folder = indexPath.substr(0, indexPath.find_last_of('/') + 1);
   std::set<std::string> names;
   for (const auto &[tensor, shard] : index["weight_map"].items()) {
-    if (!shard.is_string() || shard.get_ref<const std::string &>().empty() || shard.get_ref<const std::string &>().find('/') != std::string::npos)
-      return makeError(VITRT_ERROR_WEIGHTS, "'{}' maps tensor '{}' to something that is not the name of a file beside it", indexPath, tensor);
+    if (!shard.is_string() || shard.get_ref<const std::string &>().empty() ||
+        shard.get_ref<const std::string &>().find('/') != std::string::npos)
+      return makeError(VITRT_ERROR_WEIGHTS, "'{}' maps tensor '{}' to something that is not the name of a file beside it", indexPath,
+                       tensor);
     names.insert(shard.get<std::string>());
   }
   for (const std::string &name : names)
@@ -295,12 +316,15 @@ Expected<std::unique_ptr<TensorFile>> ShardedFile::open(const std::string &index
       return makeError(VITRT_ERROR_WEIGHTS, "'{}': tensor '{}' is in two shards", indexPath, result->infos[i].name);
   for (const auto &[tensor, shard] : index["weight_map"].items())
     if (result->find(tensor) < 0)
-      return makeError(VITRT_ERROR_WEIGHTS, "'{}' says that '{}' holds tensor '{}', but it does not", indexPath, shard.get<std::string>(), tensor);
+      return makeError(VITRT_ERROR_WEIGHTS, "'{}' says that '{}' holds tensor '{}', but it does not", indexPath, shard.get<std::string>(),
+                       tensor);
   return std::unique_ptr<TensorFile>(std::move(result));
 }
 
 } // namespace
 
-Expected<std::unique_ptr<TensorFile>> vitrt::openSafetensors(MappedFile file, const std::string &path) { return SafetensorsFile::open(std::move(file), path); }
+Expected<std::unique_ptr<TensorFile>> vitrt::openSafetensors(MappedFile file, const std::string &path) {
+  return SafetensorsFile::open(std::move(file), path);
+}
 
 Expected<std::unique_ptr<TensorFile>> vitrt::openShards(const std::string &indexPath) { return ShardedFile::open(indexPath); }

@@ -76,8 +76,8 @@ SchemeMatch matchScheme(const fb::Manifest &manifest, const fb::Target &target, 
     const TensorInfo &info = file.tensors()[size_t(index)];
     bool sliced;
     if (!fitsShape(info.shape, expected, tensor.sliceable(), sliced) || !isFloat(info.type)) {
-      match.mismatched.push_back(fmt::format("{} is {} {}, expected {}{}", info.name, nameOf(info.type), formatShape(info.shape), formatShape(expected),
-                                             isFloat(info.type) ? "" : " of f32, f16, bf16 or f64"));
+      match.mismatched.push_back(fmt::format("{} is {} {}, expected {}{}", info.name, nameOf(info.type), formatShape(info.shape),
+                                             formatShape(expected), isFloat(info.type) ? "" : " of f32, f16, bf16 or f64"));
       continue;
     }
     match.files[t] = index;
@@ -109,8 +109,9 @@ Error vitrt::describeMismatch(const fb::Manifest &manifest, const SchemeMatch &m
         schemes.push_back(fmt::format("{} ('{}')", known->name()->str(), known->tensors()->Get(0)->names()->Get(0)->str()));
     for (size_t i = 0; i < std::min<size_t>(3, file.tensors().size()); ++i)
       there.push_back("'" + file.tensors()[i].name + "'");
-    return makeError(VITRT_ERROR_WEIGHTS, "'{}' holds no tensor of {} by the names of {}; its {} tensors are called {}{}", file.name(), model,
-                     fmt::join(schemes, ", "), file.tensors().size(), fmt::join(there, ", "), file.tensors().size() > there.size() ? ", ..." : "");
+    return makeError(VITRT_ERROR_WEIGHTS, "'{}' holds no tensor of {} by the names of {}; its {} tensors are called {}{}", file.name(),
+                     model, fmt::join(schemes, ", "), file.tensors().size(), fmt::join(there, ", "),
+                     file.tensors().size() > there.size() ? ", ..." : "");
   }
   std::vector<std::string> known, unknown, lines;
   listUnused(manifest, match, file, known, unknown);
@@ -120,8 +121,9 @@ Error vitrt::describeMismatch(const fb::Manifest &manifest, const SchemeMatch &m
     lines.push_back("  mis-shaped: " + line);
   for (const std::string &line : unknown)
     lines.push_back("  extra: " + line);
-  return makeError(VITRT_ERROR_WEIGHTS, "'{}' does not fit {} by the names of {}: {} tensors missing, {} mis-shaped, {} extra\n{}", file.name(), model,
-                   scheme.name()->str(), match.missing.size(), match.mismatched.size(), unknown.size(), fmt::join(lines, "\n"));
+  return makeError(VITRT_ERROR_WEIGHTS, "'{}' does not fit {} by the names of {}: {} tensors missing, {} mis-shaped, {} extra\n{}",
+                   file.name(), model, scheme.name()->str(), match.missing.size(), match.mismatched.size(), unknown.size(),
+                   fmt::join(lines, "\n"));
 }
 
 void vitrt::listUnused(const fb::Manifest &manifest, const SchemeMatch &match, const TensorFile &file, std::vector<std::string> &known,

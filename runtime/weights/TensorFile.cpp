@@ -26,8 +26,20 @@ struct ElementTypeInfo {
   std::string_view name;
   size_t bytes;
 };
-constexpr std::array<ElementTypeInfo, 14> kElementTypes = {
-    {{"bool", 1}, {"u8", 1}, {"i8", 1}, {"u16", 2}, {"i16", 2}, {"u32", 4}, {"i32", 4}, {"u64", 8}, {"i64", 8}, {"f16", 2}, {"bf16", 2}, {"f32", 4}, {"f64", 8}, {"other", 0}}};
+constexpr std::array<ElementTypeInfo, 14> kElementTypes = {{{"bool", 1},
+                                                            {"u8", 1},
+                                                            {"i8", 1},
+                                                            {"u16", 2},
+                                                            {"i16", 2},
+                                                            {"u32", 4},
+                                                            {"i32", 4},
+                                                            {"u64", 8},
+                                                            {"i64", 8},
+                                                            {"f16", 2},
+                                                            {"bf16", 2},
+                                                            {"f32", 4},
+                                                            {"f64", 8},
+                                                            {"other", 0}}};
 
 bool beginsWith(std::span<const std::byte> bytes, std::string_view prefix) {
   return bytes.size() >= prefix.size() && std::memcmp(bytes.data(), prefix.data(), prefix.size()) == 0;
@@ -51,18 +63,22 @@ Expected<std::unique_ptr<TensorFile>> openFolder(const std::string &path) {
     return openShards(index);
   if (std::string pickle = path + "/pytorch_model.bin"; exists(pickle))
     return pickleError(pickle);
-  return makeError(VITRT_ERROR_IO, "the folder '{}' has no weights: expected model.safetensors or model.safetensors.index.json in it", path);
+  return makeError(VITRT_ERROR_IO, "the folder '{}' has no weights: expected model.safetensors or model.safetensors.index.json in it",
+                   path);
 }
 
 } // namespace
 
 Error vitrt::pickleError(const std::string &path) {
   return makeError(VITRT_ERROR_WEIGHTS,
-                   "'{}' is a PyTorch pickle, which is not read; save its tensors as safetensors (safetensors.torch.save_file(state_dict, 'model.safetensors'))",
+                   "'{}' is a PyTorch pickle, which is not read; save its tensors as safetensors (safetensors.torch.save_file(state_dict, "
+                   "'model.safetensors'))",
                    path);
 }
 
-std::unique_ptr<std::byte[]> vitrt::allocateBytes(uint64_t count) { return std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[count]); }
+std::unique_ptr<std::byte[]> vitrt::allocateBytes(uint64_t count) {
+  return std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[count]);
+}
 
 std::string_view vitrt::nameOf(ElementType type) { return kElementTypes[size_t(type)].name; }
 
@@ -71,7 +87,8 @@ size_t vitrt::bytesOf(ElementType type) { return kElementTypes[size_t(type)].byt
 std::string vitrt::formatShape(std::span<const uint64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 ptrdiff_t TensorFile::find(std::string_view tensor) const {
-  auto found = std::lower_bound(infos.begin(), infos.end(), tensor, [](const TensorInfo &info, std::string_view wanted) { return info.name < wanted; });
+  auto found = std::lower_bound(infos.begin(), infos.end(), tensor,
+                                [](const TensorInfo &info, std::string_view wanted) { return info.name < wanted; });
   return found != infos.end() && found->name == tensor ? found - infos.begin() : -1;
 }
 
@@ -108,5 +125,6 @@ Expected<std::unique_ptr<TensorFile>> vitrt::openTensorFile(const std::string &p
       return pickleError(path);
   if (path.ends_with(".safetensors") || (bytes.size() > 8 && bytes[8] == std::byte('{')))
     return openSafetensors(std::move(*file), path);
-  return makeError(VITRT_ERROR_WEIGHTS, "'{}' is no weight file that is known; expected .safetensors, a folder of them, .npz or .npy", path);
+  return makeError(VITRT_ERROR_WEIGHTS, "'{}' is no weight file that is known; expected .safetensors, a folder of them, .npz or .npy",
+                   path);
 }

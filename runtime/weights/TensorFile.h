@@ -67,8 +67,9 @@ protected:
   std::vector<TensorInfo> infos;
 };
 
-/// Opens weights: a `.safetensors` file, a folder with `model.safetensors` or `model.safetensors.index.json` (shards), an `.npz`, or a single `.npy` (one
-/// tensor, named after the file). Told apart by their first bytes, not by their ending. Nothing is copied that can be mapped.
+/// Opens weights: a `.safetensors` file, a folder with `model.safetensors` or `model.safetensors.index.json` (shards), an `.npz`, or a
+/// single `.npy` (one tensor, named after the file). Told apart by their first bytes, not by their ending. Nothing is copied that can be
+/// mapped.
 Expected<std::unique_ptr<TensorFile>> openTensorFile(const std::string &path);
 
 } // namespace vitrt

@@ -152,13 +152,14 @@ struct Feature {
 };
 
 constexpr Feature kFeatures[] = {
-    {"neon", HWCAP_ASIMD},      {"fp-armv8", HWCAP_FP},  {"fullfp16", HWCAP_ASIMDHP}, {"dotprod", HWCAP_ASIMDDP}, {"lse", HWCAP_ATOMICS},
-    {"crc", HWCAP_CRC32},       {"rdm", HWCAP_ASIMDRDM}, {"sve", HWCAP_SVE},          {"sve2", 0, HWCAP2_SVE2},   {"i8mm", 0, HWCAP2_I8MM},
-    {"bf16", 0, HWCAP2_BF16},
+    {"neon", HWCAP_ASIMD},    {"fp-armv8", HWCAP_FP},   {"fullfp16", HWCAP_ASIMDHP}, {"dotprod", HWCAP_ASIMDDP},
+    {"lse", HWCAP_ATOMICS},   {"crc", HWCAP_CRC32},     {"rdm", HWCAP_ASIMDRDM},     {"sve", HWCAP_SVE},
+    {"sve2", 0, HWCAP2_SVE2}, {"i8mm", 0, HWCAP2_I8MM}, {"bf16", 0, HWCAP2_BF16},
 };
 
 bool hasFeature(const Feature &feature) {
-  return (getauxval(AT_HWCAP) & feature.capability) == feature.capability && (getauxval(AT_HWCAP2) & feature.capability2) == feature.capability2;
+  return (getauxval(AT_HWCAP) & feature.capability) == feature.capability &&
+         (getauxval(AT_HWCAP2) & feature.capability2) == feature.capability2;
 }
 
 } // namespace

@@ -16,8 +16,8 @@ namespace vitrt {
 /// The architecture that this library runs on, as the first part of LLVM's triples spells it: "x86_64", "aarch64".
 std::string_view hostArchitecture();
 
-/// Whether this CPU and its operating system support an instruction set by LLVM's name, such as "avx512f". A name that this library does not
-/// know is not available, because code that needs it cannot be shown to run.
+/// Whether this CPU and its operating system support an instruction set by LLVM's name, such as "avx512f". A name that this library does
+/// not know is not available, because code that needs it cannot be shown to run.
 bool hostHasFeature(std::string_view name);
 
 /// The known features that this machine has, separated by commas: what `inspect` and error messages show.

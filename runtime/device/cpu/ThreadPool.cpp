@@ -120,8 +120,8 @@ void *ThreadPool::threadMain(void *argument) {
 void ThreadPool::work(unsigned worker) {
   uint64_t current = ticket.load(std::memory_order_acquire);
   while (uint32_t(current) != kClosed) {
-    // These belong to the job of `current` if the exchange succeeds: they only change after the ticket was closed, and acquire pairs with the release in
-    // `run`, so whoever sees the next job's value here fails in the exchange.
+    // These belong to the job of `current` if the exchange succeeds: they only change after the ticket was closed, and acquire pairs with
+    // the release in `run`, so whoever sees the next job's value here fails in the exchange.
     int64_t tasks = taskCount.load(std::memory_order_acquire);
     int64_t chunk = chunkSize.load(std::memory_order_acquire);
     Callback call = callback.load(std::memory_order_acquire);

@@ -5,8 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// A network has some hundred launches of about 100 us each, so handing out work must cost about a microsecond: workers spin for a short while and
-// sleep on a futex after that, and a launch never waits for a worker that has not woken up in time to take part.
+// A network has some hundred launches of about 100 us each, so handing out work must cost about a microsecond: workers spin for a short
+// while and sleep on a futex after that, and a launch never waits for a worker that has not woken up in time to take part.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -29,8 +29,8 @@ std::vector<int> availableCores();
 
 class ThreadPool {
 public:
-  /// Starts `threads` - 1 threads: the thread that calls `parallelFor` is worker 0. 0 means one worker for each available core. With `pin`, worker i > 0 is
-  /// bound to the i-th available core (modulo their number); the caller's thread is the caller's to bind.
+  /// Starts `threads` - 1 threads: the thread that calls `parallelFor` is worker 0. 0 means one worker for each available core. With `pin`,
+  /// worker i > 0 is bound to the i-th available core (modulo their number); the caller's thread is the caller's to bind.
   static Expected<std::unique_ptr<ThreadPool>> create(unsigned threads = 0, bool pin = false);
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
@@ -39,11 +39,14 @@ public:
   /// Workers, the calling thread included.
   unsigned size() const { return unsigned(workers.size()) + 1; }
 
-  /// Calls `body(unsigned worker, int64_t begin, int64_t end)` for disjoint ranges of at most `chunk` tasks that cover [0, tasks), in no particular order,
-  /// and returns when all are done. `body` must not throw. One call at a time, and not from within `body`.
+  /// Calls `body(unsigned worker, int64_t begin, int64_t end)` for disjoint ranges of at most `chunk` tasks that cover [0, tasks), in no
+  /// particular order, and returns when all are done. `body` must not throw. One call at a time, and not from within `body`.
   template <typename Body> void parallelFor(int64_t tasks, int64_t chunk, Body &&body) {
-    run(tasks, chunk,
-        [](void *context, unsigned worker, int64_t begin, int64_t end) { (*static_cast<std::remove_reference_t<Body> *>(context))(worker, begin, end); },
+    run(
+        tasks, chunk,
+        [](void *context, unsigned worker, int64_t begin, int64_t end) {
+          (*static_cast<std::remove_reference_t<Body> *>(context))(worker, begin, end);
+        },
         const_cast<void *>(static_cast<const void *>(std::addressof(body))));
   }
 
@@ -61,8 +64,9 @@ private:
   void awaitCompletion(uint32_t chunks);
   static void *threadMain(void *argument);
 
-  // A job is open while the low half of `ticket` counts the chunks handed out; the high half is the job's number, so a worker that comes late cannot take a
-  // chunk of the next job with this job's callback. The job's fields change only while the ticket is closed (low half all ones).
+  // A job is open while the low half of `ticket` counts the chunks handed out; the high half is the job's number, so a worker that comes
+  // late cannot take a chunk of the next job with this job's callback. The job's fields change only while the ticket is closed (low half
+  // all ones).
   alignas(64) std::atomic<uint64_t> ticket = kClosed;
   std::atomic<Callback> callback = nullptr;
   std::atomic<void *> context = nullptr;

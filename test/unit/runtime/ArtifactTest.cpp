@@ -91,7 +91,9 @@ TEST(Artifact, VerifyHeaderSkipsTheWeightsAlone) {
 TEST(Artifact, EveryTruncationIsFound) {
   AlignedBytes file = toyArtifact(5);
   for (size_t size = 0; size < file.bytes().size(); ++size)
-    ASSERT_THAT(openError(file.bytes().first(size)), AllOf(StartsWith("x.vitx: "), testing::AnyOf(HasSubstr("truncated"), HasSubstr("empty")))) << size;
+    ASSERT_THAT(openError(file.bytes().first(size)),
+                AllOf(StartsWith("x.vitx: "), testing::AnyOf(HasSubstr("truncated"), HasSubstr("empty"))))
+        << size;
 }
 
 TEST(Artifact, MessagesNameWhatAndWhere) {
@@ -111,7 +113,8 @@ TEST(Artifact, MessagesNameWhatAndWhere) {
   EXPECT_THAT(flipped(100), HasSubstr("the manifest (bytes 64 to"));
   EXPECT_THAT(flipped(codeAt - 1), HasSubstr(fmt::format("byte {} of the file lies between its parts", codeAt - 1)));
   EXPECT_THAT(flipped(codeAt + 7), HasSubstr(fmt::format("the code of target 'cpu' (bytes {} to", codeAt)));
-  EXPECT_THAT(flipped(weightsAt), HasSubstr(fmt::format("weight 'packed.scale' of target 'cpu' (bytes {} to {})", weightsAt, weightsAt + 19)));
+  EXPECT_THAT(flipped(weightsAt),
+              HasSubstr(fmt::format("weight 'packed.scale' of target 'cpu' (bytes {} to {})", weightsAt, weightsAt + 19)));
   EXPECT_THAT(flipped(weightsAt + 30), HasSubstr(fmt::format("byte {} of the file lies between its parts", weightsAt + 30)));
   AlignedBytes other(100);
   std::memcpy(other.bytes().data(), "\x89PNG\r\n\x1a\n", 8);
@@ -130,7 +133,8 @@ void setHeader(std::span<std::byte> bytes, void (*change)(FileHeader &)) {
 TEST(Artifact, RefusesOtherVersions) {
   AlignedBytes newer = toyArtifact(5);
   setHeader(newer.bytes(), [](FileHeader &header) { header.formatVersion = 7; });
-  EXPECT_THAT(openError(newer.bytes()), AllOf(HasSubstr("has format version 7"), HasSubstr("reads version 1"), HasSubstr("use a newer runtime")));
+  EXPECT_THAT(openError(newer.bytes()),
+              AllOf(HasSubstr("has format version 7"), HasSubstr("reads version 1"), HasSubstr("use a newer runtime")));
 
   fb::ManifestT manifest = toyManifest(5);
   manifest.abi_version = 9;
@@ -192,7 +196,8 @@ TEST(Target, OtherArchitectureIsNamed) {
   fb::ManifestT manifest = toyManifest(5);
   manifest.targets[0]->triple = "riscv64-unknown-linux-gnu";
   AlignedBytes file = seal(manifest, toyCode());
-  EXPECT_THAT(openError(file.bytes(), {}, VITRT_ERROR_TARGET), AllOf(HasSubstr("'riscv64-unknown-linux-gnu'"), HasSubstr(hostArchitecture())));
+  EXPECT_THAT(openError(file.bytes(), {}, VITRT_ERROR_TARGET),
+              AllOf(HasSubstr("'riscv64-unknown-linux-gnu'"), HasSubstr(hostArchitecture())));
   ArtifactOptions inspect;
   inspect.purpose = Purpose::Inspect;
   EXPECT_EQ(openError(file.bytes(), inspect), "opened");
@@ -218,7 +223,8 @@ TEST(Target, FirstThatRunsIsChosenUnlessOneIsAskedFor) {
   options.target = "fast";
   EXPECT_THAT(openError(file.bytes(), options, VITRT_ERROR_TARGET), HasSubstr("avx1024f"));
   options.target = "cuda";
-  EXPECT_THAT(openError(file.bytes(), options, VITRT_ERROR_TARGET), HasSubstr("there is no target 'cuda', the file has 'fast', 'reference' and 'slow'"));
+  EXPECT_THAT(openError(file.bytes(), options, VITRT_ERROR_TARGET),
+              HasSubstr("there is no target 'cuda', the file has 'fast', 'reference' and 'slow'"));
 }
 
 TEST(Code, RefusesWhatIsNoLibrary) {

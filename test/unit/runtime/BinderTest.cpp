@@ -39,7 +39,9 @@ public:
     infos.push_back({name, type, std::move(shape), values.size() * sizeof(T)});
     sortByName();
   }
-  void addFloats(const std::string &name, std::vector<uint64_t> shape, const std::vector<float> &values) { add(name, ElementType::F32, std::move(shape), values); }
+  void addFloats(const std::string &name, std::vector<uint64_t> shape, const std::vector<float> &values) {
+    add(name, ElementType::F32, std::move(shape), values);
+  }
 
   Expected<TensorData> read(size_t index) const override {
     return TensorData{std::as_bytes(std::span(contents.at(infos[index].name))).subspan(1), nullptr};
@@ -146,7 +148,8 @@ TEST_F(BinderTest, OtherSchemeByItsSecondNameWithIgnoredAndExtraTensors) {
   EXPECT_THAT(report->ignored, ElementsAre("stats.mean [2]"));
   EXPECT_THAT(report->extra, ElementsAre("head [2]"));
   EXPECT_THAT(report->warnings, ElementsAre("'w.safetensors' has the tensor head [2], which toy does not use"));
-  EXPECT_THAT(explain(*report), AllOf(HasSubstr("packed f32 [6, 5] (part from element 15)"), HasSubstr("not used: stats.mean"), HasSubstr("unknown, not used: head")));
+  EXPECT_THAT(explain(*report), AllOf(HasSubstr("packed f32 [6, 5] (part from element 15)"), HasSubstr("not used: stats.mean"),
+                                      HasSubstr("unknown, not used: head")));
 }
 
 TEST_F(BinderTest, ConvertsOtherNumberTypes) {
@@ -204,7 +207,8 @@ TEST_F(BinderTest, NothingFits) {
   TestTensors tensors;
   for (const char *name : {"a", "b", "c", "d"})
     tensors.addFloats(name, {1}, {1});
-  EXPECT_EQ(bindError(tensors), "'w.safetensors' holds no tensor of toy by the names of home ('norm.weight'), other ('gain'); its 4 tensors are called 'a', 'b', 'c', ...");
+  EXPECT_EQ(bindError(tensors), "'w.safetensors' holds no tensor of toy by the names of home ('norm.weight'), other ('gain'); its 4 "
+                                "tensors are called 'a', 'b', 'c', ...");
 }
 
 TEST_F(BinderTest, WarnsOfValuesThatAreNotFinite) {

@@ -23,7 +23,9 @@ namespace {
 
 std::string_view asText(std::span<const std::byte> bytes) { return {reinterpret_cast<const char *>(bytes.data()), bytes.size()}; }
 
-TEST(CApi, Version) { EXPECT_EQ(versionSeenFromC(), uint32_t(VITRT_VERSION_MAJOR * 10000 + VITRT_VERSION_MINOR * 100 + VITRT_VERSION_PATCH)); }
+TEST(CApi, Version) {
+  EXPECT_EQ(versionSeenFromC(), uint32_t(VITRT_VERSION_MAJOR * 10000 + VITRT_VERSION_MINOR * 100 + VITRT_VERSION_PATCH));
+}
 
 TEST(CApi, RunsFromC) {
   AlignedBytes file = toyArtifact(5);

@@ -36,8 +36,7 @@ const Malformed kCases[] = {
     {"model is missing", [](fb::ManifestT &m) { m.model.reset(); }},
     {"model.name is missing or empty", [](fb::ManifestT &m) { m.model->name.clear(); }},
     {"model has images of 1 x 0 x 5", [](fb::ManifestT &m) { m.model->height = 0; }},
-    {"model.preprocess has 0 means",
-     [](fb::ManifestT &m) { m.model->preprocess = std::make_unique<fb::PreprocessT>(); }},
+    {"model.preprocess has 0 means", [](fb::ManifestT &m) { m.model->preprocess = std::make_unique<fb::PreprocessT>(); }},
     {"deviation 0",
      [](fb::ManifestT &m) {
        m.model->preprocess = std::make_unique<fb::PreprocessT>();
@@ -52,18 +51,22 @@ const Malformed kCases[] = {
     {"schemes[1].name is missing or empty", [](fb::ManifestT &m) { m.schemes[1]->name.clear(); }},
     {"schemes[0].tensors[1] has no name", [](fb::ManifestT &m) { m.schemes[0]->tensors[1]->names.clear(); }},
     {"schemes[0].tensors[1].shape has no elements", [](fb::ManifestT &m) { m.schemes[0]->tensors[1]->shape = {5, 0}; }},
-    {"schemes[0].tensors[1].shape has no elements, or too many", [](fb::ManifestT &m) { m.schemes[0]->tensors[1]->shape = {1ull << 40, 1ull << 40}; }},
+    {"schemes[0].tensors[1].shape has no elements, or too many",
+     [](fb::ManifestT &m) { m.schemes[0]->tensors[1]->shape = {1ull << 40, 1ull << 40}; }},
     {"there are no targets", [](fb::ManifestT &m) { m.targets.clear(); }},
     {"targets[0].triple is missing", [](fb::ManifestT &m) { target(m).triple.clear(); }},
     {"targets[0] has no programs", [](fb::ManifestT &m) { target(m).programs.clear(); }},
     {"targets[0].sources[1].shape has 6 axes", [](fb::ManifestT &m) { target(m).sources[1]->shape = {1, 1, 1, 1, 1, 1}; }},
     {"targets[0].sources[0] has 1 views for 2 schemes", [](fb::ManifestT &m) { target(m).sources[0]->views.pop_back(); }},
-    {"targets[0].sources[0].views[0].tensor is 2, but there are 2 tensors", [](fb::ManifestT &m) { target(m).sources[0]->views[0]->tensor = 2; }},
+    {"targets[0].sources[0].views[0].tensor is 2, but there are 2 tensors",
+     [](fb::ManifestT &m) { target(m).sources[0]->views[0]->tensor = 2; }},
     {"targets[0].sources[1].views[0] has 1 strides for 2 axes", [](fb::ManifestT &m) { target(m).sources[1]->views[0]->strides = {1}; }},
     {"reaches outside the 15 elements of its tensor 'bias.kernel'", [](fb::ManifestT &m) { target(m).sources[1]->views[0]->offset = 1; }},
     {"reaches outside the 15 elements", [](fb::ManifestT &m) { target(m).sources[1]->views[0]->strides = {-1, 3}; }},
     {"reaches outside the 15 elements",
-     [](fb::ManifestT &m) { target(m).sources[1]->views[0]->strides = {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}; }},
+     [](fb::ManifestT &m) {
+       target(m).sources[1]->views[0]->strides = {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()};
+     }},
     {"reaches outside the 15 elements", [](fb::ManifestT &m) { target(m).sources[1]->views[0]->offset = kHuge; }},
     {"targets[0].weights[1] has 60 bytes from byte 128 of 128", [](fb::ManifestT &m) { target(m).weights[1]->offset = 128; }},
     {"targets[0].weights[1] has 60 bytes from byte 32", [](fb::ManifestT &m) { target(m).weights[1]->offset = 32; }},
@@ -92,11 +95,13 @@ const Malformed kCases[] = {
     {"programs[0].buffers[1].kind is 17", [](fb::ManifestT &m) { program(m).buffers[1]->kind = fb::BufferKind(17); }},
     {"programs[0].inputs[0] is 6, but there are 6 buffers", [](fb::ManifestT &m) { program(m).inputs = {6}; }},
     {"programs[0].inputs[0] names buffer 5, which is of another kind", [](fb::ManifestT &m) { program(m).inputs = {5}; }},
-    {"programs[0].inputs[1] names buffer 0, which is of another kind or listed twice", [](fb::ManifestT &m) { program(m).inputs = {0, 0}; }},
+    {"programs[0].inputs[1] names buffer 0, which is of another kind or listed twice",
+     [](fb::ManifestT &m) { program(m).inputs = {0, 0}; }},
     {"programs[0].outputs leaves out buffer 5", [](fb::ManifestT &m) { program(m).outputs.clear(); }},
     {"programs[0].launches[1].name is missing", [](fb::ManifestT &m) { program(m).launches[1]->name.clear(); }},
     {"programs[0].launches[1].kernel is 3, but there are 3 kernels", [](fb::ManifestT &m) { program(m).launches[1]->kernel = 3; }},
-    {"programs[0].launches[2].operands[0] is 77, but there are 6 buffers", [](fb::ManifestT &m) { program(m).launches[2]->operands[0] = 77; }},
+    {"programs[0].launches[2].operands[0] is 77, but there are 6 buffers",
+     [](fb::ManifestT &m) { program(m).launches[2]->operands[0] = 77; }},
     {"programs[0].launches[2] writes 3 of its 2 operands", [](fb::ManifestT &m) { program(m).launches[2]->results = 3; }},
     {"programs[0].launches[2] writes 0 of its 2 operands", [](fb::ManifestT &m) { program(m).launches[2]->results = 0; }},
     {"('layer.sum') writes buffer 1, an input or a weight", [](fb::ManifestT &m) { program(m).launches[2]->operands[1] = 1; }},
@@ -117,7 +122,8 @@ TEST_P(MalformedManifest, IsRefusedWithASentence) {
   auto model = Model::openMemory(file.bytes());
   ASSERT_FALSE(model);
   EXPECT_EQ(model.error().status, VITRT_ERROR_FORMAT);
-  EXPECT_THAT(model.error().message, testing::AllOf(testing::HasSubstr("the manifest is not valid: "), testing::HasSubstr(GetParam().message)));
+  EXPECT_THAT(model.error().message,
+              testing::AllOf(testing::HasSubstr("the manifest is not valid: "), testing::HasSubstr(GetParam().message)));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, MalformedManifest, testing::ValuesIn(kCases));

@@ -21,7 +21,9 @@ namespace {
 
 template <typename T> std::string raw(T value) { return {reinterpret_cast<const char *>(&value), sizeof(T)}; }
 
-std::string rawFloats(std::initializer_list<float> values) { return {reinterpret_cast<const char *>(values.begin()), values.size() * sizeof(float)}; }
+std::string rawFloats(std::initializer_list<float> values) {
+  return {reinterpret_cast<const char *>(values.begin()), values.size() * sizeof(float)};
+}
 
 /// A `.npy` of version 1 as numpy writes it.
 std::string npy(const std::string &dictionary, const std::string &data, char version = 1) {
@@ -34,7 +36,9 @@ std::string npy(const std::string &dictionary, const std::string &data, char ver
   return "\x93NUMPY" + std::string{version, '\0'} + length + text + data;
 }
 
-std::string f4(const std::string &shape, const std::string &data) { return npy("{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }", data); }
+std::string f4(const std::string &shape, const std::string &data) {
+  return npy("{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }", data);
+}
 
 std::string deflated(const std::string &text) {
   z_stream stream = {};
@@ -64,11 +68,12 @@ std::string zip(const std::vector<Member> &members) {
     uint32_t crc = uint32_t(crc32(0, reinterpret_cast<const Bytef *>(member.bytes.data()), uInt(member.bytes.size())));
     std::string common = raw(uint16_t(45)) + raw(uint16_t(0)) + raw(uint16_t(member.deflate ? 8 : 0)) + raw(uint32_t(0)) + raw(crc);
     uint32_t offset = uint32_t(file.size());
-    file += raw(uint32_t(0x04034b50)) + common + raw(uint32_t(-1)) + raw(uint32_t(-1)) + raw(uint16_t(member.name.size())) + raw(uint16_t(20)) + member.name +
-            raw(uint16_t(1)) + raw(uint16_t(16)) + raw(uint64_t(member.bytes.size())) + raw(uint64_t(packed.size())) + packed;
-    directory += raw(uint32_t(0x02014b50)) + raw(uint16_t(45)) + common + raw(uint32_t(packed.size())) + raw(uint32_t(member.bytes.size())) +
-                 raw(uint16_t(member.name.size())) + raw(uint16_t(0)) + raw(uint16_t(0)) + raw(uint16_t(0)) + raw(uint16_t(0)) + raw(uint32_t(0)) + raw(offset) +
-                 member.name;
+    file += raw(uint32_t(0x04034b50)) + common + raw(uint32_t(-1)) + raw(uint32_t(-1)) + raw(uint16_t(member.name.size())) +
+            raw(uint16_t(20)) + member.name + raw(uint16_t(1)) + raw(uint16_t(16)) + raw(uint64_t(member.bytes.size())) +
+            raw(uint64_t(packed.size())) + packed;
+    directory += raw(uint32_t(0x02014b50)) + raw(uint16_t(45)) + common + raw(uint32_t(packed.size())) +
+                 raw(uint32_t(member.bytes.size())) + raw(uint16_t(member.name.size())) + raw(uint16_t(0)) + raw(uint16_t(0)) +
+                 raw(uint16_t(0)) + raw(uint16_t(0)) + raw(uint32_t(0)) + raw(offset) + member.name;
   }
   uint32_t at = uint32_t(file.size());
   return file + directory + raw(uint32_t(0x06054b50)) + raw(uint32_t(0)) + raw(uint16_t(members.size())) + raw(uint16_t(members.size())) +
@@ -139,10 +144,11 @@ TEST(Npy, MalformedIsRefusedWithASentence) {
   EXPECT_THAT(npyMessage(f4("(4294967296, 4294967296, 4294967296)", "")), HasSubstr("is larger than any file"));
   for (const char *shape : {"(-1,)", "(1.5,)", "[2]", "(2", "(x,)", "99999999999999999999", "(99999999999999999999,)", "", "(1 2)"})
     EXPECT_THAT(npyMessage(f4(shape, "")), HasSubstr("its header is not the dictionary")) << shape;
-  for (const char *dictionary : {"", "{", "{}", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': maybe, 'shape': (1,)}",
-                                 "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}",
-                                 "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x",
-                                 "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "{'descr': '<f4"})
+  for (const char *dictionary :
+       {"", "{", "{}", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': maybe, 'shape': (1,)}",
+        "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x",
+        "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "{'descr': '<f4"})
     EXPECT_THAT(npyMessage(npy(dictionary, "0123")), HasSubstr("its header is not the dictionary")) << dictionary;
   EXPECT_THAT(npyMessage(npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "0123")), HasSubstr("its element type '|O'"));
   EXPECT_THAT(npyMessage(npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "01234567")), HasSubstr("its element type '<c8'"));
@@ -152,7 +158,9 @@ TEST(Npy, MalformedIsRefusedWithASentence) {
   EXPECT_THAT(npyMessage(longHeader), HasSubstr("its header would have"));
 }
 
-TEST(Npz, PicklesNameTheWay) { EXPECT_THAT(openMessage(zip({{"archive/data.pkl", "\x80\x02"}})), HasSubstr("save its tensors as safetensors")); }
+TEST(Npz, PicklesNameTheWay) {
+  EXPECT_THAT(openMessage(zip({{"archive/data.pkl", "\x80\x02"}})), HasSubstr("save its tensors as safetensors"));
+}
 
 TEST(Npz, MalformedIsRefusedWithASentence) {
   std::string array = f4("(2,)", rawFloats({1, 2}));

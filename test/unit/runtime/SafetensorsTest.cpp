@@ -27,11 +27,14 @@ std::string littleEndian64(uint64_t value) {
 
 std::string file(const std::string &header, const std::string &data) { return littleEndian64(header.size()) + header + data; }
 
-std::string floats(std::initializer_list<float> values) { return {reinterpret_cast<const char *>(values.begin()), values.size() * sizeof(float)}; }
+std::string floats(std::initializer_list<float> values) {
+  return {reinterpret_cast<const char *>(values.begin()), values.size() * sizeof(float)};
+}
 
 /// Two tensors, their names and data in different orders, metadata and padding: all that is allowed.
 const char kHeader[] = R"({"__metadata__": {"format": "pt"}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]},)"
-                       R"( "a": {"dtype": "I64", "shape": [], "data_offsets": [0, 8]}, "none": {"dtype": "F16", "shape": [3, 0], "data_offsets": [16, 16]}}   )";
+                       R"( "a": {"dtype": "I64", "shape": [], "data_offsets": [0, 8]},)"
+                       R"( "none": {"dtype": "F16", "shape": [3, 0], "data_offsets": [16, 16]}}   )";
 
 TEST(Safetensors, ReadsAllThatIsAllowed) {
   TemporaryFolder folder;
@@ -110,7 +113,8 @@ std::vector<Malformed> malformedCases() {
       {"unknown or repeated field 'dtype'", oneTensor(R"({"dtype": "F32", "dtype": "F32", "shape": [2], "data_offsets": [0, 8]})")},
       {"unknown or repeated field 'shape'", oneTensor(R"({"dtype": "F32", "shape": [2], "shape": [2], "data_offsets": [0, 8]})")},
       {"the name 't' is there twice",
-       file(R"({"t": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "t": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}})", "01234567")},
+       file(R"({"t": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "t": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}})",
+            "01234567")},
       {"the name '__metadata__' is there twice", file(R"({"__metadata__": {}, "__metadata__": {}})", "")},
       {"unknown dtype 'F31'", oneTensor(R"({"dtype": "F31", "shape": [2], "data_offsets": [0, 8]})")},
       {"a negative number", oneTensor(R"({"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]})")},
@@ -120,15 +124,18 @@ std::vector<Malformed> malformedCases() {
       {"has 8 bytes, expected 0", oneTensor(R"({"dtype": "F32", "shape": [3, 0], "data_offsets": [0, 8]})")},
       {"is larger than any file", oneTensor(R"({"dtype": "F32", "shape": [4294967296, 4294967296, 4294967296], "data_offsets": [0, 8]})")},
       {"is larger than any file", oneTensor(R"({"dtype": "F32", "shape": [18446744073709551615, 2], "data_offsets": [0, 8]})")},
-      {"has 8 bytes, expected 2305843009213693951", oneTensor(R"({"dtype": "U8", "shape": [2305843009213693951], "data_offsets": [0, 8]})")},
+      {"has 8 bytes, expected 2305843009213693951",
+       oneTensor(R"({"dtype": "U8", "shape": [2305843009213693951], "data_offsets": [0, 8]})")},
       {"has 1 bytes, expected 2", oneTensor(R"({"dtype": "F4", "shape": [3], "data_offsets": [0, 1]})", "0")},
       {"lies at bytes 0 to 16 of the data, which has 8", oneTensor(R"({"dtype": "F32", "shape": [4], "data_offsets": [0, 16]})")},
       {"begins at byte 8 of the data, expected 0", oneTensor(R"({"dtype": "F32", "shape": [2], "data_offsets": [8, 0]})")},
-      {"lies at bytes 0 to 18446744073709551615", oneTensor(R"({"dtype": "F32", "shape": [2], "data_offsets": [0, 18446744073709551615]})")},
+      {"lies at bytes 0 to 18446744073709551615",
+       oneTensor(R"({"dtype": "F32", "shape": [2], "data_offsets": [0, 18446744073709551615]})")},
       {"begins at byte 4 of the data, expected 0: there is a hole", oneTensor(R"({"dtype": "F32", "shape": [1], "data_offsets": [4, 8]})")},
       {"end at byte 4 of the data, which has 8", oneTensor(R"({"dtype": "F32", "shape": [1], "data_offsets": [0, 4]})")},
       {"begins at byte 4 of the data, expected 8: there is a hole or an overlap",
-       file(R"({"s": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "t": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}})", "01234567")},
+       file(R"({"s": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "t": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}})",
+            "01234567")},
       {"end at byte 0 of the data, which has 4", file("{}", "rest")},
       {"a number where a tensor's description is expected", file(R"({"__metadata__": {"n": 5}})", "")},
   };
@@ -199,7 +206,8 @@ TEST(TensorFile, NamesTheWayForOtherFormats) {
     auto opened = openTensorFile(path);
     return opened ? "opened" : opened.error().message;
   };
-  EXPECT_THAT(message(folder.write("w.bin", "\x80\x02}q")), HasSubstr("is a PyTorch pickle, which is not read; save its tensors as safetensors"));
+  EXPECT_THAT(message(folder.write("w.bin", "\x80\x02}q")),
+              HasSubstr("is a PyTorch pickle, which is not read; save its tensors as safetensors"));
   EXPECT_THAT(message(folder.write("w.txt", "these are no weights")), HasSubstr("expected .safetensors, a folder of them, .npz or .npy"));
   EXPECT_THAT(message(folder.path() + "/none"), HasSubstr("No such file"));
   TemporaryFolder hub;

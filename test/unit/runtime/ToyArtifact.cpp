@@ -34,7 +34,8 @@ std::unique_ptr<fb::SourceViewT> view(uint32_t tensor, uint64_t offset, std::vec
   return result;
 }
 
-std::unique_ptr<fb::BufferT> buffer(const char *name, fb::BufferKind kind, std::vector<uint64_t> shape, uint64_t bytes, uint64_t offset, uint32_t weight) {
+std::unique_ptr<fb::BufferT> buffer(const char *name, fb::BufferKind kind, std::vector<uint64_t> shape, uint64_t bytes, uint64_t offset,
+                                    uint32_t weight) {
   auto result = std::make_unique<fb::BufferT>();
   result->name = name;
   result->kind = kind;
@@ -45,7 +46,8 @@ std::unique_ptr<fb::BufferT> buffer(const char *name, fb::BufferKind kind, std::
   return result;
 }
 
-std::unique_ptr<fb::KernelT> kernel(const std::string &symbol, uint64_t rows, uint64_t rowsPerTask, uint64_t columnTasks, uint64_t scratch) {
+std::unique_ptr<fb::KernelT> kernel(const std::string &symbol, uint64_t rows, uint64_t rowsPerTask, uint64_t columnTasks,
+                                    uint64_t scratch) {
   auto result = std::make_unique<fb::KernelT>();
   result->symbol = symbol;
   result->kind = "toy";
@@ -181,7 +183,8 @@ AlignedBytes vitrt::test::seal(fb::ManifestT &manifest, std::span<const std::byt
     for (auto &weight : target->weights)
       weight->hash = hashBytes(weights.data() + weight->offset, weight->size);
   }
-  uint64_t codeAt = alignTo(sizeof(FileHeader) + pack(manifest).size(), kSectionAlignment), weightsAt = alignTo(codeAt + code.size(), kSectionAlignment);
+  uint64_t codeAt = alignTo(sizeof(FileHeader) + pack(manifest).size(), kSectionAlignment),
+           weightsAt = alignTo(codeAt + code.size(), kSectionAlignment);
   for (auto &target : manifest.targets) {
     target->code->offset = codeAt;
     if (target->weight_data)
@@ -231,7 +234,8 @@ std::vector<float> vitrt::test::toyResult(int width, std::span<const float> imag
   return toyResult(width, images, someValues(size_t(width), 1), someValues(3 * size_t(width), 2));
 }
 
-std::vector<float> vitrt::test::toyResult(int width, std::span<const float> images, std::span<const float> scale, std::span<const float> bias) {
+std::vector<float> vitrt::test::toyResult(int width, std::span<const float> images, std::span<const float> scale,
+                                          std::span<const float> bias) {
   size_t w = size_t(width), count = images.size() / (3 * w);
   std::vector<float> sums(count * w);
   for (size_t image = 0; image < count; ++image)

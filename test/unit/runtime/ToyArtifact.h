@@ -5,8 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// out[j] = sum over 3 rows i of (in[i][j] * scale[j] + bias[i][j]), in three launches: "layer.scale" (blocks of two rows times two halves of the columns, with
-// scratch), "layer.bias" (one row a task), "layer.sum" (one image a task). Groups of 4 images.
+// out[j] = sum over 3 rows i of (in[i][j] * scale[j] + bias[i][j]), in three launches: "layer.scale" (blocks of two rows times two halves
+// of the columns, with scratch), "layer.bias" (one row a task), "layer.sum" (one image a task). Groups of 4 images.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -55,7 +55,8 @@ fb::ManifestT toyManifest(int width);
 /// The packed weights for given values: scale [W], then at the next multiple of 64 bias [3, W].
 std::vector<std::byte> packToyWeights(int width, std::span<const float> scale, std::span<const float> bias);
 
-/// Places the sections, takes all hashes and puts the file together; without `weights` they are external. Every target gets the same code and weights.
+/// Places the sections, takes all hashes and puts the file together; without `weights` they are external. Every target gets the same code
+/// and weights.
 AlignedBytes seal(fb::ManifestT &manifest, std::span<const std::byte> code, std::span<const std::byte> weights = {});
 
 /// `file` with its manifest replaced, all sections as they were, and a header and checksums that fit.

@@ -5,8 +5,8 @@
  *
  *===------------------------------------------------------------------------------------------------===*
  *
- * The kernels of ToyArtifact.h for images of 3 rows of 5 and of 16 numbers: 60 bytes, so that most images of a batch are unaligned, and 192, so that all are
- * aligned. A kernel that is given memory which docs/abi.md does not allow writes a value that no test expects.
+ * The kernels of ToyArtifact.h for images of 3 rows of 5 and of 16 numbers: 60 bytes, so that most images of a batch are unaligned, and 192,
+ * so that all are aligned. A kernel that is given memory which docs/abi.md does not allow writes a value that no test expects.
  *===------------------------------------------------------------------------------------------------===*/
 
 #include <stdint.h>
