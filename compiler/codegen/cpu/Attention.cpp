@@ -140,7 +140,8 @@ private:
   //===--- products -----------------------------------------------------------------------===//
 
   /// rows x size accumulators over `depth` steps: sum over k of left(r, k) * right(k, j), row by row.
-  SmallVector<Value> product(int64_t depth, int64_t size, function_ref<Value(int64_t r, Value k)> left, function_ref<Value(Value k, int64_t j)> right) {
+  SmallVector<Value> product(int64_t depth, int64_t size, function_ref<Value(int64_t r, Value k)> left,
+                             function_ref<Value(Value k, int64_t j)> right) {
     SmallVector<Value> zeros(rows * size, splat(b, 0, lanes));
     return forLoop(b, indexConstant(b, 0), indexConstant(b, depth), 1, zeros, [&](Value k, ValueRange sums) {
       SmallVector<Value> columns, next;
@@ -169,14 +170,15 @@ private:
   void score(Value first) {
     Value queryRow = token(first);
     for (Panels panels : split(tokenBlocks))
-      forLoop(b, indexConstant(b, panels.first), indexConstant(b, panels.first + panels.count * panels.size), panels.size, [&](Value block) {
-        auto query = [&](int64_t r, Value k) { return load(b, qkv, {add(b, queryRow, r), add(b, queryColumn, k)}); };
-        auto key = [&](Value k, int64_t j) { return loadVector(b, keys, {add(b, block, j), k, indexConstant(b, 0)}, lanes); };
-        SmallVector<Value> sums = product(width, panels.size, query, key);
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t j = 0; j < panels.size; ++j)
-            storeVector(b, sums[r * panels.size + j], scores, {indexConstant(b, r), mul(b, add(b, block, j), lanes)});
-      });
+      forLoop(b, indexConstant(b, panels.first), indexConstant(b, panels.first + panels.count * panels.size), panels.size,
+              [&](Value block) {
+                auto query = [&](int64_t r, Value k) { return load(b, qkv, {add(b, queryRow, r), add(b, queryColumn, k)}); };
+                auto key = [&](Value k, int64_t j) { return loadVector(b, keys, {add(b, block, j), k, indexConstant(b, 0)}, lanes); };
+                SmallVector<Value> sums = product(width, panels.size, query, key);
+                for (int64_t r = 0; r < rows; ++r)
+                  for (int64_t j = 0; j < panels.size; ++j)
+                    storeVector(b, sums[r * panels.size + j], scores, {indexConstant(b, r), mul(b, add(b, block, j), lanes)});
+              });
   }
 
   /// result[first + r] = reciprocals[r] * sum over t of scores[r][t] V[t].
@@ -220,9 +222,7 @@ private:
   }
 
   /// The maximum as `maxps` defines it, which is one instruction without promising LLVM that there are no NaNs; a NaN reaches the sum instead.
-  Value maximum(Value x, Value y) {
-    return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
-  }
+  Value maximum(Value x, Value y) { return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y); }
 
   Value maximumOfLanes(Value x) {
     for (int64_t half = lanes / 2; half >= 1; half /= 2) {
@@ -268,10 +268,11 @@ private:
   double scale;
   int64_t panelVectors = 1;
   int64_t scratchSize = 0;
-  Value qkv, bias, result;      ///< operands
-  Value keys, scores, values;   ///< scratch: [T / V, d, V], [R, T], [T, d] with the last axis padded to V; values only where d is no multiple of V
-  Value head, firstRow;         ///< of the task: its head, and its image's first row
-  Value queryColumn, keyColumn, valueColumn;
+  Value qkv, bias, result;                   ///< operands
+  Value keys, scores;                        ///< scratch: [T / V, d, V] and [R, T], T rounded up to V
+  Value values;                              ///< scratch: [T, d], d rounded up to V; only where d is no multiple of V
+  Value head, firstRow;                      ///< of the task: its head, and its image's first row
+  Value queryColumn, keyColumn, valueColumn; ///< of the task: where in a row of qkv its head's parts begin
 };
 
 } // namespace

@@ -57,8 +57,8 @@ FailureOr<int64_t> emitBinding(ModuleOp module, Operation *operation, StringRef 
   for (auto [argument, name] : llvm::zip(region.getArguments(), binding.getSources())) {
     auto type = cast<RankedTensorType>(argument.getType());
     if (!type.hasStaticShape() || type.getRank() > maxSourceRank)
-      return binding.emitOpError() << "source " << name << " has the type " << type << ", but sources have static shapes of at most " << maxSourceRank
-                                   << " axes";
+      return binding.emitOpError() << "source " << name << " has the type " << type << ", but sources have static shapes of at most "
+                                   << maxSourceRank << " axes";
     sources.push_back(sourceType(type));
   }
   auto packed = cast<RankedTensorType>(region.front().getTerminator()->getOperand(0).getType());

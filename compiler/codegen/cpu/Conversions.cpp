@@ -28,7 +28,9 @@ static Value shiftLeft(ImplicitLocOpBuilder &b, Value bits, int32_t by) { return
 static Value asFloat(ImplicitLocOpBuilder &b, Value bits) { return arith::BitcastOp::create(b, b.getF32Type(), bits); }
 
 /// bf16 is the upper half of f32.
-static Value fromBF16(ImplicitLocOpBuilder &b, Value half) { return asFloat(b, shiftLeft(b, arith::ExtUIOp::create(b, b.getI32Type(), half), 16)); }
+static Value fromBF16(ImplicitLocOpBuilder &b, Value half) {
+  return asFloat(b, shiftLeft(b, arith::ExtUIOp::create(b, b.getI32Type(), half), 16));
+}
 
 /// f16 has 5 bits of exponent, biased by 15, and 10 of mantissa; f32 has 8, biased by 127, and 23.
 static Value fromF16(ImplicitLocOpBuilder &b, Value half) {

@@ -8,9 +8,7 @@
 #include "compiler/codegen/cpu/Attention.h"
 #include "compiler/codegen/cpu/CpuCodegen.h"
 #include "compiler/codegen/cpu/Gemm.h"
-#include "compiler/codegen/cpu/Gemm.h"
 #include "compiler/codegen/cpu/Normalize.h"
-#include "compiler/codegen/cpu/PatchEmbed.h"
 #include "compiler/codegen/cpu/PatchEmbed.h"
 #include "compiler/codegen/cpu/Reference.h"
 #include "dialects/kernel/KernelDialect.h"
@@ -23,8 +21,6 @@ namespace vitc::cpu {
 
 FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const CpuTarget &target) {
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
-      .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
-      .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol); })
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
       .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })

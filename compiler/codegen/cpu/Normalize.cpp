@@ -30,12 +30,13 @@ public:
     SmallVector<Value> sums(unroll, splat(b, 0, lanes));
     int64_t vectors = width / lanes, blocks = vectors / unroll;
     if (blocks > 0)
-      sums = forLoop(b, indexConstant(b, 0), indexConstant(b, blocks * unroll * lanes), unroll * lanes, sums, [&](Value column, ValueRange carried) {
-        SmallVector<Value> next;
-        for (auto [i, value] : llvm::enumerate(carried))
-          next.push_back(accumulate(value, add(b, column, i * lanes), lanes));
-        return next;
-      });
+      sums = forLoop(b, indexConstant(b, 0), indexConstant(b, blocks * unroll * lanes), unroll * lanes, sums,
+                     [&](Value column, ValueRange carried) {
+                       SmallVector<Value> next;
+                       for (auto [i, value] : llvm::enumerate(carried))
+                         next.push_back(accumulate(value, add(b, column, i * lanes), lanes));
+                       return next;
+                     });
     for (int64_t column = blocks * unroll * lanes, i = 0; column < width; column += lanes, ++i)
       sums[i % unroll] = accumulate(sums[i % unroll], indexConstant(b, column), std::min(lanes, width - column));
     Value total = addf(b, addf(b, sums[0], sums[1]), addf(b, sums[2], sums[3]));
@@ -69,6 +70,8 @@ FailureOr<KernelInfo> emitNormalize(ModuleOp module, kernel::NormalizeOp op, Str
   kernel::RowScheduleAttr schedule = op.getScheduleAttr();
   if (!schedule)
     return op.emitOpError() << "has no schedule to generate code by";
+  if (schedule.getRowsPerTask() < 1 || schedule.getVector() < 1)
+    return op.emitOpError() << "needs a schedule of one row a task and one lane at least, not " << schedule;
   auto type = cast<RankedTensorType>(op.getInput().getType());
   int64_t width = type.getShape().back(), lanes = schedule.getVector(), rowsPerTask = schedule.getRowsPerTask();
   ArrayRef<int64_t> inner = type.getShape().drop_front().drop_back();
@@ -89,7 +92,8 @@ FailureOr<KernelInfo> emitNormalize(ModuleOp module, kernel::NormalizeOp op, Str
   forLoop(b, firstRow, lastRow, 1, [&](Value r) {
     Value mean;
     if (centred) {
-      Value sum = row.sum([&](Value total, Value column, int64_t count) { return addf(b, total, loadVector(b, input, {r, column}, lanes, count)); });
+      Value sum = row.sum(
+          [&](Value total, Value column, int64_t count) { return addf(b, total, loadVector(b, input, {r, column}, lanes, count)); });
       mean = broadcast(b, divf(b, sum, elements), lanes);
     }
     auto deviation = [&](Value column, int64_t count) {

@@ -43,7 +43,8 @@ FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, Str
   llvm::append_range(tensors, llvm::map_range(op->getResults(), [](Value value) { return tensorType(value); }));
   SmallVector<MemRefType> types = llvm::map_to_vector(tensors, bufferType);
   ArrayRef<MemRefType> all = types;
-  FailureOr<ReferenceBody> body = ReferenceBody::lower(op.getBody(), all.take_front(op->getNumOperands()), all.drop_front(op->getNumOperands()));
+  FailureOr<ReferenceBody> body =
+      ReferenceBody::lower(op.getBody(), all.take_front(op->getNumOperands()), all.drop_front(op->getNumOperands()));
   if (failed(body))
     return failure();
 
@@ -55,7 +56,8 @@ FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, Str
     SmallVector<Value> operands;
     for (auto [buffer, tensor, type] : llvm::zip(buffers, tensors, types))
       operands.push_back(isActivation(tensor) ? imageOf(f.b, buffer, image, type) : buffer);
-    body->inlineInto(f.b, operands, [&](int64_t offset, MemRefType type) { return f.scratch(offset, type.getShape(), type.getElementType()); });
+    body->inlineInto(f.b, operands,
+                     [&](int64_t offset, MemRefType type) { return f.scratch(offset, type.getShape(), type.getElementType()); });
   });
 
   KernelInfo info;

@@ -42,8 +42,8 @@ static void loadDialects(MLIRContext *context) {
   scf::registerBufferizableOpInterfaceExternalModels(registry);
   tensor::registerBufferizableOpInterfaceExternalModels(registry);
   context->appendDialectRegistry(registry);
-  context->loadDialect<affine::AffineDialect, bufferization::BufferizationDialect, func::FuncDialect, memref::MemRefDialect, scf::SCFDialect,
-                       tensor::TensorDialect>();
+  context->loadDialect<affine::AffineDialect, bufferization::BufferizationDialect, func::FuncDialect, memref::MemRefDialect,
+                       scf::SCFDialect, tensor::TensorDialect>();
 }
 
 /// The region as a function whose tensors begin and end in memrefs.
@@ -126,8 +126,8 @@ FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefTyp
         passes.addPass(createCSEPass());
       })))
     return failure();
-  if (failed(lowerLinalgToLoops(function)) || failed(run(*body.module, [](OpPassManager &passes) { passes.addPass(createLowerAffinePass()); })) ||
-      failed(body.layOutTemporaries()))
+  if (failed(lowerLinalgToLoops(function)) ||
+      failed(run(*body.module, [](OpPassManager &passes) { passes.addPass(createLowerAffinePass()); })) || failed(body.layOutTemporaries()))
     return failure();
   return body;
 }
@@ -150,14 +150,16 @@ LogicalResult ReferenceBody::layOutTemporaries() {
   BufferViewFlowAnalysis views(function);
   SmallVector<Temporary> placed;
   WalkResult walk = function.walk([&](Operation *op) {
-    if (isa<memref::DeallocOp, memref::GetGlobalOp, memref::ReallocOp>(op) || (isa<memref::AllocOp, memref::AllocaOp>(op) && op->getBlock() != &block)) {
+    if (isa<memref::DeallocOp, memref::GetGlobalOp, memref::ReallocOp>(op) ||
+        (isa<memref::AllocOp, memref::AllocaOp>(op) && op->getBlock() != &block)) {
       op->emitOpError() << "cannot be given a place in a kernel's scratch memory";
       return WalkResult::interrupt();
     }
     if (!isa<memref::AllocOp, memref::AllocaOp>(op))
       return WalkResult::advance();
     auto type = cast<MemRefType>(op->getResult(0).getType());
-    Temporary temporary{op, static_cast<int64_t>(llvm::alignTo(type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 64)),
+    Temporary temporary{op,
+                        static_cast<int64_t>(llvm::alignTo(type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 64)),
                         positions[op], positions[op]};
     for (Value view : views.resolve(op->getResult(0)))
       for (Operation *user : view.getUsers())
@@ -166,7 +168,8 @@ LogicalResult ReferenceBody::layOutTemporaries() {
     for (const Temporary &other : placed)
       if (other.lastUse >= temporary.firstUse && other.firstUse <= temporary.lastUse && temporary.offset + temporary.size > other.offset)
         temporary.offset = std::max(temporary.offset, other.offset + other.size);
-    placed.insert(llvm::upper_bound(placed, temporary, [](const Temporary &x, const Temporary &y) { return x.offset < y.offset; }), temporary);
+    placed.insert(llvm::upper_bound(placed, temporary, [](const Temporary &x, const Temporary &y) { return x.offset < y.offset; }),
+                  temporary);
     offsets[op] = temporary.offset;
     bytes = std::max(bytes, temporary.offset + temporary.size);
     return WalkResult::advance();

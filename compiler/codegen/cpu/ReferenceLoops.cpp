@@ -99,9 +99,9 @@ private:
         continue;
       }
       Operation *clone = b.clone(inner, map);
-      if (auto sum = dyn_cast<arith::AddFOp>(clone); sum && axes.size() > parallelAxes && llvm::any_of(sum->getOperands(), [&](Value operand) {
-            return llvm::is_contained(accumulators, operand);
-          }))
+      if (auto sum = dyn_cast<arith::AddFOp>(clone);
+          sum && axes.size() > parallelAxes &&
+          llvm::any_of(sum->getOperands(), [&](Value operand) { return llvm::is_contained(accumulators, operand); }))
         sum.setFastmath(arith::FastMathFlags::reassoc);
     }
     return llvm::map_to_vector(block->getTerminator()->getOperands(), [&](Value value) { return map.lookupOrDefault(value); });

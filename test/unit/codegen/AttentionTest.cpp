@@ -64,8 +64,9 @@ std::vector<double> attended(const Case &c, const std::vector<float> &qkv, const
 class AttentionTest : public testing::TestWithParam<Level> {};
 
 TEST_P(AttentionTest, AgreesWithDoublePrecision) {
-  const Case cases[] = {{1, 2, 5},  {5, 3, 18},         {50, 2, 48},  {197, 2, 64, false, 0.125}, {257, 1, 80, false, 1.0}, {577, 1, 88}, {785, 1, 64},
-                        {17, 2, 72}, {50, 1, 96, true}, {33, 2, 104}, {5, 2, 64, true},           {197, 1, 5, true, 0.5}};
+  const Case cases[] = {
+      {1, 2, 5},   {5, 3, 18},        {50, 2, 48},  {197, 2, 64, false, 0.125}, {257, 1, 80, false, 1.0}, {577, 1, 88}, {785, 1, 64},
+      {17, 2, 72}, {50, 1, 96, true}, {33, 2, 104}, {5, 2, 64, true},           {197, 1, 5, true, 0.5}};
   const int64_t images = 2;
   for (const Case &c : cases) {
     SCOPED_TRACE(fmt::format("{} tokens, {} heads of {}{}", c.tokens, c.heads, c.width, c.bias ? ", bias" : ""));
@@ -104,6 +105,7 @@ TEST_P(AttentionTest, IsOneTaskAHead) {
   EXPECT_EQ(kernel->info.scratchBytes % 64, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, AttentionTest, testing::ValuesIn(runnableLevels()), [](const auto &info) { return parameterName(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Levels, AttentionTest, testing::ValuesIn(runnableLevels()),
+                         [](const auto &info) { return parameterName(info.param.name); });
 
 } // namespace

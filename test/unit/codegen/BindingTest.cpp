@@ -58,7 +58,8 @@ struct StridedTensor {
   Source source;
 
   /// `order`: the axes from the one that varies slowest to the one that varies fastest; `gap` unused elements follow each run of the fastest.
-  StridedTensor(const std::vector<int64_t> &shape, const std::vector<int64_t> &order, int64_t gap, uint32_t seed) : buffer(size(shape, order, gap)) {
+  StridedTensor(const std::vector<int64_t> &shape, const std::vector<int64_t> &order, int64_t gap, uint32_t seed)
+      : buffer(size(shape, order, gap)) {
     std::mt19937 random(seed);
     buffer.fill(random);
     source = {buffer.data(), {}};
@@ -86,9 +87,10 @@ TEST(Binding, PacksAnyLayoutIntoPanels) {
   for (auto [order, gap] : {std::pair(std::vector<int64_t>{0, 1}, 0), {{1, 0}, 0}, {{0, 1}, 5}}) {
     const int64_t outputs = 21, depth = 13, columns = 8, kBlock = 5;
     StridedTensor weight({outputs, depth}, order, gap, 1);
-    std::vector<float> packed = bind("kernel.binding @packed [@w] {\n^bb0(%w: tensor<21x13xf32>):\n  %p = kernel.pack %w : tensor<21x13xf32> -> "
-                                     "tensor<3x3x5x8xf32>\n  kernel.yield %p : tensor<3x3x5x8xf32>\n}",
-                                     {weight.source}, 3 * 3 * 5 * 8);
+    std::vector<float> packed =
+        bind("kernel.binding @packed [@w] {\n^bb0(%w: tensor<21x13xf32>):\n  %p = kernel.pack %w : tensor<21x13xf32> -> "
+             "tensor<3x3x5x8xf32>\n  kernel.yield %p : tensor<3x3x5x8xf32>\n}",
+             {weight.source}, 3 * 3 * 5 * 8);
     for (int64_t i = 0; i < 3 * 3 * 5 * 8; ++i) {
       int64_t n = i / (kBlock * columns) % 3 * columns + i % columns, k = i / (3 * kBlock * columns) * kBlock + i / columns % kBlock;
       EXPECT_EQ(packed[i], n < outputs && k < depth ? weight(n, k) : 0.0f) << "element " << i;
@@ -159,8 +161,7 @@ protected:
     ASSERT_TRUE(code);
   }
 
-  template <typename T>
-  std::vector<float> convert(const char *symbol, const std::vector<T> &from) {
+  template <typename T> std::vector<float> convert(const char *symbol, const std::vector<T> &from) {
     std::vector<float> to(from.size());
     code->find<void(const void *, float *, int64_t)>(symbol)(from.data(), to.data(), from.size());
     return to;

@@ -167,8 +167,8 @@ void Kernel::run(const std::vector<float *> &buffers, int64_t images, std::mt199
 // Expectations
 //===--------------------------------------------------------------------------------------===//
 
-std::vector<float> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands, size_t resultSize, int64_t images, Guard guard,
-                              std::mt19937 *random) {
+std::vector<float> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands, size_t resultSize, int64_t images,
+                              Guard guard, std::mt19937 *random) {
   std::vector<GuardedBuffer> buffers;
   std::vector<float *> pointers;
   for (const std::vector<float> &operand : operands) {
@@ -198,8 +198,8 @@ void expectClose(const std::vector<float> &result, const std::vector<double> &ex
   EXPECT_LE(error(worst), tolerance) << "element " << worst << " is " << result[worst] << ", expected " << expected[worst];
 }
 
-void expectKernel(const Kernel &kernel, const std::vector<std::vector<float>> &operands, const std::vector<double> &expected, int64_t images,
-                  double tolerance) {
+void expectKernel(const Kernel &kernel, const std::vector<std::vector<float>> &operands, const std::vector<double> &expected,
+                  int64_t images, double tolerance) {
   std::vector<float> result = runGuarded(kernel, operands, expected.size(), images);
   expectClose(result, expected, tolerance);
   std::mt19937 random(1);

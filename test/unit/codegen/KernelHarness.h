@@ -73,10 +73,7 @@ public:
   ~LoadedCode();
   LoadedCode(const LoadedCode &) = delete;
 
-  template <typename Function>
-  Function *find(const std::string &symbol) const {
-    return reinterpret_cast<Function *>(address(symbol));
-  }
+  template <typename Function> Function *find(const std::string &symbol) const { return reinterpret_cast<Function *>(address(symbol)); }
 
 private:
   void *address(const std::string &symbol) const;
@@ -112,8 +109,8 @@ std::vector<float> runGuarded(const Kernel &kernel, const std::vector<std::vecto
                               Guard guard = Guard::After, std::mt19937 *random = nullptr);
 
 /// Expects |result - expected| <= tolerance (1 + |expected|) of every element, and the same bits from any split into tasks.
-void expectKernel(const Kernel &kernel, const std::vector<std::vector<float>> &operands, const std::vector<double> &expected, int64_t images,
-                  double tolerance);
+void expectKernel(const Kernel &kernel, const std::vector<std::vector<float>> &operands, const std::vector<double> &expected,
+                  int64_t images, double tolerance);
 
 /// Expects |result - expected| <= tolerance (1 + |expected|) of every element.
 void expectClose(const std::vector<float> &result, const std::vector<double> &expected, double tolerance);

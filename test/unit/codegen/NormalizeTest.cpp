@@ -27,11 +27,12 @@ std::string normalizeText(const Case &c, const Level &level) {
   return fmt::format("func.func @f(%x: {0}, %g: {1}, %s: {1}) -> {0} {{\n"
                      "  %y = kernel.normalize %x {2} {3} {{kind = #vit.norm<{4}>, eps = {5:e} : f32, "
                      "schedule = #kernel.row_schedule<rows_per_task = 4, vector = {6}>}} : {0} -> {0}\n  return %y : {0}\n}}",
-                     tokens, vector, c.gain ? "gain(%g : " + vector + ")" : "", c.shift ? "shift(%s : " + vector + ")" : "", c.layer ? "layer" : "rms",
-                     c.eps, level.target.vectorLanes);
+                     tokens, vector, c.gain ? "gain(%g : " + vector + ")" : "", c.shift ? "shift(%s : " + vector + ")" : "",
+                     c.layer ? "layer" : "rms", c.eps, level.target.vectorLanes);
 }
 
-std::vector<double> normalized(const Case &c, const std::vector<float> &x, const std::vector<float> &gain, const std::vector<float> &shift) {
+std::vector<double> normalized(const Case &c, const std::vector<float> &x, const std::vector<float> &gain,
+                               const std::vector<float> &shift) {
   std::vector<double> result(x.size());
   for (size_t row = 0; row < x.size(); row += c.width) {
     double mean = 0, squares = 0;
@@ -81,6 +82,7 @@ TEST_P(NormalizeTest, IsOneLaunchOfRows) {
   EXPECT_EQ(kernel->tasks(2), 99);
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, NormalizeTest, testing::ValuesIn(runnableLevels()), [](const auto &info) { return parameterName(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Levels, NormalizeTest, testing::ValuesIn(runnableLevels()),
+                         [](const auto &info) { return parameterName(info.param.name); });
 
 } // namespace

@@ -58,9 +58,10 @@ std::string referenceText(std::string op, const std::vector<Shape> &operands, co
     substitute("$" + letter, inner.back());
   }
   substitute("$y", tensor(result, "1"));
-  return fmt::format("func.func @f({}) {{\n  %r = kernel.reference {} : ({}) -> {} {{\n  ^bb0({}):\n    {}\n    kernel.yield %y : {}\n  }}\n  return\n}}",
-                     fmt::join(parameters, ", "), fmt::join(names, ", "), fmt::join(outer, ", "), tensor(result, "?"), fmt::join(arguments, ", "), op,
-                     tensor(result, "1"));
+  return fmt::format(
+      "func.func @f({}) {{\n  %r = kernel.reference {} : ({}) -> {} {{\n  ^bb0({}):\n    {}\n    kernel.yield %y : {}\n  }}\n  return\n}}",
+      fmt::join(parameters, ", "), fmt::join(names, ", "), fmt::join(outer, ", "), tensor(result, "?"), fmt::join(arguments, ", "), op,
+      tensor(result, "1"));
 }
 
 std::vector<std::vector<float>> randomOperands(const std::vector<Shape> &shapes) {
@@ -74,7 +75,8 @@ using Operands = std::vector<std::vector<float>>;
 using Formula = std::function<double(const Operands &x, size_t i)>;
 
 /// Compares `op` with a formula for element i of the result.
-void expectFormula(const std::string &op, const std::vector<Shape> &shapes, const Shape &result, const Formula &formula, double tolerance = 2e-6) {
+void expectFormula(const std::string &op, const std::vector<Shape> &shapes, const Shape &result, const Formula &formula,
+                   double tolerance = 2e-6) {
   SCOPED_TRACE(op);
   Level level = runnableLevels().front();
   std::optional<Kernel> kernel = compileLaunch(referenceText(op, shapes, result), level.target);
@@ -103,7 +105,8 @@ TEST(Reference, Activations) {
 }
 
 TEST(Reference, ElementWise) {
-  expectFormula("%y = vit.mul %a, %b : $a", {{batch, 3, 5}, {batch, 3, 5}}, {batch, 3, 5}, [](const Operands &x, size_t i) { return double(x[0][i]) * x[1][i]; });
+  expectFormula("%y = vit.mul %a, %b : $a", {{batch, 3, 5}, {batch, 3, 5}}, {batch, 3, 5},
+                [](const Operands &x, size_t i) { return double(x[0][i]) * x[1][i]; });
   expectFormula("%y = vit.residual %a, %b : $a", {{batch, 3, 5}, {batch, 3, 5}}, {batch, 3, 5},
                 [](const Operands &x, size_t i) { return double(x[0][i]) + x[1][i]; });
   expectFormula("%y = vit.residual %a, %b gamma(%c : $c) : $a", {{batch, 3, 5}, {batch, 3, 5}, {5}}, {batch, 3, 5},
@@ -113,34 +116,37 @@ TEST(Reference, ElementWise) {
 TEST(Reference, Pool) {
   expectFormula("%y = vit.pool %a {kind = #vit.pool<token>, index = 2 : i64} : $a -> $y", {{batch, 4, 3}}, {batch, 3},
                 [](const Operands &x, size_t i) { return x[0][i / 3 * 12 + 6 + i % 3]; });
-  expectFormula("%y = vit.pool %a {kind = #vit.pool<avg>, index = 1 : i64} : $a -> $y", {{batch, 4, 3}}, {batch, 3}, [](const Operands &x, size_t i) {
-    const float *image = &x[0][i / 3 * 12 + i % 3];
-    return (double(image[3]) + image[6] + image[9]) / 3;
-  });
+  expectFormula("%y = vit.pool %a {kind = #vit.pool<avg>, index = 1 : i64} : $a -> $y", {{batch, 4, 3}}, {batch, 3},
+                [](const Operands &x, size_t i) {
+                  const float *image = &x[0][i / 3 * 12 + i % 3];
+                  return (double(image[3]) + image[6] + image[9]) / 3;
+                });
 }
 
 TEST(Reference, PatchifyDropsPixelsThatFillNoPatch) {
   // 2 channels of 7 x 5 pixels in patches of 3 x 2: a grid of 2 x 2.
-  expectFormula("%y = vit.patchify %a, %b bias(%c : $c) : $a, $b -> $y", {{batch, 2, 7, 5}, {4, 2, 3, 2}, {4}}, {batch, 4, 4}, [](const Operands &x, size_t i) {
-    size_t image = i / 16, row = i / 8 % 2, column = i / 4 % 2, output = i % 4;
-    double sum = x[2][output];
-    for (size_t c = 0; c < 2; ++c)
-      for (size_t p = 0; p < 3; ++p)
-        for (size_t q = 0; q < 2; ++q)
-          sum += double(x[0][((image * 2 + c) * 7 + row * 3 + p) * 5 + column * 2 + q]) * x[1][((output * 2 + c) * 3 + p) * 2 + q];
-    return sum;
-  });
+  expectFormula("%y = vit.patchify %a, %b bias(%c : $c) : $a, $b -> $y", {{batch, 2, 7, 5}, {4, 2, 3, 2}, {4}}, {batch, 4, 4},
+                [](const Operands &x, size_t i) {
+                  size_t image = i / 16, row = i / 8 % 2, column = i / 4 % 2, output = i % 4;
+                  double sum = x[2][output];
+                  for (size_t c = 0; c < 2; ++c)
+                    for (size_t p = 0; p < 3; ++p)
+                      for (size_t q = 0; q < 2; ++q)
+                        sum += double(x[0][((image * 2 + c) * 7 + row * 3 + p) * 5 + column * 2 + q]) *
+                               x[1][((output * 2 + c) * 3 + p) * 2 + q];
+                  return sum;
+                });
 }
 
 TEST(Reference, Embed) {
-  expectFormula("%y = vit.embed %a prefix(%b, %c : $b, $c) position(%d : $d) : $a -> $y", {{batch, 3, 5}, {1, 5}, {2, 5}, {6, 5}}, {batch, 6, 5},
-                [](const Operands &x, size_t i) {
+  expectFormula("%y = vit.embed %a prefix(%b, %c : $b, $c) position(%d : $d) : $a -> $y", {{batch, 3, 5}, {1, 5}, {2, 5}, {6, 5}},
+                {batch, 6, 5}, [](const Operands &x, size_t i) {
                   size_t image = i / 30, token = i / 5 % 6, k = i % 5;
                   float value = token == 0 ? x[1][k] : token < 3 ? x[2][(token - 1) * 5 + k] : x[0][(image * 3 + token - 3) * 5 + k];
                   return value + double(x[3][token * 5 + k]);
                 });
-  expectFormula("%y = vit.embed %a prefix(%b : $b) position(%c : $c) {patches_only} : $a -> $y", {{batch, 3, 5}, {1, 5}, {3, 5}}, {batch, 4, 5},
-                [](const Operands &x, size_t i) {
+  expectFormula("%y = vit.embed %a prefix(%b : $b) position(%c : $c) {patches_only} : $a -> $y", {{batch, 3, 5}, {1, 5}, {3, 5}},
+                {batch, 4, 5}, [](const Operands &x, size_t i) {
                   size_t image = i / 20, token = i / 5 % 4, k = i % 5;
                   return token == 0 ? x[1][k] : x[0][(image * 3 + token - 1) * 5 + k] + double(x[2][(token - 1) * 5 + k]);
                 });
@@ -148,31 +154,34 @@ TEST(Reference, Embed) {
 
 TEST(Reference, RotaryTurnsPairsOfQueryAndKey) {
   for (bool interleaved : {true, false})
-    expectFormula(fmt::format("%y = vit.rotary %a sin(%b : $b) cos(%c : $c) {{heads = 2 : i64, prefix = 1 : i64, layout = #vit.rotary_layout<{}>}} : $a",
-                              interleaved ? "interleaved" : "halves"),
-                  {{batch, 3, 24}, {2, 4}, {2, 4}}, {batch, 3, 24}, [=](const Operands &x, size_t i) -> double {
-                    size_t token = i / 24 % 3, column = i % 24, k = column % 4;
-                    if (token == 0 || column >= 16)
-                      return x[0][i];
-                    size_t other = interleaved ? k ^ 1 : (k + 2) % 4;
-                    bool first = interleaved ? k % 2 == 0 : k < 2;
-                    double turned = x[0][i - k + other] * (first ? -1.0 : 1.0);
-                    size_t at = (token - 1) * 4 + k;
-                    return x[0][i] * double(x[2][at]) + turned * x[1][at];
-                  });
+    expectFormula(
+        fmt::format(
+            "%y = vit.rotary %a sin(%b : $b) cos(%c : $c) {{heads = 2 : i64, prefix = 1 : i64, layout = #vit.rotary_layout<{}>}} : $a",
+            interleaved ? "interleaved" : "halves"),
+        {{batch, 3, 24}, {2, 4}, {2, 4}}, {batch, 3, 24}, [=](const Operands &x, size_t i) -> double {
+          size_t token = i / 24 % 3, column = i % 24, k = column % 4;
+          if (token == 0 || column >= 16)
+            return x[0][i];
+          size_t other = interleaved ? k ^ 1 : (k + 2) % 4;
+          bool first = interleaved ? k % 2 == 0 : k < 2;
+          double turned = x[0][i - k + other] * (first ? -1.0 : 1.0);
+          size_t at = (token - 1) * 4 + k;
+          return x[0][i] * double(x[2][at]) + turned * x[1][at];
+        });
 }
 
 TEST(Reference, HeadNormalizeLeavesTheValue) {
-  expectFormula("%y = vit.head_normalize %a q_gain(%b : $b) k_gain(%c : $c) {heads = 2 : i64, kind = #vit.norm<rms>, eps = 1.0e-6 : f32} : $a",
-                {{batch, 3, 24}, {4}, {4}}, {batch, 3, 24}, [](const Operands &x, size_t i) -> double {
-                  size_t column = i % 24, k = column % 4;
-                  if (column >= 16)
-                    return x[0][i];
-                  double squares = 0;
-                  for (size_t j = 0; j < 4; ++j)
-                    squares += double(x[0][i - k + j]) * x[0][i - k + j];
-                  return x[0][i] / std::sqrt(squares / 4 + 1e-6) * x[column < 8 ? 1 : 2][k];
-                });
+  expectFormula(
+      "%y = vit.head_normalize %a q_gain(%b : $b) k_gain(%c : $c) {heads = 2 : i64, kind = #vit.norm<rms>, eps = 1.0e-6 : f32} : $a",
+      {{batch, 3, 24}, {4}, {4}}, {batch, 3, 24}, [](const Operands &x, size_t i) -> double {
+        size_t column = i % 24, k = column % 4;
+        if (column >= 16)
+          return x[0][i];
+        double squares = 0;
+        for (size_t j = 0; j < 4; ++j)
+          squares += double(x[0][i - k + j]) * x[0][i - k + j];
+        return x[0][i] / std::sqrt(squares / 4 + 1e-6) * x[column < 8 ? 1 : 2][k];
+      });
 }
 
 /// A composite's reference lowering is that of its parts.
@@ -183,18 +192,19 @@ TEST(Reference, Mlp) {
       sum += double(x[k]) * w[row * n + k];
     return sum;
   };
-  expectFormula("%y = vit.mlp %a fc1(%b : $b, %c : $c) gate(%d : $d, %e : $e) fc2(%f : $f) {activation = #vit.activation<silu>} : $a -> $y",
-                {{batch, 3, 5}, {7, 5}, {7}, {7, 5}, {7}, {4, 7}}, {batch, 3, 4},
-                [&](const Operands &x, size_t i) {
-                  const float *row = &x[0][i / 4 * 5];
-                  double sum = 0;
-                  for (size_t m = 0; m < 7; ++m) {
-                    double hidden = dot(row, x[1], m, 5) + x[2][m], gate = dot(row, x[3], m, 5) + x[4][m];
-                    sum += hidden / (1 + std::exp(-hidden)) * gate * x[5][i % 4 * 7 + m];
-                  }
-                  return sum;
-                },
-                1e-5);
+  expectFormula(
+      "%y = vit.mlp %a fc1(%b : $b, %c : $c) gate(%d : $d, %e : $e) fc2(%f : $f) {activation = #vit.activation<silu>} : $a -> $y",
+      {{batch, 3, 5}, {7, 5}, {7}, {7, 5}, {7}, {4, 7}}, {batch, 3, 4},
+      [&](const Operands &x, size_t i) {
+        const float *row = &x[0][i / 4 * 5];
+        double sum = 0;
+        for (size_t m = 0; m < 7; ++m) {
+          double hidden = dot(row, x[1], m, 5) + x[2][m], gate = dot(row, x[3], m, 5) + x[4][m];
+          sum += hidden / (1 + std::exp(-hidden)) * gate * x[5][i % 4 * 7 + m];
+        }
+        return sum;
+      },
+      1e-5);
 }
 
 //===--------------------------------------------------------------------------------------===//
@@ -202,10 +212,11 @@ TEST(Reference, Mlp) {
 //===--------------------------------------------------------------------------------------===//
 
 /// Runs `kernelOp` and the reference lowering of `op`, both written as in `referenceText`, on the same operands.
-void expectSameAsReference(const std::string &kernelText, const std::string &op, const std::vector<Shape> &shapes, const Shape &result, const Level &level,
-                           double tolerance) {
+void expectSameAsReference(const std::string &kernelText, const std::string &op, const std::vector<Shape> &shapes, const Shape &result,
+                           const Level &level, double tolerance) {
   SCOPED_TRACE(level.name + ": " + op);
-  std::optional<Kernel> kernel = compileLaunch(kernelText, level.target), reference = compileLaunch(referenceText(op, shapes, result), level.target);
+  std::optional<Kernel> kernel = compileLaunch(kernelText, level.target),
+                        reference = compileLaunch(referenceText(op, shapes, result), level.target);
   ASSERT_TRUE(kernel && reference);
   Operands operands = randomOperands(shapes);
   std::vector<float> expected = runGuarded(*reference, operands, elements(result), images);
@@ -217,11 +228,13 @@ TEST(KernelsAgreeWithReference, Normalize) {
     for (const char *kind : {"layer", "rms"})
       for (int64_t width : {1, 18, 192}) {
         std::vector<Shape> shapes{{batch, 5, width}, {width}, {width}};
-        std::string text = fmt::format("func.func @f(%a: {0}, %b: {1}, %c: {1}) {{\n  %y = kernel.normalize %a gain(%b : {1}) shift(%c : {1}) {{kind = "
-                                       "#vit.norm<{2}>, eps = 1.0e-6 : f32, schedule = #kernel.row_schedule<rows_per_task = 2, vector = {3}>}} : {0} -> {0}\n"
-                                       "  return\n}}",
-                                       tensor(shapes[0], "?"), tensor(shapes[1], "?"), kind, level.target.vectorLanes);
-        std::string op = fmt::format("%y = vit.normalize %a gain(%b : $b) shift(%c : $c) {{kind = #vit.norm<{}>, eps = 1.0e-6 : f32}} : $a", kind);
+        std::string text = fmt::format(
+            "func.func @f(%a: {0}, %b: {1}, %c: {1}) {{\n  %y = kernel.normalize %a gain(%b : {1}) shift(%c : {1}) {{kind = "
+            "#vit.norm<{2}>, eps = 1.0e-6 : f32, schedule = #kernel.row_schedule<rows_per_task = 2, vector = {3}>}} : {0} -> {0}\n"
+            "  return\n}}",
+            tensor(shapes[0], "?"), tensor(shapes[1], "?"), kind, level.target.vectorLanes);
+        std::string op =
+            fmt::format("%y = vit.normalize %a gain(%b : $b) shift(%c : $c) {{kind = #vit.norm<{}>, eps = 1.0e-6 : f32}} : $a", kind);
         expectSameAsReference(text, op, shapes, shapes[0], level, 2e-6);
       }
 }
@@ -231,10 +244,12 @@ TEST(KernelsAgreeWithReference, Attention) {
     for (int64_t tokens : {1, 5, 50, 197}) {
       std::vector<Shape> shapes{{batch, tokens, 3 * 2 * 18}, {2, tokens, tokens}};
       Shape result{batch, tokens, 2 * 18};
-      std::string text = fmt::format("func.func @f(%a: {0}, %b: {1}) {{\n  %y = kernel.attention %a bias(%b : {1}) {{heads = 2 : i64, scale = 0.25 : f32, "
-                                     "schedule = #kernel.attention_schedule<rows = {2}, vector = {3}>}} : {0} -> {4}\n  return\n}}",
-                                     tensor(shapes[0], "?"), tensor(shapes[1], "?"), level.rows, level.target.vectorLanes, tensor(result, "?"));
-      expectSameAsReference(text, "%y = vit.sdpa %a bias(%b : $b) {heads = 2 : i64, scale = 0.25 : f32} : $a -> $y", shapes, result, level, 2e-6);
+      std::string text =
+          fmt::format("func.func @f(%a: {0}, %b: {1}) {{\n  %y = kernel.attention %a bias(%b : {1}) {{heads = 2 : i64, scale = 0.25 : f32, "
+                      "schedule = #kernel.attention_schedule<rows = {2}, vector = {3}>}} : {0} -> {4}\n  return\n}}",
+                      tensor(shapes[0], "?"), tensor(shapes[1], "?"), level.rows, level.target.vectorLanes, tensor(result, "?"));
+      expectSameAsReference(text, "%y = vit.sdpa %a bias(%b : $b) {heads = 2 : i64, scale = 0.25 : f32} : $a -> $y", shapes, result, level,
+                            2e-6);
     }
 }
 
@@ -250,13 +265,15 @@ TEST(KernelsAgreeWithReference, Gemm) {
         for (int64_t k = 0; k < depth; ++k)
           packed[1][k * outputs + n] = operands[1][n * depth + k];
       std::string input = tensor(shapes[0], "?"), result = tensor(shapes[3], "?"), bias = tensor(shapes[2], "?");
-      std::string text = fmt::format("func.func @f(%a: {0}, %b: tensor<1x1x{1}x{2}xf32>, %c: {3}, %d: {4}) {{\n  %y = kernel.gemm %a, %b bias(%c : {3}) "
-                                     "residual(%d : {4}) {{activation = #vit.activation<{5}>, schedule = #kernel.gemm_schedule<rows = {6}, columns = {2}, "
-                                     "k_block = {1}, row_block = {7}, prefetch = 8, vector = {8}>}} : {0}, tensor<1x1x{1}x{2}xf32> -> {4}\n  return\n}}",
-                                     input, depth, outputs, bias, result, activation, level.rows, 2 * level.rows, level.target.vectorLanes);
-      std::string op =
-          fmt::format("%y = vit.linear %a, %b bias(%c : $c) residual(%d : $d) {{activation = #vit.activation<{}>}} : $a, $b -> $y", activation);
-      std::optional<Kernel> kernel = compileLaunch(text, level.target), reference = compileLaunch(referenceText(op, shapes, shapes[3]), level.target);
+      std::string text =
+          fmt::format("func.func @f(%a: {0}, %b: tensor<1x1x{1}x{2}xf32>, %c: {3}, %d: {4}) {{\n  %y = kernel.gemm %a, %b bias(%c : {3}) "
+                      "residual(%d : {4}) {{activation = #vit.activation<{5}>, schedule = #kernel.gemm_schedule<rows = {6}, columns = {2}, "
+                      "k_block = {1}, row_block = {7}, prefetch = 8, vector = {8}>}} : {0}, tensor<1x1x{1}x{2}xf32> -> {4}\n  return\n}}",
+                      input, depth, outputs, bias, result, activation, level.rows, 2 * level.rows, level.target.vectorLanes);
+      std::string op = fmt::format(
+          "%y = vit.linear %a, %b bias(%c : $c) residual(%d : $d) {{activation = #vit.activation<{}>}} : $a, $b -> $y", activation);
+      std::optional<Kernel> kernel = compileLaunch(text, level.target),
+                            reference = compileLaunch(referenceText(op, shapes, shapes[3]), level.target);
       ASSERT_TRUE(kernel && reference);
       std::vector<float> expected = runGuarded(*reference, operands, elements(shapes[3]), images);
       expectKernel(*kernel, packed, {expected.begin(), expected.end()}, images, 1e-5);
