@@ -12,8 +12,8 @@
 
 namespace vitc {
 
-/// The layer that a location names: "blocks.0.attn" of `loc("blocks.0.attn")`. Of several fused locations the last that has a name, because the last
-/// operation of a fusion computes its value. Empty if there is none, as in a test that was written by hand.
+/// The layer that a location names: "blocks.0.attn" of `loc("blocks.0.attn")`. Of several fused locations the last that has a name,
+/// because the last operation of a fusion computes its value. Empty if there is none, as in a test that was written by hand.
 llvm::StringRef layerName(mlir::Location loc);
 
 /// The location of a part of `loc`'s layer: "blocks.0.attn" and "qkv" give "blocks.0.attn.qkv"; a location without a name gives "qkv".

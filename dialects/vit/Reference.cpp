@@ -46,7 +46,8 @@ Lowered EmbedOp::lowerToReference(OpBuilder &builder) {
   ArrayRef<int64_t> tokens = shapeOf(getTokens()), patches = shapeOf(getPatches());
   Value result = b.empty(tokens);
   int64_t row = 0;
-  // Writes rows [row, row + count) of every image: those of `part`, read at `at`, plus their positions from `firstPosition` on, if they have any.
+  // Writes rows [row, row + count) of every image: those of `part`, read at `at`, plus their positions from `firstPosition` on, if they
+  // have any.
   auto append = [&](Value part, SmallVector<AffineExpr> at, int64_t count, std::optional<int64_t> firstPosition) {
     SmallVector<Read> reads{{part, std::move(at)}};
     if (firstPosition)
@@ -64,30 +65,6 @@ Lowered EmbedOp::lowerToReference(OpBuilder &builder) {
 //===--------------------------------------------------------------------------------------===//
 // Blocks
 //===--------------------------------------------------------------------------------------===//
-
-/// Each row (last axis) of `input` normalized; in two passes, because E[x^2] - E[x]^2 loses the digits of a small variance.
-static Value normalize(ReferenceBuilder &b, Value input, Value gain, Value shift, NormKind kind, double eps) {
-  ArrayRef<int64_t> shape = shapeOf(input);
-  unsigned last = shape.size() - 1;
-  double width = shape.back();
-  Read whole{input, b.axes(last + 1)};
-  if (kind == NormKind::Layer) {
-    Value sums = b.reduce(shape.drop_back(), 1, 0.0, {whole}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
-    Value centred = b.compute(shape, {whole, {sums, b.axes(last)}}, [&](ArrayRef<Scalar> x) { return x[0] - x[1] / width; });
-    whole.tensor = centred;
-  }
-  Value squares = b.reduce(shape.drop_back(), 1, 0.0, {whole}, [](ArrayRef<Scalar> x) { return x[1] + x[0] * x[0]; });
-  SmallVector<Read> reads{whole, {squares, b.axes(last)}};
-  if (gain)
-    reads.push_back({gain, {b.axis(last)}});
-  if (shift)
-    reads.push_back({shift, {b.axis(last)}});
-  return b.compute(shape, reads, [&](ArrayRef<Scalar> x) {
-    Scalar value = x[0] / sqrt(x[1] / width + eps);
-    value = gain ? value * x[2] : value;
-    return shift ? value + x.back() : value;
-  });
-}
 
 static Scalar sigmoid(Scalar x) { return 1.0 / (exp(-x) + 1.0); }
 
@@ -121,7 +98,7 @@ static Value splitHeads(ReferenceBuilder &b, Value qkv, int64_t heads) {
 
 Lowered NormalizeOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getInput());
-  return SmallVector<Value>{normalize(b, getInput(), getGain(), getShift(), getKind(), getEps().convertToFloat())};
+  return SmallVector<Value>{normalizeRows(b, getInput(), getGain(), getShift(), getKind() == NormKind::Layer, getEps().convertToFloat())};
 }
 
 Lowered LinearOp::lowerToReference(OpBuilder &builder) {
@@ -159,12 +136,23 @@ Lowered MulOp::lowerToReference(OpBuilder &builder) {
                                       [](ArrayRef<Scalar> x) { return x[0] * x[1]; })};
 }
 
+/// Softmax over the last axis, the row's maximum subtracted first.
+static Value softmax(ReferenceBuilder &b, Value scores) {
+  ArrayRef<int64_t> shape = shapeOf(scores), rows = shape.drop_back();
+  Read all{scores, b.axes(shape.size())};
+  Value maxima = b.reduce(rows, 1, -std::numeric_limits<double>::infinity(), {all}, [](ArrayRef<Scalar> x) { return max(x[1], x[0]); });
+  Value powers = b.compute(shape, {all, {maxima, b.axes(rows.size())}}, [](ArrayRef<Scalar> x) { return exp(x[0] - x[1]); });
+  all.tensor = powers;
+  Value sums = b.reduce(rows, 1, 0.0, {all}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
+  return b.compute(shape, {all, {sums, b.axes(rows.size())}}, [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
+}
+
 Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getQkv());
   Value qkv = splitHeads(b, getQkv(), getHeads());
   ArrayRef<int64_t> split = shapeOf(qkv);
   int64_t batch = split[0], tokens = split[1], heads = split[3], width = split[4];
-  SmallVector<int64_t> square{batch, heads, tokens, tokens}, rows{batch, heads, tokens};
+  SmallVector<int64_t> square{batch, heads, tokens, tokens};
   double scale = getScale().convertToFloat();
   // Loops of the scores: image, head, query, key | element.
   AffineExpr image = b.axis(0), head = b.axis(1), query = b.axis(2), key = b.axis(3), element = b.axis(4);
@@ -175,11 +163,7 @@ Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
   if (getBias())
     reads.push_back({getBias(), {head, query, key}});
   scores = b.compute(square, reads, [&](ArrayRef<Scalar> x) { return x.size() == 2 ? x[0] * scale + x[1] : x[0] * scale; });
-  Value maxima = b.reduce(rows, 1, -std::numeric_limits<double>::infinity(), {{scores, b.axes(4)}},
-                          [](ArrayRef<Scalar> x) { return max(x[1], x[0]); });
-  Value powers = b.compute(square, {{scores, b.axes(4)}, {maxima, b.axes(3)}}, [](ArrayRef<Scalar> x) { return exp(x[0] - x[1]); });
-  Value sums = b.reduce(rows, 1, 0.0, {{powers, b.axes(4)}}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
-  Value shares = b.compute(square, {{powers, b.axes(4)}, {sums, b.axes(3)}}, [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
+  Value shares = softmax(b, scores);
   // Loops of the result: image, query, head, element | key.
   AffineExpr of = b.axis(4);
   Value mixed = b.reduce({batch, tokens, heads, width}, 1, 0.0,
@@ -194,8 +178,9 @@ Lowered HeadNormalizeOp::lowerToReference(OpBuilder &builder) {
   SmallVector<int64_t> part(shapeOf(qkv));
   part[2] = 1;
   double eps = getEps().convertToFloat();
-  Value query = normalize(b, b.slice(qkv, {0, 0, 0, 0, 0}, part), getQGain(), getQShift(), getKind(), eps);
-  Value key = normalize(b, b.slice(qkv, {0, 0, 1, 0, 0}, part), getKGain(), getKShift(), getKind(), eps);
+  bool centred = getKind() == NormKind::Layer;
+  Value query = normalizeRows(b, b.slice(qkv, {0, 0, 0, 0, 0}, part), getQGain(), getQShift(), centred, eps);
+  Value key = normalizeRows(b, b.slice(qkv, {0, 0, 1, 0, 0}, part), getKGain(), getKShift(), centred, eps);
   Value result = b.insert(key, b.insert(query, qkv, {0, 0, 0, 0, 0}), {0, 0, 1, 0, 0});
   return SmallVector<Value>{b.reshape(result, shapeOf(getValue()))};
 }
@@ -258,4 +243,25 @@ Lowered PoolOp::lowerToReference(OpBuilder &builder) {
   Value rows = b.slice(getInput(), {0, index, 0}, {input[0], count, input[2]});
   Value sums = b.reduce(result, 1, 0.0, {{rows, {b.axis(0), b.axis(2), b.axis(1)}}}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
   return SmallVector<Value>{b.compute(result, {{sums, b.axes(2)}}, [&](ArrayRef<Scalar> x) { return x[0] / double(count); })};
+}
+
+Lowered AttentionPoolOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getKv());
+  ArrayRef<int64_t> kvShape = shapeOf(getKv()), result = shapeOf(getValue());
+  int64_t batch = kvShape[0], tokens = kvShape[1], queries = result[1], heads = getHeads(), width = result[2] / heads;
+  double scale = getScale().convertToFloat();
+  Value query = b.reshape(getQuery(), {queries, heads, width});
+  Value kv = b.reshape(getKv(), {batch, tokens, 2, heads, width});
+  // Loops of the scores: image, head, query, key | element.
+  Value scores = b.reduce({batch, heads, queries, tokens}, 1, 0.0,
+                          {{query, {b.axis(2), b.axis(1), b.axis(4)}}, {kv, {b.axis(0), b.axis(3), b.constant(0), b.axis(1), b.axis(4)}}},
+                          [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  scores = b.compute(shapeOf(scores), {{scores, b.axes(4)}}, [&](ArrayRef<Scalar> x) { return x[0] * scale; });
+  // Loops of the result: image, query, head, element | key.
+  AffineExpr of = b.axis(4);
+  Value mixed =
+      b.reduce({batch, queries, heads, width}, 1, 0.0,
+               {{softmax(b, scores), {b.axis(0), b.axis(2), b.axis(1), of}}, {kv, {b.axis(0), of, b.constant(1), b.axis(2), b.axis(3)}}},
+               [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  return SmallVector<Value>{b.reshape(mixed, result)};
 }

@@ -103,7 +103,12 @@ Value ReferenceBuilder::reshape(Value tensor, ArrayRef<int64_t> shape) {
     return tensor::ExpandShapeOp::create(*this, to, tensor, *groups, sizes(shape));
   if (groups && to.getRank() < from.getRank())
     return tensor::CollapseShapeOp::create(*this, to, tensor, *groups);
-  return reshape(reshape(tensor, from.getNumElements()), shape);
+  // Neither only splits nor only joins axes: through all of them joined, but for a dynamic batch.
+  SmallVector<int64_t> joined;
+  if (ShapedType::isDynamic(shape.front()))
+    joined.push_back(shape.front());
+  joined.push_back(llvm::product_of(from.getShape().drop_front(joined.size())));
+  return reshape(reshape(tensor, joined), shape);
 }
 
 Value ReferenceBuilder::slice(Value tensor, ArrayRef<int64_t> offsets, ArrayRef<int64_t> shape) {
@@ -116,6 +121,33 @@ Value ReferenceBuilder::slice(Value tensor, ArrayRef<int64_t> offsets, ArrayRef<
 Value ReferenceBuilder::insert(Value part, Value into, ArrayRef<int64_t> offsets) {
   SmallVector<OpFoldResult> strides(offsets.size(), getIndexAttr(1));
   return tensor::InsertSliceOp::create(*this, part, into, getAsIndexOpFoldResult(getContext(), offsets), sizes(shapeOf(part)), strides);
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Formulas of several operations
+//===--------------------------------------------------------------------------------------===//
+
+Value normalizeRows(ReferenceBuilder &b, Value input, Value gain, Value shift, bool centred, double eps) {
+  ArrayRef<int64_t> shape = shapeOf(input);
+  unsigned last = shape.size() - 1;
+  double width = shape.back();
+  Read whole{input, b.axes(last + 1)};
+  if (centred) {
+    Value sums = b.reduce(shape.drop_back(), 1, 0.0, {whole}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
+    Value deviations = b.compute(shape, {whole, {sums, b.axes(last)}}, [&](ArrayRef<Scalar> x) { return x[0] - x[1] / width; });
+    whole.tensor = deviations;
+  }
+  Value squares = b.reduce(shape.drop_back(), 1, 0.0, {whole}, [](ArrayRef<Scalar> x) { return x[1] + x[0] * x[0]; });
+  SmallVector<Read> reads{whole, {squares, b.axes(last)}};
+  if (gain)
+    reads.push_back({gain, {b.axis(last)}});
+  if (shift)
+    reads.push_back({shift, {b.axis(last)}});
+  return b.compute(shape, reads, [&](ArrayRef<Scalar> x) {
+    Scalar value = x[0] / sqrt(x[1] / width + eps);
+    value = gain ? value * x[2] : value;
+    return shift ? value + x.back() : value;
+  });
 }
 
 } // namespace vitc::vit

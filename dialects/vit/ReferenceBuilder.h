@@ -10,6 +10,8 @@
 #ifndef VITC_DIALECTS_VIT_REFERENCEBUILDER_H
 #define VITC_DIALECTS_VIT_REFERENCEBUILDER_H
 
+#include "dialects/vit/Verify.h"
+
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -64,8 +66,8 @@ public:
   /// result[i0, i1, ...] = body(reads...), one loop axis for each axis of `shape`.
   mlir::Value compute(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<Read> reads, Body body);
 
-  /// result[i0, i1, ...] = body(reads..., the value so far) over all of the `reduced` further axes, starting from `init`. Each of these must be
-  /// the whole index of some read's axis, from which its length is known.
+  /// result[i0, i1, ...] = body(reads..., the value so far) over all of the `reduced` further axes, starting from `init`. Each of these
+  /// must be the whole index of some read's axis, from which its length is known.
   mlir::Value reduce(llvm::ArrayRef<int64_t> shape, unsigned reduced, double init, llvm::ArrayRef<Read> reads, Body body);
 
   /// The same elements in row-major order; a view where shapes allow it.
@@ -82,7 +84,9 @@ private:
   mlir::Value batched;
 };
 
-inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) { return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape(); }
+/// Each row (last axis) of `input` divided by its deviation, or if it is not `centred` by the root of its mean square; `eps` is added
+/// before the root. In two passes, because E[x^2] - E[x]^2 loses the digits of a small variance. Gain and shift may be absent.
+mlir::Value normalizeRows(ReferenceBuilder &b, mlir::Value input, mlir::Value gain, mlir::Value shift, bool centred, double eps);
 
 } // namespace vitc::vit
 

@@ -23,7 +23,8 @@ class PatternRewriter;
 
 namespace vitc::vit {
 
-/// The constraints of VitDialect.td on an operand's type. A weight is static; of an activation only axis 0, the batch, may be dynamic. No axis is empty.
+/// The constraints of VitDialect.td on an operand's type. A weight is static; of an activation only axis 0, the batch, may be dynamic. No
+/// axis is empty.
 bool isWeight(mlir::Type type);
 bool isActivation(mlir::Type type);
 bool isImages(mlir::Type type);

@@ -17,14 +17,16 @@ def Vit_Dialect : Dialect {
   let cppNamespace = "::vitc::vit";
   let summary = "what a Vision Transformer computes";
   let description = [{
-    Operations on tensors as a person who knows Vision Transformers would name them. Activations are `tensor<?xTxDxf32>`: images (dynamic), tokens,
-    width; images are `tensor<?xCxHxWxf32>`. Weights are values too: `vit.weight` names a tensor of the model, its data stays outside the IR.
-    Whatever is computed from weights alone becomes the binding program (see docs/architecture.md).
+    Operations on tensors as a person who knows Vision Transformers would name them. Activations are `tensor<?xTxDxf32>`: images (dynamic),
+    tokens, width; images are `tensor<?xCxHxWxf32>`. Weights are values too: `vit.weight` names a tensor of the model, its data stays
+    outside the IR. Whatever is computed from weights alone becomes the binding program (see docs/architecture.md).
 
-    The location of an operation is a `loc("blocks.0.attn")`: the name of the layer whose value it computes, which plans, traces and comparisons show.
+    The location of an operation is a `loc("blocks.0.attn")`: the name of the layer whose value it computes, which plans, traces and
+    comparisons show.
   }];
   let useDefaultAttributePrinterParser = 1;
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 //===--------------------------------------------------------------------------------------===//

@@ -13,8 +13,8 @@ include "mlir/IR/Interfaces.td"
 def ReferenceLoweringInterface : OpInterface<"ReferenceLoweringInterface"> {
   let cppNamespace = "::vitc::vit";
   let description = [{
-    The plain meaning of an operation in linalg, tensor, arith and math: slow and obviously right. It serves as the oracle of every fused kernel, as the
-    fallback for rare operations and as the way a new operation works on its first day.
+    The plain meaning of an operation in linalg, tensor, arith and math: slow and obviously right. It serves as the oracle of every fused
+    kernel, as the fallback for rare operations and as the way a new operation works on its first day.
   }];
   let methods = [
     InterfaceMethod<[{

@@ -7,6 +7,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "dialects/vit/Verify.h"
 #include "dialects/vit/VitDialect.h"
 
 #include "mlir/IR/OpImplementation.h"
@@ -17,64 +18,6 @@ using namespace vitc::vit;
 
 #define GET_OP_CLASSES
 #include "dialects/vit/VitOps.cpp.inc"
-
-namespace {
-
-constexpr int64_t kAny = -1;
-static_assert(kAny != ShapedType::kDynamic);
-
-/// One axis of an expected shape: by name, and by size unless any will do.
-struct Axis {
-  StringRef name;
-  int64_t size = kAny;
-};
-
-} // namespace
-
-static ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
-
-static void printSize(InFlightDiagnostic &diagnostic, int64_t size) {
-  ShapedType::isDynamic(size) ? diagnostic << "?" : diagnostic << size;
-}
-
-/// "weight is [10, 191], expected [N, K = 192]", unless `value` is absent or fits.
-static LogicalResult expectShape(Operation *op, StringRef what, Value value, ArrayRef<Axis> expected) {
-  if (!value)
-    return success();
-  ArrayRef<int64_t> shape = shapeOf(value);
-  bool fits = shape.size() == expected.size();
-  for (size_t i = 0; fits && i < expected.size(); ++i)
-    fits = expected[i].size == kAny || expected[i].size == shape[i];
-  if (fits)
-    return success();
-  InFlightDiagnostic diagnostic = op->emitOpError() << what << " is [";
-  llvm::interleaveComma(shape, diagnostic, [&](int64_t size) { printSize(diagnostic, size); });
-  diagnostic << "], expected [";
-  llvm::interleaveComma(expected, diagnostic, [&](const Axis &axis) {
-    diagnostic << axis.name;
-    if (axis.size == kAny)
-      return;
-    if (!axis.name.empty())
-      diagnostic << " = ";
-    printSize(diagnostic, axis.size);
-  });
-  return diagnostic << "]";
-}
-
-/// The same, for a value that is `shape` but for its last axis.
-static LogicalResult expectRows(Operation *op, StringRef what, Value value, ArrayRef<int64_t> rows, Axis last) {
-  SmallVector<Axis> expected;
-  for (int64_t size : rows)
-    expected.push_back({"", size});
-  expected.push_back(last);
-  return expectShape(op, what, value, expected);
-}
-
-static LogicalResult expectEps(Operation *op, const APFloat &eps) {
-  if (eps.isFinite() && !(eps.isNegative() && !eps.isZero()))
-    return success();
-  return op->emitOpError() << "eps is " << eps.convertToFloat() << ", expected a finite number that is not negative";
-}
 
 /// The width of one head when `what` has `width` = 3 h d columns (or rows).
 static FailureOr<int64_t> headWidth(Operation *op, StringRef what, int64_t width, int64_t heads) {
@@ -173,6 +116,8 @@ LogicalResult SliceRowsOp::verify() {
     return emitOpError() << rows << " rows from row " << first << " on do not lie within " << getInput().getType();
   return success();
 }
+
+LogicalResult StandardizeOp::verify() { return expectEps(*this, getEps()); } // (C1)
 
 //===--------------------------------------------------------------------------------------===//
 // From an image to tokens
@@ -335,4 +280,16 @@ LogicalResult PoolOp::verify() {
   if (index < 0 || index >= input[1]) // (C2)
     return emitOpError() << "index is " << index << ", expected 0 to " << input[1] - 1 << " for " << input[1] << " tokens";
   return expectShape(*this, "result", getValue(), {{"B", input[0]}, {"D", input[2]}}); // (C3)
+}
+
+LogicalResult AttentionPoolOp::verify() {
+  if (failed(expectShape(*this, "query", getQuery(), {{"L"}, {"h d"}}))) // (C1)
+    return failure();
+  ArrayRef<int64_t> query = shapeOf(getQuery());
+  int64_t heads = getHeads();
+  if (heads <= 0 || query[1] % heads != 0)
+    return emitOpError() << "the queries' width " << query[1] << " cannot be split into " << heads << " heads";
+  if (failed(expectShape(*this, "kv", getKv(), {{"B"}, {"T"}, {"2 h d", 2 * query[1]}}))) // (C2)
+    return failure();
+  return expectShape(*this, "result", getValue(), {{"B", shapeOf(getKv())[0]}, {"L", query[0]}, {"h d", query[1]}}); // (C3)
 }

@@ -8,6 +8,7 @@
 #ifndef VITC_DIALECTS_VIT_VITOPS_TD
 #define VITC_DIALECTS_VIT_VITOPS_TD
 
+include "dialects/vit/VitStemOps.td"
 include "dialects/vit/VitWeightOps.td"
 
 //===--------------------------------------------------------------------------------------===//
@@ -17,11 +18,12 @@ include "dialects/vit/VitWeightOps.td"
 def Vit_PatchifyOp : Vit_ReferenceOp<"patchify"> {
   let summary = "patch embedding: each P x Q patch times a matrix";
   let description = [{
-    images [B, C, H, W], kernel [D, C, P, Q], bias [D] or none -> [B, (H/P) (W/Q), D], patches row by row; pixels that do not fill a patch are
-    dropped (a convolution with stride = kernel size, as `torch.nn.Conv2d` and `flax.linen.Conv(padding='VALID')`).
+    images [B, C, H, W], kernel [D, C, P, Q], bias [D] or none -> [B, (H/P) (W/Q), D], patches row by row; pixels that do not fill a patch
+    are dropped (a convolution with stride = kernel size, as `torch.nn.Conv2d` and `flax.linen.Conv(padding='VALID')`).
 
     ```mlir
-    %t = vit.patchify %images, %kernel bias(%bias : tensor<192xf32>) : tensor<?x3x224x224xf32>, tensor<192x3x16x16xf32> -> tensor<?x196x192xf32>
+    %t = vit.patchify %images, %kernel bias(%bias : tensor<192xf32>)
+           : tensor<?x3x224x224xf32>, tensor<192x3x16x16xf32> -> tensor<?x196x192xf32>
     ```
     Constraints:
     - (C1) The kernel has four axes and the images' channels.
@@ -31,7 +33,9 @@ def Vit_PatchifyOp : Vit_ReferenceOp<"patchify"> {
   }];
   let arguments = (ins Vit_Images:$images, Vit_Weight:$kernel, Optional<Vit_Weight>:$bias);
   let results = (outs Vit_Tokens:$tokens);
-  let assemblyFormat = "$images `,` $kernel (`bias` `(` $bias^ `:` type($bias) `)`)? attr-dict `:` type($images) `,` type($kernel) `->` type($tokens)";
+  let assemblyFormat = [{
+    $images `,` $kernel (`bias` `(` $bias^ `:` type($bias) `)`)? attr-dict `:` type($images) `,` type($kernel) `->` type($tokens)
+  }];
   let hasVerifier = 1;
 }
 
@@ -63,8 +67,8 @@ def Vit_EmbedOp : Vit_ReferenceOp<"embed", [AttrSizedOperandSegments]> {
 def Vit_NormalizeOp : Vit_ReferenceOp<"normalize", [AttrSizedOperandSegments, AllTypesMatch<["input", "value"]>]> {
   let summary = "LayerNorm or RMSNorm of each row (last axis)";
   let description = [{
-    value = gain * (x - mean) / sqrt(variance + eps) + shift, the variance biased (Ba et al. 2016, equation 4); `rms`: value = gain * x / sqrt(mean(x^2) + eps) + shift
-    (Zhang and Sennrich 2019, equation 4). Without a gain it is 1, without a shift 0.
+    value = gain * (x - mean) / sqrt(variance + eps) + shift, the variance biased (Ba et al. 2016, equation 4); `rms`: value = gain * x /
+    sqrt(mean(x^2) + eps) + shift (Zhang and Sennrich 2019, equation 4). Without a gain it is 1, without a shift 0.
 
     Constraints:
     - (C1) Gain and shift are [D], D the length of the last axis.
@@ -132,8 +136,8 @@ def Vit_MulOp : Vit_ReferenceOp<"mul", [AllTypesMatch<["lhs", "rhs", "value"]>]>
 def Vit_SdpaOp : Vit_ReferenceOp<"sdpa"> {
   let summary = "softmax(scale Q K' + bias) V for each head";
   let description = [{
-    qkv [B, T, 3 h d]: columns Q | K | V, each head by head; bias [h, T, T] or none -> [B, T, h d]. Softmax in f32 with the row's maximum subtracted
-    (Vaswani et al. 2017, equation 1).
+    qkv [B, T, 3 h d]: columns Q | K | V, each head by head; bias [h, T, T] or none -> [B, T, h d]. Softmax in f32 with the row's maximum
+    subtracted (Vaswani et al. 2017, equation 1).
 
     Constraints:
     - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
@@ -149,7 +153,8 @@ def Vit_SdpaOp : Vit_ReferenceOp<"sdpa"> {
 def Vit_HeadNormalizeOp : Vit_ReferenceOp<"head_normalize", [AttrSizedOperandSegments, AllTypesMatch<["qkv", "value"]>]> {
   let summary = "query and key of each head normalized over the head's width (QK-norm)";
   let description = [{
-    Columns of qkv [B, T, 3 h d] as in `vit.sdpa`; the value's pass unchanged. The formula is that of `vit.normalize` with D = d (Dehghani et al. 2023, section 2).
+    Columns of qkv [B, T, 3 h d] as in `vit.sdpa`; the value's pass unchanged. The formula is that of `vit.normalize` with D = d (Dehghani
+    et al. 2023, section 2).
 
     Constraints:
     - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
@@ -170,8 +175,8 @@ def Vit_HeadNormalizeOp : Vit_ReferenceOp<"head_normalize", [AttrSizedOperandSeg
 def Vit_RotaryOp : Vit_ReferenceOp<"rotary", [AllTypesMatch<["qkv", "value"]>]> {
   let summary = "query and key turned by position (rotary embedding); the first `prefix` tokens are left alone";
   let description = [{
-    qkv [B, T, 3 h d]; sin, cos [T - prefix, d]. x' = x cos + turn(x) sin, where turn maps a pair (a, b) to (-b, a) (Su et al. 2021, equation 34).
-    Tables [h, T - prefix, d] give each head its own (learned frequencies).
+    qkv [B, T, 3 h d]; sin, cos [T - prefix, d]. x' = x cos + turn(x) sin, where turn maps a pair (a, b) to (-b, a) (Su et al. 2021,
+    equation 34). Tables [h, T - prefix, d] give each head its own (learned frequencies).
 
     Constraints:
     - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
@@ -191,14 +196,15 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
     input [B, T, D]; qkv_weight [3 h d, D] with rows Q | K | V, each head by head; qkv_bias [3 h d]; proj_weight [E, h d], proj_bias [E];
     position_bias [h, T, T] is added to the scaled scores; rotary_sin and rotary_cos [T - prefix, d] turn query and key. -> [B, T, E].
     `scale` is free: 1/sqrt(d) in most models, 1/sqrt(h) in the notebook's.
-    Query and key are normalized over the head's width if there are q_gain and k_gain (QK-norm, before the rotation); the heads' output is normalized over
-    h d before the second projection if there is a norm_gain (sub-LN); `norm_kind` and `norm_eps` are of both.
+    Query and key are normalized over the head's width if there are q_gain and k_gain (QK-norm, before the rotation); the heads' output is
+    normalized over h d before the second projection if there is a norm_gain (sub-LN); `norm_kind` and `norm_eps` are of both.
 
     ```mlir
     %y = vit.attention %x qkv(%w : tensor<576x192xf32>, %b : tensor<576xf32>) proj(%v : tensor<192x192xf32>, %c : tensor<192xf32>)
            {heads = 3 : i64, scale = 1.250000e-01 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xf32>
     ```
-    It stands for `vit.linear` "qkv", `vit.head_normalize` "qk_norm", `vit.rotary` "rotary", `vit.sdpa` "heads", `vit.normalize` "norm" and a last `vit.linear`.
+    It stands for `vit.linear` "qkv", `vit.head_normalize` "qk_norm", `vit.rotary` "rotary", `vit.sdpa` "heads", `vit.normalize` "norm" and
+    a last `vit.linear`.
 
     Constraints:
     - (C1) The input is [B, T, D].
@@ -211,9 +217,11 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
     - (C8) norm_gain and norm_shift are [h d]; there is no shift without the gain.
     - (C9) `norm_eps` is finite and not negative.
   }];
-  let arguments = (ins Vit_Tokens:$input, Vit_Weight:$qkv_weight, Optional<Vit_Weight>:$qkv_bias, Vit_Weight:$proj_weight, Optional<Vit_Weight>:$proj_bias,
-                       Optional<Vit_Weight>:$position_bias, Optional<Vit_Weight>:$rotary_sin, Optional<Vit_Weight>:$rotary_cos,
-                       Optional<Vit_Weight>:$q_gain, Optional<Vit_Weight>:$q_shift, Optional<Vit_Weight>:$k_gain, Optional<Vit_Weight>:$k_shift,
+  let arguments = (ins Vit_Tokens:$input, Vit_Weight:$qkv_weight, Optional<Vit_Weight>:$qkv_bias,
+                       Vit_Weight:$proj_weight, Optional<Vit_Weight>:$proj_bias, Optional<Vit_Weight>:$position_bias,
+                       Optional<Vit_Weight>:$rotary_sin, Optional<Vit_Weight>:$rotary_cos,
+                       Optional<Vit_Weight>:$q_gain, Optional<Vit_Weight>:$q_shift,
+                       Optional<Vit_Weight>:$k_gain, Optional<Vit_Weight>:$k_shift,
                        Optional<Vit_Weight>:$norm_gain, Optional<Vit_Weight>:$norm_shift,
                        I64Attr:$heads, F32Attr:$scale,
                        DefaultValuedAttr<I64Attr, "0">:$prefix,
@@ -237,14 +245,15 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
 def Vit_MlpOp : Vit_CompositeOp<"mlp", [AttrSizedOperandSegments]> {
   let summary = "the block's two-layer perceptron, gated or not";
   let description = [{
-    h = activation(x fc1' + b1), times (x gate' + bg) if there is a gate (GLU, SwiGLU, GEGLU...; Shazeer 2020, equation 6); normalized over its width if there is a
-    norm_gain (sub-LN); y = h fc2' + b2. fc1, gate [M, D]; fc2 [E, M].
+    h = activation(x fc1' + b1), times (x gate' + bg) if there is a gate (GLU, SwiGLU, GEGLU...; Shazeer 2020, equation 6); normalized over
+    its width if there is a norm_gain (sub-LN); y = h fc2' + b2. fc1, gate [M, D]; fc2 [E, M].
 
     ```mlir
     %y = vit.mlp %x fc1(%w1 : tensor<768x192xf32>, %b1 : tensor<768xf32>) fc2(%w2 : tensor<192x768xf32>, %b2 : tensor<192xf32>)
            {activation = #vit.activation<gelu_erf>} : tensor<?x197x192xf32> -> tensor<?x197x192xf32>
     ```
-    It stands for `vit.linear` "fc1", `vit.activation` "act", `vit.linear` "gate", `vit.mul` "gated", `vit.normalize` "norm" and a last `vit.linear`.
+    It stands for `vit.linear` "fc1", `vit.activation` "act", `vit.linear` "gate", `vit.mul` "gated", `vit.normalize` "norm" and a last
+    `vit.linear`.
 
     Constraints:
     - (C1) fc1_weight is [M, D], D the input's width; fc1_bias is [M].
@@ -296,6 +305,28 @@ def Vit_PoolOp : Vit_ReferenceOp<"pool"> {
   let arguments = (ins Vit_Tokens:$input, Vit_PoolAttr:$kind, DefaultValuedAttr<I64Attr, "0">:$index);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Vit_AttentionPoolOp : Vit_ReferenceOp<"attention_pool"> {
+  let summary = "tokens weighed by learned queries: the middle of a MAP head";
+  let description = [{
+    softmax(scale Q K') V for each head, with queries [L, h d] that are weights (the probe through its projection) and kv [B, T, 2 h d],
+    columns K | V, each head by head -> [B, L, h d] (Zhai et al. 2022, appendix; Lee et al. 2019, equation 12). The projections around it
+    are `vit.linear`.
+
+    ```mlir
+    %y = vit.attention_pool %q, %kv {heads = 12 : i64, scale = 1.250000e-01 : f32} : tensor<1x768xf32>, tensor<?x196x1536xf32> ->
+    tensor<?x1x768xf32>
+    ```
+    Constraints:
+    - (C1) `heads` is positive, the queries are [L, h d] and their width is a multiple of `heads`.
+    - (C2) kv is [B, T, 2 h d].
+    - (C3) The result is [B, L, h d].
+  }];
+  let arguments = (ins Vit_Weight:$query, Vit_Tokens:$kv, I64Attr:$heads, F32Attr:$scale);
+  let results = (outs Vit_Tokens:$value);
+  let assemblyFormat = "$query `,` $kv attr-dict `:` type($query) `,` type($kv) `->` type($value)";
   let hasVerifier = 1;
 }
 

@@ -132,4 +132,19 @@ def Vit_SliceRowsOp : Vit_ReferenceOp<"slice_rows"> {
   let hasCanonicalizeMethod = 1;
 }
 
+def Vit_StandardizeOp : Vit_ReferenceOp<"standardize", [AllTypesMatch<["input", "value"]>]> {
+  let summary = "a kernel with mean 0 and deviation 1 in each output channel (weight standardization)";
+  let description = [{
+    value = (w - mean) / sqrt(variance + eps), mean and biased variance over all axes but 0 (Qiao et al. 2019, equation 3; timm's
+    StdConv2d), or with `eps_on_deviation` value = (w - mean) / (sqrt(variance) + eps) (Flax's StdConv).
+
+    Constraints:
+    - (C1) `eps` is finite and not negative.
+  }];
+  let arguments = (ins Vit_Weight:$input, F32Attr:$eps, UnitAttr:$eps_on_deviation);
+  let results = (outs Vit_Weight:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
 #endif // VITC_DIALECTS_VIT_VITWEIGHTOPS_TD

@@ -3,7 +3,8 @@
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// These are also what bind functions are compiled from (docs/abi.md): views and one loop nest each, no temporary that bufferization could not place in the result.
+// These are also what bind functions are compiled from (docs/abi.md): views and one loop nest each, no temporary that bufferization could
+// not place in the result.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -78,4 +79,21 @@ Lowered SliceRowsOp::lowerToReference(OpBuilder &builder) {
   SmallVector<int64_t> offsets(shapeOf(getInput()).size(), 0);
   offsets.front() = getFirst();
   return SmallVector<Value>{b.slice(getInput(), offsets, shapeOf(getValue()))};
+}
+
+Lowered StandardizeOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc());
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  double eps = getEps().convertToFloat();
+  Value rows = b.reshape(getInput(), {shape[0], getInput().getType().getNumElements() / shape[0]});
+  if (!getEpsOnDeviation())
+    return SmallVector<Value>{b.reshape(normalizeRows(b, rows, {}, {}, /*centred=*/true, eps), shape)};
+  double count = shapeOf(rows)[1];
+  Read all{rows, b.axes(2)};
+  Value sums = b.reduce(shape[0], 1, 0.0, {all}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
+  all.tensor = b.compute(shapeOf(rows), {all, {sums, b.axes(1)}}, [&](ArrayRef<Scalar> x) { return x[0] - x[1] / count; });
+  Value squares = b.reduce(shape[0], 1, 0.0, {all}, [](ArrayRef<Scalar> x) { return x[1] + x[0] * x[0]; });
+  Value value =
+      b.compute(shapeOf(rows), {all, {squares, b.axes(1)}}, [&](ArrayRef<Scalar> x) { return x[0] / (sqrt(x[1] / count) + eps); });
+  return SmallVector<Value>{b.reshape(value, shape)};
 }

@@ -89,3 +89,21 @@ func.func @composites(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %b: tensor<12
     fc2(%fc2 : tensor<4x12xf32>) {activation = #vit.activation<silu>} : tensor<?x5x4xf32> -> tensor<?x5x4xf32>
   return %g : tensor<?x5x4xf32>
 }
+
+// CHECK-LABEL: func @stem
+func.func @stem(%x: tensor<?x3x32x32xf32>, %w: tensor<8x3x7x7xf32>, %v: tensor<8xf32>, %q: tensor<1x4xf32>, %kv: tensor<?x5x8xf32>) -> tensor<?x8x8x8xf32> {
+  // CHECK: vit.standardize %{{[^ ]*}} {eps = {{.*}} : f32, eps_on_deviation} : tensor<8x3x7x7xf32>
+  %k = vit.standardize %w {eps = 1.0e-5 : f32, eps_on_deviation} : tensor<8x3x7x7xf32>
+  // CHECK: vit.conv %{{[^ ]*}}, %{{[^ ]*}} bias(%{{[^ ]*}} : tensor<8xf32>) {padding = array<i64: 2, 3, 2, 3>, stride = array<i64: 2, 2>} : tensor<?x3x32x32xf32>, tensor<8x3x7x7xf32> -> tensor<?x8x16x16xf32>
+  %c = vit.conv %x, %k bias(%v : tensor<8xf32>) {stride = array<i64: 2, 2>, padding = array<i64: 2, 3, 2, 3>}
+    : tensor<?x3x32x32xf32>, tensor<8x3x7x7xf32> -> tensor<?x8x16x16xf32>
+  // CHECK: vit.group_norm %{{[^ ]*}} gain(%{{[^ ]*}} : tensor<8xf32>) shift(%{{[^ ]*}} : tensor<8xf32>) {eps = {{.*}} : f32, groups = 4 : i64} : tensor<?x8x16x16xf32>
+  %n = vit.group_norm %c gain(%v : tensor<8xf32>) shift(%v : tensor<8xf32>) {groups = 4 : i64, eps = 1.0e-6 : f32} : tensor<?x8x16x16xf32>
+  // CHECK: vit.activation %{{[^ ]*}} {kind = #vit.activation<relu>} : tensor<?x8x16x16xf32>
+  %a = vit.activation %n {kind = #vit.activation<relu>} : tensor<?x8x16x16xf32>
+  // CHECK: vit.max_pool %{{[^ ]*}} {padding = array<i64: 0, 1, 0, 1>, stride = array<i64: 2, 2>, window = array<i64: 3, 3>} : tensor<?x8x16x16xf32> -> tensor<?x8x8x8xf32>
+  %p = vit.max_pool %a {window = array<i64: 3, 3>, stride = array<i64: 2, 2>, padding = array<i64: 0, 1, 0, 1>} : tensor<?x8x16x16xf32> -> tensor<?x8x8x8xf32>
+  // CHECK: vit.attention_pool %{{[^ ]*}}, %{{[^ ]*}} {heads = 2 : i64, scale = 5.000000e-01 : f32} : tensor<1x4xf32>, tensor<?x5x8xf32> -> tensor<?x1x4xf32>
+  %m = vit.attention_pool %q, %kv {heads = 2 : i64, scale = 0.5 : f32} : tensor<1x4xf32>, tensor<?x5x8xf32> -> tensor<?x1x4xf32>
+  return %p : tensor<?x8x8x8xf32>
+}

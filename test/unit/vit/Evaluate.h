@@ -29,11 +29,12 @@ struct Tensor {
   std::string type(bool dynamicBatch = false) const;
 };
 
-/// Compiles `module`, which defines `@f` with one result, through convert-vit-to-linalg and MLIR's own passes to machine code and calls it. None of
-/// vitc's code generation takes part, and erf, exp and tanh are those of libm. Throws std::runtime_error where anything fails.
+/// Compiles `module`, which defines `@f` with one result, through convert-vit-to-linalg and MLIR's own passes to machine code and calls
+/// it. None of vitc's code generation takes part, and erf, exp and tanh are those of libm. Throws std::runtime_error where anything fails.
 Tensor evaluate(const std::string &module, const std::vector<Tensor> &arguments);
 
-/// Expects `actual` to have the shape `shape` and in every place the value `formula` gives for the position, within `tolerance` of max(1, |value|).
+/// Expects `actual` to have the shape `shape` and in every place the value `formula` gives for the position, within `tolerance` of max(1,
+/// |value|).
 void expectFormula(const Tensor &actual, const std::vector<int64_t> &shape,
                    const std::function<double(const std::vector<int64_t> &)> &formula, double tolerance = 2e-6);
 

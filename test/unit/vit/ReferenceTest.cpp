@@ -3,11 +3,13 @@
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The oracle of every fused kernel is itself checked here, with a dynamic and a static batch, one token and several, widths that divide nothing.
+// The oracle of every fused kernel is itself checked here, with a dynamic and a static batch, one token and several, widths that divide
+// nothing.
 //
 //===--------------------------------------------------------------------------------------===//
 
 #include "Formulas.h"
+#include "Operation.h"
 
 #include <gtest/gtest.h>
 
@@ -16,33 +18,6 @@
 using namespace vitc::test;
 
 namespace {
-
-using Position = std::vector<int64_t>;
-
-/// A function @f of one operation: "%0, %1.." are its arguments; the first `batched` of them and the result carry the batch.
-class Operation {
-public:
-  Operation(bool dynamicBatch, std::vector<Tensor> arguments, size_t batched = 1)
-      : dynamicBatch(dynamicBatch), arguments(std::move(arguments)), batched(batched) {}
-
-  std::string type(size_t i) const { return arguments[i].type(dynamicBatch && i < batched); }
-  std::string typed(size_t i) const { return "%a" + std::to_string(i) + " : " + type(i); }
-
-  /// `text` is the operation up to its type; its first arguments' types and the result's follow.
-  Tensor run(const std::string &text, const std::string &operandTypes, const Position &result, bool arrow = true) const {
-    std::string resultType = Tensor(result).type(dynamicBatch), parameters;
-    for (size_t i = 0; i < arguments.size(); ++i)
-      parameters += (i ? ", %a" : "%a") + std::to_string(i) + ": " + type(i);
-    return evaluate("func.func @f(" + parameters + ") -> " + resultType + " {\n  %y = " + text + " : " + operandTypes +
-                        (arrow ? " -> " + resultType : "") + "\n  return %y : " + resultType + "\n}",
-                    arguments);
-  }
-
-private:
-  bool dynamicBatch;
-  std::vector<Tensor> arguments;
-  size_t batched;
-};
 
 /// With a dynamic batch and with a static one.
 struct Reference : testing::TestWithParam<bool> {};
@@ -254,6 +229,28 @@ TEST_P(Reference, MlpWithEveryPart) {
                         "activation = #vit.activation<silu>, norm_eps = 1.0e-3 : f32}",
                     op.type(0), {2, 5, 3}),
              linear(hidden, fc2, nullptr), 5e-6);
+}
+
+TEST_P(Reference, AttentionPool) {
+  for (auto [queries, tokens, heads, width] : {std::tuple(1, 1, 1, 1), {1, 5, 3, 7}, {2, 6, 2, 5}}) {
+    int64_t all = heads * width;
+    Tensor kv = Tensor::random({2, tokens, 2 * all}, 1), query = Tensor::random({queries, all}, 2);
+    Operation op(GetParam(), {kv, query});
+    Tensor y = op.run("vit.attention_pool %a1, %a0 {heads = " + std::to_string(heads) + " : i64, scale = 0.75 : f32}",
+                      op.type(1) + ", " + op.type(0), {2, queries, all});
+    expectFormula(y, {2, queries, all}, [&](const Position &p) {
+      int64_t head = p[2] / width;
+      double sum = 0, value = 0;
+      for (int64_t t = 0; t < tokens; ++t) {
+        double score = 0;
+        for (int64_t e = 0; e < width; ++e)
+          score += query.at({p[1], head * width + e}) * kv.at({p[0], t, head * width + e});
+        sum += std::exp(0.75 * score);
+        value += std::exp(0.75 * score) * kv.at({p[0], t, all + p[2]});
+      }
+      return value / sum;
+    });
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Batch, Reference, testing::Bool(), [](const auto &info) { return info.param ? "Dynamic" : "Static"; });
