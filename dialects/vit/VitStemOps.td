@@ -28,7 +28,8 @@ def Vit_ConvOp : Vit_ReferenceOp<"conv"> {
     - (C4) The bias is [O].
     - (C5) The result has the shape above.
   }];
-  let arguments = (ins Vit_Images:$images, Vit_Weight:$kernel, Optional<Vit_Weight>:$bias, DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$padding);
+  let arguments = (ins Vit_Images:$images, Vit_Weight:$kernel, Optional<Vit_Weight>:$bias,
+                       DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$padding);
   let results = (outs Vit_Images:$value);
   let assemblyFormat = [{
     $images `,` $kernel (`bias` `(` $bias^ `:` type($bias) `)`)? attr-dict `:` type($images) `,` type($kernel) `->` type($value)
