@@ -16,6 +16,7 @@ PAGES = {
     "docs/dialects/kernel.md": ("dialects/kernel/KernelOps.td", None, ["-gen-dialect-doc", "-dialect=kernel"]),
     "docs/passes/transforms.md": ("compiler/transforms/TransformPasses.td", "Graph and kernel passes", ["-gen-pass-doc"]),
     "docs/passes/conversion.md": ("compiler/conversion/ConversionPasses.td", "Conversions", ["-gen-pass-doc"]),
+    "docs/passes/codegen.md": ("compiler/codegen/cpu/CpuPasses.td", "CPU code generation", ["-gen-pass-doc"]),
 }
 
 

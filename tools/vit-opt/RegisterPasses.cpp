@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "tools/vit-opt/RegisterPasses.h"
+#include "compiler/codegen/cpu/CpuPasses.h"
 #include "compiler/conversion/Passes.h"
 #include "compiler/transforms/Passes.h"
 
@@ -14,6 +15,7 @@
 #include "mlir/Transforms/Passes.h"
 
 void vitc::registerPasses() {
+  cpu::registerCpuCodegenPasses();
   registerConversionPasses();
   registerTransformsPasses();
 
