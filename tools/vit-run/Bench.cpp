@@ -24,7 +24,8 @@ namespace {
 struct BenchOptions {
   CommonOptions common;
   std::string file, input, labels, output;
-  size_t batch = 1, warmup = 3, iterations = 0;
+  size_t batch = 0; ///< 0: as many as --input holds, 1 without it
+  size_t warmup = 3, iterations = 0;
   double seconds = 3;
   int core = -1;
   bool train = false, json = false;
@@ -118,7 +119,7 @@ int bench(const BenchOptions &options) {
   if (!runner)
     return fail(runner.error());
 
-  size_t batch = options.batch;
+  size_t batch = options.batch ? options.batch : 1;
   std::vector<float> random;
   std::span<const float> images;
   vitrt::Expected<vitrt::NpyArray> input = vitrt::NpyArray();
@@ -130,6 +131,8 @@ int bench(const BenchOptions &options) {
       return fail(checked.error());
     images = *checked;
     batch = size_t(input->shape()[0]);
+    if (options.batch && options.batch != batch)
+      return failUsage(fmt::format("{} holds {} images, but --batch is {}", options.input, batch, options.batch));
   } else {
     random = randomImages(batch * runner->inputElements(), 0);
     images = random;
@@ -181,14 +184,14 @@ void addBenchCommand(CLI::App &tool, Action &action) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App *command = tool.add_subcommand("bench", "Measure speed and memory");
   command->add_option("FILE.vitx", options->file, "The compiled model")->required();
-  auto *batch = command->add_option("--batch", options->batch, "Images a run (default: 1)")->check(CLI::Range(1u, 1000000u))->type_name("N");
+  command->add_option("--batch", options->batch, "Images a run (default: 1, or as many as --input holds)")->check(CLI::Range(1u, 1000000u))->type_name("N");
   command->add_option("--seconds,--budget", options->seconds, "Run for so long (default: 3), at least 3 times")->check(CLI::PositiveNumber)->type_name("S");
   command->add_option("--iters", options->iterations, "Run at most so often")->type_name("N");
   command->add_option("--warmup", options->warmup, "Runs before those that count (default: 3)")->type_name("N");
   command->add_option("--core", options->core, "Bind the process to this core, and those next to it if there are more threads")
       ->check(CLI::Range(0, 65535))
       ->type_name("C");
-  command->add_option("--input", options->input, "Run on these images f32 [N, C, H, W] (default: random ones)")->type_name("X.npy")->excludes(batch);
+  command->add_option("--input", options->input, "Run on these images f32 [N, C, H, W] (default: random ones)")->type_name("X.npy");
   command->add_option("--output", options->output, "Write the output of the last run")->type_name("Y.npy");
   command->add_option("--labels", options->labels, "Labels for --train")->type_name("L.npy");
   command->add_flag("--train", options->train, "Measure a training step, if the artifact holds a training program");
