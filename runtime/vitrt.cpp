@@ -82,9 +82,11 @@ Error readOpenOptions(const vitrt_open_options *given, ArtifactOptions &options,
   vitrt_open_options read;
   if (Error error = readOptions(given, read, function))
     return error;
-  if (read.verify != VITRT_VERIFY_ALL && read.verify != VITRT_VERIFY_HEADER)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: verify is {}, expected VITRT_VERIFY_ALL or VITRT_VERIFY_HEADER", function,
-                     int(read.verify));
+  // C lets any number into an enum, C++ may not even look at it as one.
+  int verify;
+  std::memcpy(&verify, &read.verify, sizeof(verify));
+  if (verify != VITRT_VERIFY_ALL && verify != VITRT_VERIFY_HEADER)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: verify is {}, expected VITRT_VERIFY_ALL or VITRT_VERIFY_HEADER", function, verify);
   options.verify = read.verify;
   options.target = read.target ? read.target : "";
   options.threads = read.threads;

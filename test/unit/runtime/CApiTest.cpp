@@ -10,6 +10,7 @@
 #include "test/unit/runtime/TemporaryFolder.h"
 #include "test/unit/runtime/ToyArtifact.h"
 
+#include <cstring>
 #include <gmock/gmock.h>
 #include <thread>
 
@@ -99,7 +100,8 @@ TEST(CApi, ChecksItsArguments) {
   EXPECT_EQ(vitrt_model_open_memory(file.bytes().data(), file.bytes().size(), &options, &model), VITRT_ERROR_ARGUMENT);
   EXPECT_THAT(vitrt_last_error(), HasSubstr("struct_size is 0"));
   options.struct_size = sizeof(options);
-  options.verify = vitrt_verify(5);
+  int unknown = 5;
+  std::memcpy(&options.verify, &unknown, sizeof(unknown));
   EXPECT_EQ(vitrt_model_open_memory(file.bytes().data(), file.bytes().size(), &options, &model), VITRT_ERROR_ARGUMENT);
   EXPECT_THAT(vitrt_last_error(), HasSubstr("verify is 5"));
   options.verify = VITRT_VERIFY_HEADER;
