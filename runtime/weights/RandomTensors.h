@@ -11,7 +11,7 @@
 // and the unit value u = (z >> 40) * 2^-23 - 1 in [-1, 1), exact in f32. A weight's value is
 //   1 + 0.25 u    at most one axis, the name ends in "weight", "scale" or "running_var"
 //   0.125 u       at most one axis otherwise
-//   c u           the name ends in "kernel" (Flax), fan-in: all axes but the last; of a DenseGeneral kernel (D, h, d), unless "out/kernel", D
+//   c u           the name ends in "kernel" (Flax); fan-in all axes but the last; of a DenseGeneral kernel (D, h, d) D, unless "out/kernel"
 //   0.5 u         the first axis is 1 (tokens, position tables)
 //   c u           otherwise, fan-in: all axes but the first
 // with c = f32(sqrt(3 / fan-in)).
