@@ -30,8 +30,7 @@ double cpuSeconds() {
 }
 
 /// Calls of `work` for about `seconds`; seconds a call.
-template <typename Work>
-double timeOf(double seconds, Work work) {
+template <typename Work> double timeOf(double seconds, Work work) {
   work();
   double start = cpuSeconds(), now = start;
   int64_t calls = 0;
@@ -82,23 +81,27 @@ struct Schedule {
   int64_t rows, columns, kBlock, rowBlock, prefetch;
 };
 
-void measure(const char *name, int64_t rows, int64_t outputs, int64_t depth, const char *activation, bool residual, const Schedule &schedule,
-             const cpu::CpuTarget &target, Peak &peak) {
-  int64_t kBlock = std::min(depth, schedule.kBlock), panels = (outputs + schedule.columns - 1) / schedule.columns, blocks = (depth + kBlock - 1) / kBlock;
+void measure(const char *name, int64_t rows, int64_t outputs, int64_t depth, const char *activation, bool residual,
+             const Schedule &schedule, const cpu::CpuTarget &target, Peak &peak) {
+  int64_t kBlock = std::min(depth, schedule.kBlock), panels = (outputs + schedule.columns - 1) / schedule.columns,
+          blocks = (depth + kBlock - 1) / kBlock;
   std::string result = fmt::format("tensor<?x{}x{}xf32>", rows, outputs);
-  std::string ir = fmt::format(
-      "func.func @f(%x: tensor<?x{0}x{2}xf32>, %w: tensor<{3}x{4}x{5}x{6}xf32>, %b: tensor<{1}xf32>, %r: {13}) {{ %y = kernel.gemm %x, %w bias(%b : "
-      "tensor<{1}xf32>){12} {{activation = #vit.activation<{7}>, schedule = #kernel.gemm_schedule<rows = {8}, columns = {6}, k_block = {5}, row_block = {9}, "
-      "prefetch = {10}, vector = {11}>}} : tensor<?x{0}x{2}xf32>, tensor<{3}x{4}x{5}x{6}xf32> -> {13} return }}",
-      rows, outputs, depth, blocks, panels, kBlock, schedule.columns, activation, schedule.rows, schedule.rowBlock, schedule.prefetch, target.vectorLanes,
-      residual ? " residual(%r : " + result + ")" : "", result);
+  std::string ir = fmt::format("func.func @f(%x: tensor<?x{0}x{2}xf32>, %w: tensor<{3}x{4}x{5}x{6}xf32>, %b: tensor<{1}xf32>, %r: {13}) {{ "
+                               "%y = kernel.gemm %x, %w bias(%b : "
+                               "tensor<{1}xf32>){12} {{activation = #vit.activation<{7}>, schedule = #kernel.gemm_schedule<rows = {8}, "
+                               "columns = {6}, k_block = {5}, row_block = {9}, "
+                               "prefetch = {10}, vector = {11}>}} : tensor<?x{0}x{2}xf32>, tensor<{3}x{4}x{5}x{6}xf32> -> {13} return }}",
+                               rows, outputs, depth, blocks, panels, kBlock, schedule.columns, activation, schedule.rows, schedule.rowBlock,
+                               schedule.prefetch, target.vectorLanes, residual ? " residual(%r : " + result + ")" : "", result);
   double start = cpuSeconds();
   std::optional<Kernel> kernel = compileLaunch(ir, target);
   double compileSeconds = cpuSeconds() - start;
   if (!kernel)
     return;
-  const size_t weightSize = blocks * panels * kBlock * schedule.columns, copies = std::max<size_t>(2, (64 << 20) / (weightSize * sizeof(float)));
-  std::vector<float> input = randomFloats(rows * depth, 1), bias = randomFloats(outputs, 3), output(rows * outputs), scratch(kernel->info.scratchBytes / 4 + 16);
+  const size_t weightSize = blocks * panels * kBlock * schedule.columns,
+               copies = std::max<size_t>(2, (64 << 20) / (weightSize * sizeof(float)));
+  std::vector<float> input = randomFloats(rows * depth, 1), bias = randomFloats(outputs, 3), output(rows * outputs),
+                     scratch(kernel->info.scratchBytes / 4 + 16);
   std::vector<std::vector<float>> weights(copies, randomFloats(weightSize, 2));
   size_t copy = 0;
   auto call = [&] {
@@ -111,8 +114,9 @@ void measure(const char *name, int64_t rows, int64_t outputs, int64_t depth, con
   };
   double before = peak.measure(), seconds = timeOf(0.25, call), after = peak.measure();
   double rate = 2.0 * double(rows * outputs * depth) / seconds;
-  fmt::print("{:10} {:5} {:5} {:5} {:9}{:9} {:7.1f} GFLOP/s {:5.1f} % {:6.1f} GB/s of weights, compiled in {:.2f} s\n", name, rows, outputs, depth, activation,
-             residual ? " residual" : "", rate * 1e-9, 200 * rate / (before + after), double(outputs * depth) * 4e-9 / seconds, compileSeconds);
+  fmt::print("{:10} {:5} {:5} {:5} {:9}{:9} {:7.1f} GFLOP/s {:5.1f} % {:6.1f} GB/s of weights, compiled in {:.2f} s\n", name, rows, outputs,
+             depth, activation, residual ? " residual" : "", rate * 1e-9, 200 * rate / (before + after),
+             double(outputs * depth) * 4e-9 / seconds, compileSeconds);
   fflush(stdout);
 }
 

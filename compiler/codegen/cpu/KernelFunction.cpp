@@ -131,9 +131,7 @@ void storeVector(ImplicitLocOpBuilder &b, Value vector, Value memref, ValueRange
     vector::StoreOp::create(b, vector, memref, at);
 }
 
-void storeVector(ImplicitLocOpBuilder &b, Value vector, Value memref, ValueRange at) {
-  vector::StoreOp::create(b, vector, memref, at);
-}
+void storeVector(ImplicitLocOpBuilder &b, Value vector, Value memref, ValueRange at) { vector::StoreOp::create(b, vector, memref, at); }
 
 Value broadcast(ImplicitLocOpBuilder &b, Value scalar, int64_t lanes) {
   return vector::BroadcastOp::create(b, VectorType::get({lanes}, scalar.getType()), scalar);

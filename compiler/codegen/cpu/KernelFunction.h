@@ -96,11 +96,13 @@ mlir::Value mulf(mlir::ImplicitLocOpBuilder &b, mlir::Value x, mlir::Value y);
 mlir::Value divf(mlir::ImplicitLocOpBuilder &b, mlir::Value x, mlir::Value y);
 
 /// for (i = lower; i < upper; i += step); `body` builds with `b`, takes the loop-carried values and returns their next ones. Returns the last ones.
-llvm::SmallVector<mlir::Value> forLoop(mlir::ImplicitLocOpBuilder &b, mlir::Value lower, mlir::Value upper, int64_t step, mlir::ValueRange carried,
+llvm::SmallVector<mlir::Value> forLoop(mlir::ImplicitLocOpBuilder &b, mlir::Value lower, mlir::Value upper, int64_t step,
+                                       mlir::ValueRange carried,
                                        llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
 void forLoop(mlir::ImplicitLocOpBuilder &b, mlir::Value lower, mlir::Value upper, int64_t step, llvm::function_ref<void(mlir::Value)> body);
 
-void ifThen(mlir::ImplicitLocOpBuilder &b, mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = {});
+void ifThen(mlir::ImplicitLocOpBuilder &b, mlir::Value condition, llvm::function_ref<void()> then,
+            llvm::function_ref<void()> otherwise = {});
 
 } // namespace vitc::cpu
 

@@ -87,8 +87,8 @@ FailureOr<std::string> linkSharedObject(MLIRContext &context, ArrayRef<std::stri
   Descriptor readEnd(ends[0]), writeEnd(ends[1]);
 
   // --no-undefined: generated code is complete by itself (docs/abi.md).
-  std::vector<std::string> arguments = {"ld.lld",           "-shared",     "--no-undefined", "--threads=1",   "--build-id=none",
-                                        "--hash-style=gnu", "-Bsymbolic", "-o",             writeEnd.path()};
+  std::vector<std::string> arguments = {"ld.lld",     "-shared", "--no-undefined", "--threads=1", "--build-id=none", "--hash-style=gnu",
+                                        "-Bsymbolic", "-o",      writeEnd.path()};
   for (const Descriptor &file : files)
     arguments.push_back(file.path());
   std::vector<const char *> pointers;

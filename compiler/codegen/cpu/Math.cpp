@@ -102,7 +102,8 @@ Value approximateErf(ImplicitLocOpBuilder &b, Value x) {
   Value magnitude = math::AbsFOp::create(b, x);
 
   // |x| < 0.93: erf(x) / x - 1 in x^2, error 1.8e-8.
-  Value small = f.polynomial(f.mul(x, x), {0.12837910652, -0.37612488866, 0.11281730980, -0.026762966067, 0.0049873529933, -5.959589616e-4});
+  Value small =
+      f.polynomial(f.mul(x, x), {0.12837910652, -0.37612488866, 0.11281730980, -0.026762966067, 0.0049873529933, -5.959589616e-4});
   small = f.fma(small, x, x);
 
   // Else 1 - exp(log(erfc(|x|))), the logarithm as -t + t p(t); error 4.1e-9. From 3.95 on the result rounds to 1.

@@ -35,8 +35,8 @@ namespace {
 class ProductEmitter {
 public:
   ProductEmitter(KernelFunction &f, const MatrixProduct &product)
-      : f(f), b(f.b), p(product), lanes(product.schedule.getVector()), columns(product.schedule.getColumns()), kBlock(product.schedule.getKBlock()),
-        rowBlock(product.schedule.getRowBlock()), split(product.depthBlocks() > 1) {}
+      : f(f), b(f.b), p(product), lanes(product.schedule.getVector()), columns(product.schedule.getColumns()),
+        kBlock(product.schedule.getKBlock()), rowBlock(product.schedule.getRowBlock()), split(product.depthBlocks() > 1) {}
 
   void emit();
 
@@ -48,8 +48,8 @@ private:
   };
   /// Where the code is in the loops around a tile.
   struct Position {
-    Value firstRow, lastRow;     ///< the task's rows
-    Value firstPanel, blockAt;   ///< first panel of the chunk; k-block
+    Value firstRow, lastRow;   ///< the task's rows
+    Value firstPanel, blockAt; ///< first panel of the chunk; k-block
     Value panel;
   };
 
@@ -217,7 +217,8 @@ SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums
     Value to = whole ? constant(segment) : min(b, sub(b, last, segmentStart), constant(segment));
     Value kStart = sub(b, segmentStart, start);
     prefetch(at, add(b, prefetchLine, div(b, add(b, kStart, segment - 1), stride)));
-    return forLoop(b, from, to, 1, carried, [&](Value x, ValueRange inner) { return step(add(b, kStart, x), add(b, segmentOffset, x), inner); });
+    return forLoop(b, from, to, 1, carried,
+                   [&](Value x, ValueRange inner) { return step(add(b, kStart, x), add(b, segmentOffset, x), inner); });
   });
 }
 
@@ -225,7 +226,8 @@ SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums
 /// Ice Lake). The lines after the last panel do not exist, and asking for them does nothing.
 void ProductEmitter::prefetch(const Position &at, Value line) {
   if (p.schedule.getPrefetch())
-    memref::PrefetchOp::create(b, p.weights, ValueRange{at.blockAt, add(b, at.panel, 1), constant(0), mul(b, line, cacheLineFloats)}, /*isWrite=*/false,
+    memref::PrefetchOp::create(b, p.weights, ValueRange{at.blockAt, add(b, at.panel, 1), constant(0), mul(b, line, cacheLineFloats)},
+                               /*isWrite=*/false,
                                /*localityHint=*/2, /*isDataCache=*/true);
 }
 

@@ -55,7 +55,7 @@ struct MatrixProduct {
 
   int64_t panels() const { return llvm::divideCeil(outputs, schedule.getColumns()); }
   int64_t depthBlocks() const { return llvm::divideCeil(depth, schedule.getKBlock()); }
-  int64_t chunkPanels() const;  ///< panels whose partial sums wait in scratch together
+  int64_t chunkPanels() const; ///< panels whose partial sums wait in scratch together
   int64_t scratchBytes() const;
 };
 

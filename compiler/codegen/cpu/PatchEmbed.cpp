@@ -49,9 +49,7 @@ FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, S
   product.addendRow = [&](Value row) { return rem(b, row, patches); };
   Value prefix = op.getPrefix() ? f.weight(operand++, {prefixRows, product.outputs}) : Value();
   product.result = f.rows(operand++, tokens, product.outputs);
-  product.resultRow = [&](Value row) {
-    return add(b, add(b, mul(b, div(b, row, patches), tokens), rem(b, row, patches)), prefixRows);
-  };
+  product.resultRow = [&](Value row) { return add(b, add(b, mul(b, div(b, row, patches), tokens), rem(b, row, patches)), prefixRows); };
   // The task that does an image's first patch copies the prefix rows, in its own columns.
   if (prefix)
     product.also = [&](Value first, Value last, Value firstColumn, Value lastColumn) {

@@ -72,8 +72,8 @@ LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featu
   std::string cpuName = cpu.str();
   if (cpu == "host") {
     if (Triple(sys::getDefaultTargetTriple()).getArch() != triple.getArch()) {
-      error = ("target cpu 'host' is " + Triple(sys::getDefaultTargetTriple()).getArchName() + ", but the triple '" + triple.str() + "' is " +
-               triple.getArchName() + "; name a cpu of that architecture, or 'generic'")
+      error = ("target cpu 'host' is " + Triple(sys::getDefaultTargetTriple()).getArchName() + ", but the triple '" + triple.str() +
+               "' is " + triple.getArchName() + "; name a cpu of that architecture, or 'generic'")
                   .str();
       return failure();
     }
@@ -91,7 +91,8 @@ LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featu
   for (const SubtargetFeatureKV &known : any->getAllProcessorFeatures())
     features.push_back(known.Key);
   if (!is_contained(cpus, cpuName)) {
-    error = "target cpu '" + cpuName + "' is not known for " + triple.getArchName().str() + "; the nearest is '" + nearest(cpuName, cpus) + "'";
+    error =
+        "target cpu '" + cpuName + "' is not known for " + triple.getArchName().str() + "; the nearest is '" + nearest(cpuName, cpus) + "'";
     return failure();
   }
 
@@ -105,7 +106,9 @@ LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featu
       return failure();
     }
     if (!is_contained(features, name)) {
-      error = ("target feature '" + name + "' is not known for " + triple.getArchName() + "; the nearest is '" + nearest(name, features) + "'").str();
+      error =
+          ("target feature '" + name + "' is not known for " + triple.getArchName() + "; the nearest is '" + nearest(name, features) + "'")
+              .str();
       return failure();
     }
     flags.AddFeature(name, enable);

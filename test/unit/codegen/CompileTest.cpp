@@ -7,14 +7,14 @@
 
 #include "KernelHarness.h"
 
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
 
 #include <gmock/gmock.h>
 #include <thread>
@@ -98,7 +98,8 @@ func.func @sample(%a: !llvm.ptr, %n: i64, %b: i64, %e: i64, %s: !llvm.ptr) {
 
 struct Compiler {
   Compiler() {
-    context->loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+    context->loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                         vector::VectorDialect>();
   }
   FailureOr<std::string> compile(const char *text, const cpu::CpuTarget &target, cpu::Output output, unsigned level = 2) {
     OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, context.get());
@@ -118,7 +119,8 @@ TEST(Compile, EveryArchitectureAndLevel) {
       ASSERT_TRUE(succeeded(object));
       FailureOr<std::string> shared = cpu::linkSharedObject(*compiler.context, *object, target);
       ASSERT_TRUE(succeeded(shared));
-      EXPECT_EQ(shared->substr(0, 4), "\x7f" "ELF");
+      EXPECT_EQ(shared->substr(0, 4), "\x7f"
+                                      "ELF");
     }
 }
 
@@ -143,9 +145,9 @@ TEST(Compile, TextForms) {
 TEST(Link, RefusesUndefinedSymbols) {
   Compiler compiler;
   cpu::CpuTarget target = resolve("x86_64-unknown-linux-gnu", "x86-64");
-  FailureOr<std::string> object =
-      compiler.compile("func.func private @libm(f32) -> f32\nfunc.func @f(%x: f32) -> f32 { %y = call @libm(%x) : (f32) -> f32 return %y : f32 }", target,
-                       cpu::Output::Object);
+  FailureOr<std::string> object = compiler.compile(
+      "func.func private @libm(f32) -> f32\nfunc.func @f(%x: f32) -> f32 { %y = call @libm(%x) : (f32) -> f32 return %y : f32 }", target,
+      cpu::Output::Object);
   ASSERT_TRUE(succeeded(object));
   std::string message;
   ScopedDiagnosticHandler handler(compiler.context.get(), [&](Diagnostic &diagnostic) { message += diagnostic.str(); });

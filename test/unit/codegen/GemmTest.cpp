@@ -27,8 +27,8 @@ struct Case {
 };
 
 std::ostream &operator<<(std::ostream &os, const Case &c) {
-  return os << fmt::format("{}x{}x{} {}{}{} k{} r{}", c.tokens, c.outputs, c.depth, c.activation, c.bias ? " bias" : "", c.residual ? " residual" : "", c.kBlock,
-                           c.rowBlock);
+  return os << fmt::format("{}x{}x{} {}{}{} k{} r{}", c.tokens, c.outputs, c.depth, c.activation, c.bias ? " bias" : "",
+                           c.residual ? " residual" : "", c.kBlock, c.rowBlock);
 }
 
 double activate(const std::string &kind, double x) {
@@ -53,15 +53,18 @@ class Gemm : public testing::TestWithParam<Case> {
 protected:
   static std::string ir(const Case &c, const Level &level) {
     int64_t rowBlock = c.rowBlock ? c.rowBlock : (198 + level.rows - 1) / level.rows * level.rows, kBlock = std::min(c.depth, c.kBlock);
-    std::string weight = fmt::format("tensor<{}x{}x{}x{}xf32>", (c.depth + kBlock - 1) / kBlock, (c.outputs + level.columns - 1) / level.columns, kBlock,
-                                     level.columns);
+    std::string weight = fmt::format("tensor<{}x{}x{}x{}xf32>", (c.depth + kBlock - 1) / kBlock,
+                                     (c.outputs + level.columns - 1) / level.columns, kBlock, level.columns);
     std::string bias = fmt::format("tensor<{}xf32>", c.outputs), result = fmt::format("tensor<?x{}x{}xf32>", c.tokens, c.outputs);
     std::string input = fmt::format("tensor<?x{}x{}xf32>", c.tokens, c.depth);
-    return fmt::format("func.func @f(%x: {0}, %w: {1}, %b: {2}, %r: {3}) {{\n  %y = kernel.gemm %x, %w{4}{5} {{activation = #vit.activation<{6}>, schedule = "
-                       "#kernel.gemm_schedule<rows = {7}, columns = {8}, k_block = {9}, row_block = {10}, prefetch = 8, vector = {11}>}} : {0}, {1} -> {3}\n  "
+    return fmt::format("func.func @f(%x: {0}, %w: {1}, %b: {2}, %r: {3}) {{\n  %y = kernel.gemm %x, %w{4}{5} {{activation = "
+                       "#vit.activation<{6}>, schedule = "
+                       "#kernel.gemm_schedule<rows = {7}, columns = {8}, k_block = {9}, row_block = {10}, prefetch = 8, vector = {11}>}} : "
+                       "{0}, {1} -> {3}\n  "
                        "return\n}}\n",
-                       input, weight, bias, result, c.bias ? fmt::format(" bias(%b : {})", bias) : "", c.residual ? fmt::format(" residual(%r : {})", result) : "",
-                       c.activation, level.rows, level.columns, kBlock, rowBlock, level.target.vectorLanes);
+                       input, weight, bias, result, c.bias ? fmt::format(" bias(%b : {})", bias) : "",
+                       c.residual ? fmt::format(" residual(%r : {})", result) : "", c.activation, level.rows, level.columns, kBlock,
+                       rowBlock, level.target.vectorLanes);
   }
 
   /// kernel.pack's layout.
@@ -78,8 +81,8 @@ protected:
 TEST_P(Gemm, MatchesDoubleOnEveryLevel) {
   const Case &c = GetParam();
   const int64_t images = 3, rows = images * c.tokens;
-  std::vector<float> input = randomFloats(rows * c.depth, 1), weight = randomFloats(c.outputs * c.depth, 2, 1 / std::sqrt(float(c.depth))), bias = randomFloats(c.outputs, 3),
-                     residual = randomFloats(rows * c.outputs, 4, 4.0f);
+  std::vector<float> input = randomFloats(rows * c.depth, 1), weight = randomFloats(c.outputs * c.depth, 2, 1 / std::sqrt(float(c.depth))),
+                     bias = randomFloats(c.outputs, 3), residual = randomFloats(rows * c.outputs, 4, 4.0f);
   std::vector<double> expected(rows * c.outputs);
   for (int64_t m = 0; m < rows; ++m)
     for (int64_t n = 0; n < c.outputs; ++n) {
@@ -117,7 +120,8 @@ TEST_P(Gemm, MatchesDoubleOnEveryLevel) {
         buffers.push_back(y);
         kernel->run(buffers, 1, inPlace ? &random : nullptr);
       }
-      EXPECT_EQ(std::memcmp(whole.data(), again.data(), whole.size() * sizeof(float)), 0) << (inPlace ? "residual in place" : "image by image");
+      EXPECT_EQ(std::memcmp(whole.data(), again.data(), whole.size() * sizeof(float)), 0)
+          << (inPlace ? "residual in place" : "image by image");
     }
   }
 }

@@ -28,10 +28,7 @@ struct Function {
   double ulp; ///< as compiler/codegen/cpu/Math.h states
 };
 
-template <typename Op>
-Value build(ImplicitLocOpBuilder &b, Value x) {
-  return Op::create(b, x);
-}
+template <typename Op> Value build(ImplicitLocOpBuilder &b, Value x) { return Op::create(b, x); }
 
 const Function functions[] = {
     {"exp", [](double x) { return std::exp(x); }, build<math::ExpOp>, 1.25},

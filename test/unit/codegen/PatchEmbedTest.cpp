@@ -24,8 +24,8 @@ struct Case {
 };
 
 std::ostream &operator<<(std::ostream &os, const Case &c) {
-  return os << fmt::format("{}x{}x{} patch {}x{} to {} prefix {}{} k{} r{}", c.channels, c.height, c.width, c.patchHeight, c.patchWidth, c.outputs, c.prefix,
-                           c.position ? " position" : "", c.kBlock, c.rowBlock);
+  return os << fmt::format("{}x{}x{} patch {}x{} to {} prefix {}{} k{} r{}", c.channels, c.height, c.width, c.patchHeight, c.patchWidth,
+                           c.outputs, c.prefix, c.position ? " position" : "", c.kBlock, c.rowBlock);
 }
 
 class PatchEmbed : public testing::TestWithParam<Case> {};
@@ -44,7 +44,8 @@ TEST_P(PatchEmbed, MatchesDoubleOnEveryLevel) {
       for (int64_t n = 0; n < c.outputs; ++n) {
         double sum = c.position ? position[patch * c.outputs + n] : 0;
         for (int64_t k = 0; k < depth; ++k) {
-          int64_t channel = k / (c.patchHeight * c.patchWidth), y = patch / patchesPerRow * c.patchHeight + k / c.patchWidth % c.patchHeight;
+          int64_t channel = k / (c.patchHeight * c.patchWidth),
+                  y = patch / patchesPerRow * c.patchHeight + k / c.patchWidth % c.patchHeight;
           int64_t x = patch % patchesPerRow * c.patchWidth + k % c.patchWidth;
           sum += double(pixels[image * imageSize + (channel * c.height + y) * c.width + x]) * weight[n * depth + k];
         }
@@ -58,14 +59,16 @@ TEST_P(PatchEmbed, MatchesDoubleOnEveryLevel) {
     int64_t rowBlock = c.rowBlock ? c.rowBlock : (198 + level.rows - 1) / level.rows * level.rows;
     std::string imageType = fmt::format("tensor<?x{}x{}x{}xf32>", c.channels, c.height, c.width);
     std::string weightType = fmt::format("tensor<{}x{}x{}x{}xf32>", blocks, panels, kBlock, columns);
-    std::string positionType = fmt::format("tensor<{}x{}xf32>", patches, c.outputs), prefixType = fmt::format("tensor<{}x{}xf32>", c.prefix, c.outputs);
+    std::string positionType = fmt::format("tensor<{}x{}xf32>", patches, c.outputs),
+                prefixType = fmt::format("tensor<{}x{}xf32>", c.prefix, c.outputs);
     std::string ir = fmt::format(
-        "func.func @f(%x: {0}, %w: {1}, %p: {2}, %t: {3}) {{\n  %y = kernel.patch_embed %x, %w{4}{5} {{patch = array<i64: {6}, {7}>, schedule = "
+        "func.func @f(%x: {0}, %w: {1}, %p: {2}, %t: {3}) {{\n  %y = kernel.patch_embed %x, %w{4}{5} {{patch = array<i64: {6}, {7}>, "
+        "schedule = "
         "#kernel.gemm_schedule<rows = {8}, columns = {9}, k_block = {10}, row_block = {11}, prefetch = 8, vector = {12}>}} : {0}, {1} -> "
         "tensor<?x{13}x{14}xf32>\n  return\n}}\n",
         imageType, weightType, positionType, prefixType, c.position ? " position(%p : " + positionType + ")" : "",
-        c.prefix ? " prefix(%t : " + prefixType + ")" : "", c.patchHeight, c.patchWidth, level.rows, columns, kBlock, rowBlock, level.target.vectorLanes, tokens,
-        c.outputs);
+        c.prefix ? " prefix(%t : " + prefixType + ")" : "", c.patchHeight, c.patchWidth, level.rows, columns, kBlock, rowBlock,
+        level.target.vectorLanes, tokens, c.outputs);
     std::optional<Kernel> kernel = compileLaunch(ir, level.target);
     ASSERT_TRUE(kernel);
 
@@ -93,8 +96,9 @@ TEST_P(PatchEmbed, MatchesDoubleOnEveryLevel) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, PatchEmbed,
                          testing::Values(Case{3, 29, 43, 7, 7, 65, 1}, Case{1, 29, 43, 7, 7, 64, 0}, Case{3, 29, 43, 14, 14, 200, 5},
-                                         Case{1, 29, 43, 16, 16, 10, 1}, Case{3, 48, 32, 16, 16, 192, 1}, Case{1, 28, 28, 4, 4, 64, 1, false},
-                                         Case{2, 20, 33, 5, 3, 70, 2}, Case{3, 70, 70, 7, 7, 72, 1, true, 768, 12},
+                                         Case{1, 29, 43, 16, 16, 10, 1}, Case{3, 48, 32, 16, 16, 192, 1},
+                                         Case{1, 28, 28, 4, 4, 64, 1, false}, Case{2, 20, 33, 5, 3, 70, 2},
+                                         Case{3, 70, 70, 7, 7, 72, 1, true, 768, 12},
                                          // k-blocks of whole and of cut pixel rows
                                          Case{3, 32, 48, 16, 16, 72, 1, true, 64, 12}, Case{3, 29, 43, 7, 7, 72, 1, true, 40, 12},
                                          // more than one pixel row's worth of k, but one patch
