@@ -7,8 +7,9 @@
 //
 //   gemm_bench [cpu] [rows columns k_block row_block prefetch]        cpu: host, x86-64-v3, ...
 //
-// Each figure stands between two runs of a loop of independent multiply-adds and is given in percent of their mean, so it holds while clocks drift. Time is the
-// thread's CPU time, for neighbours share the machine. Weights are read from memory, another copy for each call, as a whole model does.
+// Each figure stands between two runs of a loop of independent multiply-adds and is given in percent of their mean, so it holds while
+// clocks drift. Time is the thread's CPU time, for neighbours share the machine. Weights are read from memory, another copy for each call,
+// as a whole model does.
 //
 //===--------------------------------------------------------------------------------------===//
 

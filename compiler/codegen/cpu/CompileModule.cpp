@@ -56,8 +56,8 @@ struct ForwardDiagnostics : llvm::DiagnosticHandler {
 
 } // namespace
 
-/// Instructions are limited to the recorded features by compiling for the architecture's baseline plus those; the cpu's name only tunes. So the check that the
-/// runtime makes at load is exact.
+/// Instructions are limited to the recorded features by compiling for the architecture's baseline plus those; the cpu's name only tunes.
+/// So the check that the runtime makes at load is exact.
 static std::unique_ptr<llvm::TargetMachine> createMachine(const CpuTarget &target, unsigned optLevel, std::string &error) {
   llvm::Triple triple(target.triple);
   const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);

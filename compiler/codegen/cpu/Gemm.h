@@ -13,8 +13,8 @@
 
 namespace vitc::cpu {
 
-/// y = residual + activation(x W' + b) in register tiles (MatrixProduct.h); a task is a block of rows times a panel of columns. The residual may be the
-/// result's memory.
+/// y = residual + activation(x W' + b) in register tiles (MatrixProduct.h); a task is a block of rows times a panel of columns. The
+/// residual may be the result's memory.
 mlir::FailureOr<KernelInfo> emitGemm(mlir::ModuleOp module, kernel::GemmOp op, llvm::StringRef symbol);
 
 } // namespace vitc::cpu

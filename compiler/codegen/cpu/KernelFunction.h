@@ -3,8 +3,8 @@
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What every emitter starts with: the function of docs/abi.md with its buffers as memrefs, and short spellings of the operations that vector kernels
-// consist of.
+// What every emitter starts with: the function of docs/abi.md with its buffers as memrefs, and short spellings of the operations that
+// vector kernels consist of.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -19,8 +19,9 @@ namespace vitc::cpu {
 
 /// The function `void symbol(buffers, images, begin, end, scratch)`, complete with its return; `b` inserts before that return.
 ///
-/// Buffers are offered as memrefs of f32 with static strides, so that addresses need no descriptor; only the number of rows or images is dynamic. The
-/// conversion to LLVM sees through the casts. Accesses may assume an alignment of 4 bytes: only a buffer's first image is aligned to 64.
+/// Buffers are offered as memrefs of f32 with static strides, so that addresses need no descriptor; only the number of rows or images is
+/// dynamic. The conversion to LLVM sees through the casts. Accesses may assume an alignment of 4 bytes: only a buffer's first image is
+/// aligned to 64.
 class KernelFunction {
 public:
   KernelFunction(mlir::ModuleOp module, llvm::StringRef symbol, mlir::Location loc);
@@ -95,7 +96,8 @@ mlir::Value subf(mlir::ImplicitLocOpBuilder &b, mlir::Value x, mlir::Value y);
 mlir::Value mulf(mlir::ImplicitLocOpBuilder &b, mlir::Value x, mlir::Value y);
 mlir::Value divf(mlir::ImplicitLocOpBuilder &b, mlir::Value x, mlir::Value y);
 
-/// for (i = lower; i < upper; i += step); `body` builds with `b`, takes the loop-carried values and returns their next ones. Returns the last ones.
+/// for (i = lower; i < upper; i += step); `body` builds with `b`, takes the loop-carried values and returns their next ones. Returns the
+/// last ones.
 llvm::SmallVector<mlir::Value> forLoop(mlir::ImplicitLocOpBuilder &b, mlir::Value lower, mlir::Value upper, int64_t step,
                                        mlir::ValueRange carried,
                                        llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);

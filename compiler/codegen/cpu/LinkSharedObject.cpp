@@ -3,8 +3,8 @@
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// lld takes paths only. Objects are files in memory and the result comes out of a pipe, both reached through /proc, so linking writes nothing to disk and leaves
-// nothing behind however it ends.
+// lld takes paths only. Objects are files in memory and the result comes out of a pipe, both reached through /proc, so linking writes
+// nothing to disk and leaves nothing behind however it ends.
 //
 //===--------------------------------------------------------------------------------------===//
 

@@ -16,7 +16,8 @@ namespace vitc::cpu {
 
 struct CpuTarget;
 
-/// func, scf, memref, vector, arith, math -> LLVM dialect. Transcendental functions become polynomials (Math.h), so that the result calls no library.
+/// func, scf, memref, vector, arith, math -> LLVM dialect. Transcendental functions become polynomials (Math.h), so that the result calls
+/// no library.
 void buildLowering(mlir::OpPassManager &pm, const CpuTarget &target);
 
 } // namespace vitc::cpu

@@ -3,7 +3,8 @@
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Polynomials are minimax fits with coefficients rounded to f32 (Sollya's fpminimax; for erf's tail Lawson's iteration with the weight erfc / erf).
+// Polynomials are minimax fits with coefficients rounded to f32 (Sollya's fpminimax; for erf's tail Lawson's iteration with the weight
+// erfc / erf).
 //
 //===--------------------------------------------------------------------------------------===//
 

@@ -3,9 +3,10 @@
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Functions of f32 scalars and vectors without branches, tables or library calls, for all arguments: NaN gives NaN, infinities their limits, subnormal results are
-// rounded as others are. Bounds of the error are in units in the last place of the exact result, with and without fused multiply-adds; they hold for
-// every float above 1/8 in magnitude and for a sample of the rest (test/unit/codegen/MathTest.cpp samples all).
+// Functions of f32 scalars and vectors without branches, tables or library calls, for all arguments: NaN gives NaN, infinities their
+// limits, subnormal results are rounded as others are. Bounds of the error are in units in the last place of the exact result, with and
+// without fused multiply-adds; they hold for every float above 1/8 in magnitude and for a sample of the rest
+// (test/unit/codegen/MathTest.cpp samples all).
 //
 //===--------------------------------------------------------------------------------------===//
 

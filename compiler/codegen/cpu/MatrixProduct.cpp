@@ -117,8 +117,8 @@ void ProductEmitter::emitRowBlock(Value rowBlockAt, Value firstPanel, Value last
   });
 }
 
-/// All rows of the task for one panel and one k-block. Up to a third of a tile's rows at the end are done one by one; more make another tile, in which the last row
-/// stands for the missing ones.
+/// All rows of the task for one panel and one k-block. Up to a third of a tile's rows at the end are done one by one; more make another
+/// tile, in which the last row stands for the missing ones.
 void ProductEmitter::emitPanel(const Position &at, PanelShape shape) {
   int64_t rows = p.schedule.getRows();
   int64_t single = rows / 3;
@@ -222,8 +222,8 @@ SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums
   });
 }
 
-/// Fetches line `line` of the panel after this one: while the row loop reuses a panel, the next one walks into the second-level cache (78 to 91 % of peak on
-/// Ice Lake). The lines after the last panel do not exist, and asking for them does nothing.
+/// Fetches line `line` of the panel after this one: while the row loop reuses a panel, the next one walks into the second-level cache (78
+/// to 91 % of peak on Ice Lake). The lines after the last panel do not exist, and asking for them does nothing.
 void ProductEmitter::prefetch(const Position &at, Value line) {
   if (p.schedule.getPrefetch())
     memref::PrefetchOp::create(b, p.weights, ValueRange{at.blockAt, add(b, at.panel, 1), constant(0), mul(b, line, cacheLineFloats)},

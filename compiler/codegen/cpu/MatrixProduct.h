@@ -28,12 +28,12 @@ struct InputRows {
 
 /// result[resultRow(m), n] = activation(sum over k of input[m, k] weight[n, k] + bias[n]) + addend[addendRow(m), n],    0 <= m < rows
 ///
-/// Order of the loops: row block, chunk of panels, k-block, panel, tile of rows, k. The accumulators of a tile stay in registers over a k-block, and the k-block's
-/// part of the row block (198 x 768 floats) stays in the second-level cache. Between k-blocks the sums of a chunk wait in scratch memory, not in the
-/// result, which may share its memory with the addend.
+/// Order of the loops: row block, chunk of panels, k-block, panel, tile of rows, k. The accumulators of a tile stay in registers over a
+/// k-block, and the k-block's part of the row block (198 x 768 floats) stays in the second-level cache. Between k-blocks the sums of a
+/// chunk wait in scratch memory, not in the result, which may share its memory with the addend.
 ///
-/// Each element is one chain of multiply-adds in ascending k, from zero, wherever its row and column lie in tiles, tasks and groups of images: the bits of the
-/// result depend on none of these.
+/// Each element is one chain of multiply-adds in ascending k, from zero, wherever its row and column lie in tiles, tasks and groups of
+/// images: the bits of the result depend on none of these.
 struct MatrixProduct {
   int64_t outputs = 0; ///< N
   int64_t depth = 0;   ///< K

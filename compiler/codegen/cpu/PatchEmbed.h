@@ -13,8 +13,9 @@
 
 namespace vitc::cpu {
 
-/// A product whose left operand's rows are patches read where they lie in the image (no im2col copy), with the position table added and the prefix rows put
-/// before each image's patches. Rows are patches, of all images of the group one after the other; a task is a block of them times a panel of columns.
+/// A product whose left operand's rows are patches read where they lie in the image (no im2col copy), with the position table added and
+/// the prefix rows put before each image's patches. Rows are patches, of all images of the group one after the other; a task is a block of
+/// them times a panel of columns.
 mlir::FailureOr<KernelInfo> emitPatchEmbed(mlir::ModuleOp module, kernel::PatchEmbedOp op, llvm::StringRef symbol);
 
 } // namespace vitc::cpu
