@@ -135,8 +135,8 @@ int compare(const CompareOptions &options) {
     if (vitrt::Error error = side->runner.run(batch, images, side->outputs, &side->capture))
       return fail(error);
 
-  fmt::print("A: {} ({})\nB: {} ({})\n", options.first, first->model().artifact().target().name()->string_view(), options.second,
-             second->model().artifact().target().name()->string_view());
+  fmt::print("A: {} ({})\nB: {} ({})\n", options.first, flatbuffers::GetStringView(first->model().artifact().target().name()), options.second,
+             flatbuffers::GetStringView(second->model().artifact().target().name()));
   Table table(options.tolerance);
   size_t unmatched = 0;
   for (size_t i = 0; i < first->program().launches.size(); ++i) {

@@ -190,7 +190,7 @@ int Evaluation::report() {
                runner.threads(), runner.threads() == 1 ? "" : "s");
   }
   if (!options.page.empty()) {
-    std::string title = fmt::format("{} on {}: {:.2f} % right", runner.model().artifact().model().name()->string_view(), options.data, 100 * accuracy1);
+    std::string title = fmt::format("{} on {}: {:.2f} % right", flatbuffers::GetStringView(runner.model().artifact().model().name()), options.data, 100 * accuracy1);
     auto bytes = vitrt::encodePng(drawPage(page, title));
     if (!bytes)
       return fail(bytes.error());

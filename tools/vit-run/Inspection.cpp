@@ -23,6 +23,16 @@ std::string text(const flatbuffers::String *string) { return string ? string->st
 
 Json shapeJson(const flatbuffers::Vector<uint64_t> *shape) { return shape ? Json(std::vector<uint64_t>(shape->begin(), shape->end())) : Json::array(); }
 
+/// Shortest decimals that mean the same f32, not the same f64.
+Json floatsJson(const flatbuffers::Vector<float> *values) {
+  Json json = Json::array();
+  if (!values)
+    return json;
+  for (float value : *values)
+    json.push_back(std::stod(fmt::format("{}", value)));
+  return json;
+}
+
 Json sectionJson(const char *name, const fb::Section *section) {
   return {{"name", name}, {"offset", section->offset()}, {"size", section->size()}, {"hash", fmt::format("{:016x}", section->hash())}};
 }
@@ -40,8 +50,8 @@ Json modelJson(const fb::Model &model) {
                           {"crop", {p->crop_height(), p->crop_width()}},
                           {"crop_rounding", fb::EnumNameCropRounding(p->crop_rounding())},
                           {"rescale", fb::EnumNameRescale(p->rescale())},
-                          {"mean", std::vector<float>(p->mean()->begin(), p->mean()->end())},
-                          {"std", std::vector<float>(p->std()->begin(), p->std()->end())}};
+                          {"mean", floatsJson(p->mean())},
+                          {"std", floatsJson(p->std())}};
   Json config = Json::parse(text(model.config()), nullptr, false);
   json["config"] = config.is_discarded() ? Json(text(model.config())) : config;
   return json;

@@ -63,12 +63,14 @@ void Trace::flush() {
 void Trace::launched(const vitrt::LaunchEvent &event) {
   double start = microseconds(event.start), duration = microseconds(event.end) - start;
   uint64_t flop = event.launch.flopPerImage * uint64_t(event.images);
-  nlohmann::ordered_json args = {{"schedule", event.launch.kernel->schedule()->string_view()}, {"first image", event.firstImage}, {"images", event.images}};
+  nlohmann::ordered_json args = {{"first image", event.firstImage}, {"images", event.images}};
+  if (const flatbuffers::String *schedule = event.launch.kernel->schedule())
+    args["schedule"] = schedule->str();
   if (event.split)
     args["workers"] = "all";
   if (flop && duration > 0)
     args["gflop/s"] = double(flop) / duration / 1e3;
-  nlohmann::ordered_json json = {{"name", event.launch.name}, {"cat", event.launch.kernel->kind()->string_view()},
+  nlohmann::ordered_json json = {{"name", event.launch.name}, {"cat", flatbuffers::GetString(event.launch.kernel->kind())},
                                  {"ph", "X"},                 {"ts", start},
                                  {"dur", duration},           {"pid", 1},
                                  {"tid", event.worker + 1},   {"args", std::move(args)}};
