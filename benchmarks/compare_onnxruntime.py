@@ -26,8 +26,8 @@ sys.path.insert(0, os.path.join(HERE, "../scripts"))
 import make_goldens
 import random_weights
 
-MODELS = {f"vit_{name}_patch16_224": {"image_size": 224, "patch_size": 16, "in_channels": 3, "num_classes": 1000, "embed_dim": dim, "depth": 12,
-                                      "num_heads": dim // 64}
+MODELS = {f"vit_{name}_patch16_224": {"image_size": 224, "patch_size": 16, "in_channels": 3, "num_classes": 1000, "embed_dim": dim,
+                                      "depth": 12, "num_heads": dim // 64}
           for name, dim in (("tiny", 192), ("small", 384), ("base", 768))}
 
 
@@ -115,8 +115,8 @@ def worker(args):
         cpu.append(1e3 * (time.process_time() - start_cpu))
         wall.append(1e3 * (time.perf_counter() - start))
     np.save(args.output, binding.get_outputs()[0].numpy())
-    print(json.dumps({"median_ms": float(np.median(wall)), "min_ms": min(wall), "cpu_ms": float(np.median(cpu)), "n": len(wall), "load_s": load,
-                      "base_kb": base, "peak_kb": resident("VmHWM:")}), flush=True)
+    print(json.dumps({"median_ms": float(np.median(wall)), "min_ms": min(wall), "cpu_ms": float(np.median(cpu)), "n": len(wall),
+                      "load_s": load, "base_kb": base, "peak_kb": resident("VmHWM:")}), flush=True)
     os._exit(0)
 
 
@@ -144,8 +144,8 @@ def measure(model, batch, threads, args, folder, cores):
     commands = {
         "vitc": lambda out: [args.vit_run, "bench", vitx, f"--threads={threads}", f"--seconds={args.seconds}", f"--input={images}",
                              f"--output={out}", "--json"],
-        "ONNX Runtime": lambda out: [sys.executable, __file__, "--worker", graph, "--worker-threads", str(threads), "--seconds", str(args.seconds),
-                                     "--input", images, "--output", out],
+        "ONNX Runtime": lambda out: [sys.executable, __file__, "--worker", graph, "--worker-threads", str(threads),
+                                     "--seconds", str(args.seconds), "--input", images, "--output", out],
     }
     rows, peak = {}, 0.0
     for _ in range(args.rounds):
@@ -159,15 +159,16 @@ def measure(model, batch, threads, args, folder, cores):
     for name, row in rows.items():
         busy = row["cpu_ms"] if threads == 1 else row["median_ms"]
         rate = flop(config, batch) / busy / 1e6
-        print(f"| {model} | {batch} | {threads} | {name} | {row['median_ms']:.2f} | {row['cpu_ms']:.2f} | {1e3 * batch / row['median_ms']:.1f} "
-              f"| {100 * rate / peak:.0f} | {row['peak_kb'] / 1024:.0f} | {row['load_s']:.2f} | {row['error']:.1e} |", flush=True)
+        print(f"| {model} | {batch} | {threads} | {name} | {row['median_ms']:.2f} | {row['cpu_ms']:.2f} "
+              f"| {1e3 * batch / row['median_ms']:.1f} | {100 * rate / peak:.0f} | {row['peak_kb'] / 1024:.0f} | {row['load_s']:.2f} | {row['error']:.1e} |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     tools = os.path.join(HERE, "../build/bin")
-    for flag, default, text in (("models", "vit_tiny_patch16_224,vit_base_patch16_224", "of " + ", ".join(MODELS)), ("batches", "1,8", "images at once"),
-                                ("threads", "1", "one row for each"), ("vitc", f"{tools}/vitc", ""), ("vit-run", f"{tools}/vit-run", "")):
+    for flag, default, text in (("models", "vit_tiny_patch16_224,vit_base_patch16_224", "of " + ", ".join(MODELS)),
+                                ("batches", "1,8", "images at once"), ("threads", "1", "one row for each"),
+                                ("vitc", f"{tools}/vitc", "the compiler"), ("vit-run", f"{tools}/vit-run", "the runner")):
         parser.add_argument("--" + flag, default=default, help=text)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="of each round and program")

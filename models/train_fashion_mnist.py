@@ -220,7 +220,8 @@ def main():
                 decay = min(args.ema, (1 + step) / (10 + step))
                 torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
             if step == args.limit_steps:
-                print(f"{(time.time() - begin) / step * 1e3:.1f} ms a step, {(time.time() - begin) / step * per_epoch:.0f} s an epoch, loss {loss:.3f}")
+                seconds = (time.time() - begin) / step
+                print(f"{seconds * 1e3:.1f} ms a step, {seconds * per_epoch:.0f} s an epoch, loss {loss:.3f}")
                 return
         top1 = accuracy(average, *test)
         write(args.out, average.state_dict(), args)

@@ -6,9 +6,10 @@
 
 NAME.json is a config as vitc reads it, NAME.expected.npy the answer to the input of that size, input-NxCxHxW.npy. Weights are those of
 --random-weights=0 (random_weights.py), so they need no file; the folder of Hugging Face's format holds some, and fashion-mnist is the
-shipped model (made only where Debian's dataset-fashion-mnist is installed). The forward pass below is written from the papers and from timm's
-source in plain numpy, in double precision, and shares nothing with vitc; of the models that timm 0.6.13 can express it gives the
-logits of timm in double precision to 1e-14.
+shipped model (made only where Debian's dataset-fashion-mnist is installed).
+
+The forward pass below is written from the papers and from timm's source in plain numpy, in double precision, and shares nothing with
+vitc. Of the models that timm 0.6.13 can express it gives the logits of timm in double precision to 1e-14.
 """
 import argparse
 import gzip
@@ -201,8 +202,8 @@ def hugging_face(folder, images):
         if module == "attn.qkv":
             third = (shape[0] // 3,) + shape[1:]
             return np.concatenate([tensor(f"{layer}attention.attention.{n}.{kind}", *third) for n in ("query", "key", "value")])
-        names = {"norm1": "layernorm_before", "norm2": "layernorm_after", "attn.proj": "attention.output.dense", "mlp.fc1": "intermediate.dense",
-                 "mlp.fc2": "output.dense"}
+        names = {"norm1": "layernorm_before", "norm2": "layernorm_after", "attn.proj": "attention.output.dense",
+                 "mlp.fc1": "intermediate.dense", "mlp.fc2": "output.dense"}
         return tensor(f"{layer}{names[module]}.{kind}", *shape)
 
     config = {"image_size": size, "patch_size": patch, "in_channels": 3, "num_classes": classes, "embed_dim": dim, "depth": depth,
@@ -212,13 +213,14 @@ def hugging_face(folder, images):
     write_safetensors(folder + "/model.safetensors", tensors)
     labels = ["ant", "bee", "cat", "dog", "elk"]
     write_json(folder + "/config.json", {
-        "architectures": ["ViTForImageClassification"], "attention_probs_dropout_prob": 0.0, "hidden_act": "gelu", "hidden_dropout_prob": 0.0,
-        "hidden_size": dim, "id2label": {str(i): n for i, n in enumerate(labels)}, "image_size": size, "initializer_range": 0.02,
+        "architectures": ["ViTForImageClassification"], "attention_probs_dropout_prob": 0.0, "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.0, "hidden_size": dim, "id2label": {str(i): n for i, n in enumerate(labels)}, "image_size": size, "initializer_range": 0.02,
         "intermediate_size": hidden, "label2id": {n: i for i, n in enumerate(labels)}, "layer_norm_eps": 1e-12, "model_type": "vit",
-        "num_attention_heads": heads, "num_channels": 3, "num_hidden_layers": depth, "patch_size": patch, "qkv_bias": True, "torch_dtype": "float32"})
+        "num_attention_heads": heads, "num_channels": 3, "num_hidden_layers": depth, "patch_size": patch, "qkv_bias": True,
+        "torch_dtype": "float32"})
     write_json(folder + "/preprocessor_config.json", {
-        "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5, 0.5, 0.5], "image_processor_type": "ViTImageProcessor",
-        "image_std": [0.5, 0.5, 0.5], "resample": 2, "rescale_factor": 1 / 255, "size": {"height": size, "width": size}})
+        "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5, 0.5, 0.5],
+        "image_processor_type": "ViTImageProcessor", "image_std": [0.5, 0.5, 0.5], "resample": 2, "rescale_factor": 1 / 255, "size": {"height": size, "width": size}})
     return logits
 
 
