@@ -138,7 +138,7 @@ static int compileModel(Request &request) {
   MLIRContext context;
   context.getDiagEngine().registerHandler(printDiagnostic);
   if (request.remarks && failed(remark::enableOptimizationRemarks(context, nullptr, std::make_unique<remark::RemarkEmittingPolicyAll>(),
-                                                                  remark::RemarkCategories{".*", {}, {}, {}, {}}, /*printAsEmitRemarks=*/true)))
+                                                                  remark::RemarkCategories{{}, ".*", ".*", ".*", ".*"}, /*printAsEmitRemarks=*/true)))
     return 1;
   if (request.emit != Phase::Artifact) {
     Compilation compilation(context, loaded->config, request.compile);
