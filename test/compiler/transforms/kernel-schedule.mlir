@@ -7,9 +7,9 @@
 func.func @product(%x: tensor<?x197x192xf32>, %w: tensor<200x192xf32>) -> tensor<?x197x200xf32> {
   // The last panel of 200 columns is padded.
   // LANES16: kernel.pack %{{.*}} : tensor<200x192xf32> -> tensor<1x4x192x64xf32>
-  // LANES16: kernel.gemm {{.*}} rows = 6, columns = 64, k_block = 192, row_block = 198, prefetch = 8, vector = 16
+  // LANES16: kernel.gemm {{.*}}rows = 6, columns = 64, k_block = 192, row_block = 198, prefetch = 8, vector = 16
   // LANES8: kernel.pack %{{.*}} : tensor<200x192xf32> -> tensor<1x13x192x16xf32>
-  // LANES8: kernel.gemm {{.*}} rows = 6, columns = 16, {{.*}} vector = 8
+  // LANES8: kernel.gemm {{.*}}rows = 6, columns = 16, {{.*}} vector = 8
   %0 = kernel.gemm %x, %w : tensor<?x197x192xf32>, tensor<200x192xf32> -> tensor<?x197x200xf32>
   return %0 : tensor<?x197x200xf32>
 }

@@ -1,6 +1,4 @@
 // RUN: vit-opt %s --vit-decompose --mlir-print-debuginfo --mlir-print-local-scope | FileCheck %s
-// RUN: vit-opt %s --vit-decompose --mlir-pass-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATISTICS
-// STATISTICS: 2 decomposed
 
 // CHECK-LABEL: func.func @block
 func.func @block(%x: tensor<?x5x8xf32>, %qkv: tensor<24x8xf32>, %qb: tensor<24xf32>, %proj: tensor<8x8xf32>, %fc1: tensor<16x8xf32>,

@@ -8,7 +8,7 @@ func.func @fold(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>, %b: tensor<8xf32>, %
   // CHECK: %[[BG:.*]] = vit.scale %[[B]] by %[[G]] {axis = 0 : i64}
   // CHECK: %[[Y:.*]] = vit.linear %[[X]], %[[WG]] bias(%[[BG]] : tensor<8xf32>)
   // CHECK: vit.residual %[[X]], %[[Y]] : tensor<?x5x8xf32>
-  // REMARK: [Passed] layer-scale | Category:fold | Function=fold | Remark="gamma folded into the product before it"
+  // REMARK-DAG: [Passed] layer-scale | Category:fold | Function=fold | Remark="gamma folded into the product before it"
   %0 = vit.linear %x, %w bias(%b : tensor<8xf32>) : tensor<?x5x8xf32>, tensor<8x8xf32> -> tensor<?x5x8xf32>
   %1 = vit.residual %x, %0 gamma(%g : tensor<8xf32>) : tensor<?x5x8xf32>
   return %1 : tensor<?x5x8xf32>
@@ -29,7 +29,7 @@ func.func @gamma_after(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x5
 // CHECK-LABEL: func.func @missed
 func.func @missed(%x: tensor<?x5x8xf32>, %g: tensor<8xf32>) -> tensor<?x5x8xf32> {
   // CHECK: vit.residual %{{.*}}, %{{.*}} gamma(
-  // REMARK: [Missed] layer-scale | Category:fold | Function=missed | Remark="gamma is applied at run time: its branch is not a product"
+  // REMARK-DAG: [Missed] layer-scale | Category:fold | Function=missed | Remark="gamma is applied at run time: its branch is not a product"
   %1 = vit.residual %x, %x gamma(%g : tensor<8xf32>) : tensor<?x5x8xf32>
   return %1 : tensor<?x5x8xf32>
 }
