@@ -81,11 +81,17 @@ Expected<std::vector<uint8_t>> readMaybeGzipped(const std::string &path, size_t 
   return bytes;
 }
 
+/// Whether something of that name is there and can be asked about; reading it gives the reason otherwise.
+bool isThere(const fs::path &path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
 /// FOLDER/NAME or FOLDER/NAME.gz, whichever is there.
 Expected<std::string> findIdx(const std::string &folder, const std::string &name) {
   for (const char *extension : {"", ".gz"}) {
     std::string path = (fs::path(folder) / (name + extension)).string();
-    if (fs::exists(path))
+    if (isThere(path))
       return path;
   }
   return makeError(VITRT_ERROR_IO, "{}: holds neither {} nor {}.gz (Debian's package dataset-fashion-mnist has them)", folder, name, name);
@@ -145,7 +151,8 @@ Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned
   bool ten = classes == 10;
   fs::path root = folder;
   // The archive unpacks to a folder of its own; people name that, or the one around it.
-  if (fs::path inner = root / (ten ? "cifar-10-batches-bin" : "cifar-100-binary"); fs::is_directory(inner))
+  std::error_code ignored;
+  if (fs::path inner = root / (ten ? "cifar-10-batches-bin" : "cifar-100-binary"); fs::is_directory(inner, ignored))
     root = inner;
   std::vector<std::string> names;
   if (split == Split::Test)
@@ -156,7 +163,7 @@ Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned
     names = {"train.bin"};
 
   std::vector<std::string> classNames;
-  if (fs::path path = root / (ten ? "batches.meta.txt" : "fine_label_names.txt"); fs::exists(path)) {
+  if (fs::path path = root / (ten ? "batches.meta.txt" : "fine_label_names.txt"); isThere(path)) {
     auto lines = readLines(path.string());
     if (!lines)
       return std::move(lines.error());
@@ -167,7 +174,7 @@ Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned
   size_t labelBytes = ten ? 1 : 2, recordBytes = labelBytes + data->imageBytes(); // cifar100: the coarse label, then the fine one
   for (const std::string &name : names) {
     std::string path = (root / name).string();
-    if (!fs::exists(path))
+    if (!isThere(path))
       return makeError(VITRT_ERROR_IO, "{}: holds no {}; expected the binary version of {} (cifar-{}-binary.tar.gz), unpacked", root.string(), name,
                        ten ? "CIFAR-10" : "CIFAR-100", classes);
     auto bytes = readFile(path);

@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <numeric>
 #include <fmt/ranges.h>
@@ -99,6 +100,8 @@ int runAction(const Action &action) {
     code = action();
   } catch (const std::bad_alloc &) {
     return fail("out of memory");
+  } catch (const std::exception &exception) {
+    return fail(fmt::format("unexpected failure: {}", exception.what()));
   }
   // What was printed must have arrived: a full disk shows itself here.
   if (std::fflush(stdout) != 0 || std::ferror(stdout))

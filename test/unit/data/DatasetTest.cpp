@@ -130,6 +130,16 @@ TEST(DatasetTest, cifarRecordsAreLabelsAndPlanes) {
   EXPECT_THAT(openDataset("cifar10", Split::Test).error().message, HasSubstr("cifar10:DIR"));
 }
 
+TEST(DatasetTest, placesThatNoFileCanHaveAreSentences) {
+  std::string place(300, 'x');
+  for (const char *kind : {"cifar10:", "cifar100:", "fashion-mnist:", "tensors:", ""}) {
+    auto dataset = openDataset(kind + place, Split::Test);
+    ASSERT_FALSE(dataset) << kind;
+    EXPECT_EQ(dataset.error().status, VITRT_ERROR_IO);
+    EXPECT_THAT(dataset.error().message, HasSubstr(place));
+  }
+}
+
 TEST(DatasetTest, tensorsHaveHardOrSoftLabels) {
   TemporaryFolder folder;
   std::vector<float> images(2 * 3), soft = {0.1f, 0.9f, 0, 0.5f, 0.2f, 0.3f};
