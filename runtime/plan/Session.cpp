@@ -188,6 +188,11 @@ Error Session::run(size_t batch, const float *const *inputs, float *const *outpu
       return makeError(VITRT_ERROR_ARGUMENT, "{}: output {} ('{}') is null", name, i, program.buffers[program.outputs[i]].name);
   if (running.exchange(true))
     return makeError(VITRT_ERROR_ARGUMENT, "{}: the session is running already; make one for each concurrent caller", name);
+  // An observer may throw.
+  struct Running {
+    std::atomic<bool> &flag;
+    ~Running() { flag = false; }
+  } guard = {running};
 
   // Each worker's equal share, in groups of nearly equal size.
   int64_t count = int64_t(pool->size()), share = int64_t(batch) / count;
@@ -205,6 +210,5 @@ Error Session::run(size_t batch, const float *const *inputs, float *const *outpu
     int64_t images = std::min(program.groupImages, int64_t(batch) - first);
     runGroup({first, images, inputs, outputs, observer}, workers[0], /*split=*/true);
   }
-  running = false;
   return Error::success();
 }

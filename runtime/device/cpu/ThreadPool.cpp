@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 using namespace vitrt;
 
@@ -21,7 +22,6 @@ namespace {
 
 /// About 50 us on current cores: longer than the gap between two launches, much shorter than a person notices on a core's load.
 constexpr unsigned kSpins = 2000;
-constexpr unsigned kMaxThreads = 1024;
 
 void relax() {
 #if defined(__x86_64__)
@@ -132,7 +132,12 @@ void ThreadPool::work(unsigned worker) {
     if (!ticket.compare_exchange_weak(current, current + 1, std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
     uint32_t chunks = uint32_t((tasks + chunk - 1) / chunk);
-    call(callContext, worker, begin, std::min(begin + chunk, tasks));
+    try {
+      call(callContext, worker, begin, std::min(begin + chunk, tasks));
+    } catch (...) {
+      if (!threw.exchange(true))
+        exception = std::current_exception();
+    }
     if (finished.fetch_add(1) + 1 == chunks && callerSleeps.load())
       futexWake(finished, 1);
     current = ticket.load(std::memory_order_acquire);
@@ -177,4 +182,6 @@ void ThreadPool::run(int64_t tasks, int64_t chunk, Callback body, void *bodyCont
   work(0);
   awaitCompletion(uint32_t(chunks));
   ticket.store(uint64_t(job) << 32 | kClosed, std::memory_order_release);
+  if (threw.exchange(false))
+    std::rethrow_exception(std::exchange(exception, nullptr));
 }

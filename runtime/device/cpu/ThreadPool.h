@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <pthread.h>
 #include <type_traits>
@@ -29,6 +30,8 @@ std::vector<int> availableCores();
 
 class ThreadPool {
 public:
+  static constexpr unsigned kMaxThreads = 1024;
+
   /// Starts `threads` - 1 threads: the thread that calls `parallelFor` is worker 0. 0 means one worker for each available core. With `pin`,
   /// worker i > 0 is bound to the i-th available core (modulo their number); the caller's thread is the caller's to bind.
   static Expected<std::unique_ptr<ThreadPool>> create(unsigned threads = 0, bool pin = false);
@@ -40,7 +43,8 @@ public:
   unsigned size() const { return unsigned(workers.size()) + 1; }
 
   /// Calls `body(unsigned worker, int64_t begin, int64_t end)` for disjoint ranges of at most `chunk` tasks that cover [0, tasks), in no
-  /// particular order, and returns when all are done. `body` must not throw. One call at a time, and not from within `body`.
+  /// particular order, and returns when all are done. What `body` throws first comes out of this call, after that. One call at a time, and
+  /// not from within `body`.
   template <typename Body> void parallelFor(int64_t tasks, int64_t chunk, Body &&body) {
     run(
         tasks, chunk,
@@ -78,6 +82,8 @@ private:
   alignas(64) std::atomic<uint32_t> jobNumber = 0; ///< a futex word
   std::atomic<uint32_t> sleepers = 0;
   std::atomic<bool> stopping = false;
+  std::atomic<bool> threw = false; ///< in the open job
+  std::exception_ptr exception;    ///< written by the one that set `threw`, read once all chunks are done
 
   std::vector<std::unique_ptr<Worker>> workers;
 

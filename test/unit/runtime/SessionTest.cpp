@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 using namespace vitrt;
@@ -133,6 +134,24 @@ TEST(Session, ObserverSeesEveryLaunchOfEveryImageAndItsValues) {
   EXPECT_EQ(recorder.splits, 3);
   for (size_t i = 0; i < expected.size(); ++i)
     EXPECT_EQ(recorder.sums[i], expected[i]);
+}
+
+TEST(Session, AnObserverMayThrow) {
+  struct Thrower : LaunchObserver {
+    void launched(const LaunchEvent &) override { throw std::runtime_error("thrown by an observer"); }
+  } thrower;
+  AlignedBytes file = toyArtifact(5);
+  auto model = openToy(file);
+  auto session = makeSession(*model, 2);
+  for (size_t batch : {1, 7}) {
+    std::vector<float> images = someValues(batch * 15, 4), output(batch * 5), expected = toyResult(5, images);
+    const float *inputs[] = {images.data()};
+    float *outputs[] = {output.data()};
+    EXPECT_THROW((void)session->run(batch, inputs, outputs, &thrower), std::runtime_error);
+    Error error = session->run(batch, inputs, outputs);
+    ASSERT_FALSE(error) << error.message;
+    EXPECT_EQ(output, expected);
+  }
 }
 
 TEST(Session, SeveralSessionsShareAModel) {

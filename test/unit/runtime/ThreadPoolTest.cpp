@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <gtest/gtest.h>
+#include <stdexcept>
 #include <thread>
 
 using namespace vitrt;
@@ -81,6 +82,27 @@ TEST(ThreadPool, PinsWorkersToAvailableCores) {
       std::this_thread::yield();
   });
   EXPECT_EQ(core, cores[1 % cores.size()]);
+}
+
+TEST(ThreadPool, WhatABodyThrowsReachesTheCaller) {
+  for (unsigned threads : {1u, 3u}) {
+    auto pool = makePool(threads);
+    for (int repeat = 0; repeat < 100; ++repeat) {
+      std::atomic<int> done = 0;
+      auto throwing = [&] {
+        pool->parallelFor(20, 1, [&](unsigned, int64_t begin, int64_t) {
+          if (begin >= 10)
+            throw std::runtime_error("thrown by a task");
+          ++done;
+        });
+      };
+      EXPECT_THROW(throwing(), std::runtime_error);
+      EXPECT_EQ(done, 10);
+      // The pool goes on as before.
+      pool->parallelFor(20, 1, [&](unsigned, int64_t, int64_t) { ++done; });
+      EXPECT_EQ(done, 30);
+    }
+  }
 }
 
 TEST(ThreadPool, RefusesAbsurdNumbers) {
