@@ -11,9 +11,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -37,6 +37,21 @@ void forget(const char *name) {
       return;
 }
 
+/// Creates a file beside `path` whose name nobody has, for writing; its name goes to `name`. -1 and errno if that fails.
+int createBeside(const std::string &path, mode_t mode, std::string &name) {
+  constexpr int mostAttempts = 100;
+  for (int attempt = 0; attempt < mostAttempts; ++attempt) {
+    uint32_t suffix;
+    if (getrandom(&suffix, sizeof(suffix), 0) != ssize_t(sizeof(suffix)))
+      return -1;
+    name = fmt::format("{}.{:08x}", path, suffix);
+    int descriptor = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (descriptor >= 0 || errno != EEXIST)
+      return descriptor;
+  }
+  return -1;
+}
+
 } // namespace
 
 void removeUncommittedFiles() {
@@ -53,10 +68,10 @@ Expected<std::vector<uint8_t>> readFile(const std::string &path) {
   struct stat status;
   std::vector<uint8_t> bytes;
   if (fstat(descriptor, &status) == 0 && status.st_size > 0)
-    bytes.reserve(size_t(status.st_size) + 1);
+    bytes.reserve(size_t(status.st_size) + 1); // one more, so that the read that finds the end needs no more room
   constexpr size_t step = 1 << 16;
   for (;;) {
-    size_t size = bytes.size(), room = std::max(bytes.capacity() - size, step);
+    size_t size = bytes.size(), room = bytes.capacity() > size ? bytes.capacity() - size : step;
     bytes.resize(size + room);
     ssize_t n = read(descriptor, bytes.data() + size, room);
     bytes.resize(size + (n > 0 ? size_t(n) : 0));
@@ -81,15 +96,15 @@ Expected<OutputFile> OutputFile::create(const std::string &path) {
       return file.failure("opened");
     return file;
   }
-  auto temporary = std::make_unique<std::string>(path + ".XXXXXX");
-  int descriptor = mkostemp(temporary->data(), O_CLOEXEC);
+  auto temporary = std::make_unique<std::string>();
+  // Readable by others only if the file it replaces is, or, for a new one, if the process's umask says so.
+  int descriptor = createBeside(path, exists ? 0600 : 0666, *temporary);
   if (descriptor < 0)
     return makeError(VITRT_ERROR_IO, "{}: cannot be created: {}", path, std::strerror(errno));
   remember(temporary->c_str());
   OutputFile file(path, std::move(temporary), descriptor);
-  mode_t mask = umask(0); // mkostemp makes the file private; give it the mode that open() would
-  umask(mask);
-  fchmod(descriptor, exists ? status.st_mode & 07777 : 0666 & ~mask);
+  if (exists)
+    fchmod(descriptor, status.st_mode & 07777); // file systems without modes refuse, and lose nothing
   return file;
 }
 

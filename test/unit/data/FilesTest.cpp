@@ -8,8 +8,11 @@
 #include "runtime/data/Files.h"
 #include "test/unit/data/TemporaryFolder.h"
 
+#include <atomic>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <thread>
 
 using namespace vitrt;
 using namespace vitc::test;
@@ -30,7 +33,10 @@ TEST(FilesTest, readsWhatWasWritten) {
     for (size_t i = 0; i < size; ++i)
       bytes[i] = uint8_t(i * 31);
     ASSERT_FALSE(bool(writeFile(folder.path("file"), bytes)));
-    EXPECT_EQ(contents(folder.path("file")), bytes);
+    std::vector<uint8_t> read = contents(folder.path("file"));
+    EXPECT_EQ(read, bytes);
+    if (size > 65536)
+      EXPECT_LE(read.capacity(), size + 1) << "memory for more than the file was asked for";
   }
   EXPECT_EQ(folder.files(), 1u);
 }
@@ -77,6 +83,27 @@ TEST(FilesTest, filesHaveTheUsualMode) {
   ASSERT_FALSE(bool(writeFile(folder.path("file"), {})));
   ASSERT_EQ(stat(folder.path("file").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
+  umask(old);
+}
+
+TEST(FilesTest, theUmaskIsNeverTouched) {
+  TemporaryFolder folder;
+  mode_t old = umask(077);
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 0; i < 100; ++i)
+      EXPECT_FALSE(bool(writeFile(folder.path("written"), {})));
+    done = true;
+  });
+  for (int i = 0; !done; ++i) {
+    std::string path = folder.path("other" + std::to_string(i % 10));
+    std::filesystem::remove(path);
+    std::ofstream(path) << "private";
+    struct stat status;
+    ASSERT_EQ(stat(path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
+  }
+  writer.join();
   umask(old);
 }
 
