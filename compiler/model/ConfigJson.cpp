@@ -14,7 +14,34 @@
 
 using namespace vitc;
 
+/// Objects and lists inside each other. A Json is copied and printed recursively, so text from outside must not choose how deep; a config
+/// needs three levels.
+static constexpr int64_t deepestNesting = 64;
+
+static bool isNestedTooDeeply(llvm::StringRef text) {
+  int64_t depth = 0;
+  bool inString = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '"')
+      inString = !inString;
+    else if (inString && c == '\\')
+      ++i; // a quote after it does not end the string
+    else if (!inString && (c == '[' || c == '{') && ++depth > deepestNesting)
+      return true;
+    else if (!inString && (c == ']' || c == '}'))
+      --depth;
+  }
+  return false;
+}
+
+static llvm::Error nestingError(const llvm::Twine &where) {
+  return sentence(where + " nests lists or objects deeper than " + llvm::Twine(deepestNesting) + " levels, expected at most that many");
+}
+
 llvm::Expected<Json> vitc::parseJson(llvm::StringRef text, llvm::StringRef where) {
+  if (isNestedTooDeeply(text))
+    return nestingError(where);
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const Json::exception &error) {
@@ -75,6 +102,8 @@ llvm::Error vitc::applyOverride(ModelConfig &config, llvm::StringRef assignment)
   if (!assignment.contains('='))
     return sentence("--set " + assignment + " has no value, expected KEY=VALUE");
   auto [key, text] = assignment.split('=');
+  if (isNestedTooDeeply(text))
+    return nestingError("--set " + key.trim() + ": the value");
   Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded())
     value = text.str();

@@ -12,7 +12,7 @@
 
 namespace vitc {
 
-/// Parses JSON text; `where` (a file's name) begins the error's sentence.
+/// Parses JSON text that nests at most 64 levels deep; `where` (a file's name) begins the error's sentence.
 llvm::Expected<Json> parseJson(llvm::StringRef text, llvm::StringRef where);
 
 /// A config file: an object of config keys. `"base": "PRESET"` starts from a preset, otherwise from the defaults of ModelConfig.

@@ -210,6 +210,33 @@ TEST(Config, BrokenFilesAreRefusedWithASentence) {
   EXPECT_THAT(refusal(folder.path.string()), HasSubstr("is no Hugging Face model: cannot read"));
 }
 
+TEST(Config, DeepNestingIsRefusedBeforeItCanOverflowTheStack) {
+  auto lists = [](size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  for (size_t depth : {size_t{65}, size_t{500'000}}) {
+    EXPECT_EQ(parseRefusal("{\"mean\": " + lists(depth) + "}"),
+              "m.json nests lists or objects deeper than 64 levels, expected at most that many");
+    EXPECT_EQ(refusal(tiny, {"mean=" + lists(depth)}),
+              "--set mean: the value nests lists or objects deeper than 64 levels, expected at most that many");
+  }
+  std::string objects;
+  for (int i = 0; i < 500'000; ++i)
+    objects += "{\"depth\":";
+  EXPECT_THAT(parseRefusal(objects), HasSubstr("deeper than 64 levels"));
+  TemporaryFolder folder;
+  EXPECT_THAT(refusal(folder.write("deep.json", lists(500'000))), HasSubstr("deep.json nests lists or objects deeper than 64 levels"));
+}
+
+TEST(Config, BracketsCountWhereTheyNest) {
+  std::string brackets(100, '[');
+  EXPECT_EQ(resolve(tiny, {"num_classes=1", "labels=[\"" + brackets + "\"]"}).config.labels, std::vector<std::string>{brackets});
+  EXPECT_EQ(resolve(tiny, {"num_classes=1", "labels=[\"\\\"" + brackets + "\"]"}).config.labels, std::vector<std::string>{'"' + brackets});
+  std::string sideBySide;
+  for (int i = 0; i < 100; ++i)
+    sideBySide += i ? ",[]" : "[]";
+  EXPECT_THAT(refusal(tiny, {"mean=[" + sideBySide + "]"}), HasSubstr("expected a number, or one for each channel"));
+  EXPECT_THAT(refusal(tiny, {"mean=" + std::string(64, '[') + std::string(64, ']')}), HasSubstr("expected a number, or one for each channel"));
+}
+
 /// docs/config.md ends with the table of keys, docs/config.schema.json is the schema; both are written anew where VITC_UPDATE_DOCS is set.
 TEST(Config, DocumentationIsCurrent) {
   std::filesystem::path docs = VITC_DOCS_DIR;

@@ -104,6 +104,14 @@ TEST(HuggingFace, WrongPreprocessorsAreRefusedWithASentence) {
   EXPECT_THAT(refusal(std::string(Folder(vit, R"({"image_processor_type": 3})"))), HasSubstr("expected a string"));
 }
 
+TEST(HuggingFace, DeepNestingIsRefusedWithASentence) {
+  std::string deep = "{\"size\": " + std::string(500'000, '[') + std::string(500'000, ']') + "}";
+  EXPECT_THAT(refusal(std::string(Folder(deep))), HasSubstr("/config.json nests lists or objects deeper than 64 levels"));
+  EXPECT_THAT(refusal(std::string(Folder(vit, deep))), HasSubstr("/preprocessor_config.json nests lists or objects deeper than 64 levels"));
+  Folder folder(vit);
+  EXPECT_THAT(refusal(std::string(folder), {}, folder.write("p.json", deep)), HasSubstr("p.json nests lists or objects deeper than 64 levels"));
+}
+
 TEST(HuggingFace, TheWeightFileIsFound) {
   Folder folder(vit);
   EXPECT_EQ(resolve(std::string(folder)).weightsPath, "");
