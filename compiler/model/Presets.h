@@ -23,7 +23,7 @@ std::vector<ModelConfig> referencePresets();
 /// All of them, in the order of listing.
 const std::vector<ModelConfig> &presets();
 
-/// An unknown name's error tells the nearest ones.
+/// By a name of `presets()` or by timm's present name of one of them, which is not listed. An unknown name's error tells the nearest ones.
 llvm::Expected<ModelConfig> findPreset(llvm::StringRef name);
 
 /// Names that contain `filter` or, if it holds one of `*?[`, match it as a glob pattern.

@@ -69,6 +69,22 @@ TEST(Presets, AnUnknownNameIsAnsweredWithTheNearest) {
   EXPECT_THAT(refusal("vit-b16"), HasSubstr("vit_b_16"));
 }
 
+TEST(Presets, TimmsPresentNamesOfTheClipModelsAreAliases) {
+  struct Names {
+    const char *now, *then;
+    int64_t classes;
+  };
+  for (Names names : {Names{"vit_base_patch32_clip_224", "vit_base_patch32_224_clip_laion2b", 512},
+                      Names{"vit_large_patch14_clip_224", "vit_large_patch14_224_clip_laion2b", 768},
+                      Names{"vit_huge_patch14_clip_224", "vit_huge_patch14_224_clip_laion2b", 1024},
+                      Names{"vit_giant_patch14_clip_224", "vit_giant_patch14_224_clip_laion2b", 1024}}) {
+    ModelConfig config = resolve(names.now).config;
+    EXPECT_EQ(printConfig(config), printConfig(resolve(names.then).config)) << names.now;
+    EXPECT_EQ(config.numClasses, names.classes) << names.now;
+  }
+  EXPECT_THAT(refusal("vit_huge_patch14_clip_22"), HasSubstr("the nearest names are vit_huge_patch14_clip_224"));
+}
+
 TEST(Presets, AreListedByPartOfTheNameOrPattern) {
   EXPECT_THAT(listPresets("giant"), ElementsAre("vit_giant_patch14_224", "vit_giant_patch14_224_clip_laion2b"));
   EXPECT_THAT(listPresets("vit_tiny*_384"), ElementsAre("vit_tiny_patch16_384", "vit_tiny_r_s16_p8_384"));
