@@ -41,7 +41,7 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
   refuse(!config.transformer && config.pool != Pool::Avg && config.pool != Pool::AvgAll, "transformer=false without pool=avg");
   if (switches.empty())
     return "";
-  return fmt::format("the model '{}' needs what vitc cannot compile yet: {}", config.name, llvm::join(switches, ", "));
+  return fmt::format("the model '{}' needs what this version of vitc does not compile: {}", config.name, llvm::join(switches, ", "));
 }
 
 //===--------------------------------------------------------------------------------------===//

@@ -17,7 +17,7 @@ namespace vitc {
 
 struct ModelConfig;
 
-/// One sentence that lists every switch of a valid config that import cannot express yet; empty if there is none.
+/// One sentence that lists every switch of a valid config that import has no operations for; empty if there is none.
 std::string unsupportedSwitches(const ModelConfig &config);
 
 /// Builds `func.func @infer(%images: tensor<?xCxHxWxf32>) -> tensor<?xKxf32>` from a validated config without unsupported switches, in

@@ -137,7 +137,7 @@ TEST(Import, SwitchesOfTheReferenceSystems) {
 TEST(Import, RefusalListsEverySwitchAtOnce) {
   EXPECT_EQ(
       unsupportedSwitches(resolve("vit_tiny_patch16_224", {"position=sincos2d", "position_on=patches", "rope=eva", "pool=map"}).config),
-      "the model 'vit_tiny_patch16_224' needs what vitc cannot compile yet: position=sincos2d, rope=eva, pool=map");
+      "the model 'vit_tiny_patch16_224' needs what this version of vitc does not compile: position=sincos2d, rope=eva, pool=map");
   EXPECT_THAT(unsupportedSwitches(resolve("R50+ViT-B_16").config), HasSubstr("stem=resnetv2"));
 }
 
