@@ -57,7 +57,7 @@ static std::string verifyLaunches(const Program &program) {
   std::vector<bool> written(program.buffers.size());
   for (size_t i = 0; i < program.buffers.size(); ++i)
     written[i] = program.buffers[i].kind == BufferKind::Input || program.buffers[i].kind == BufferKind::Weight;
-  for (const Launch &launch : program.launches) {
+  for (auto [index, launch] : llvm::enumerate(program.launches)) {
     if (launch.kernel >= program.kernels.size() || launch.results == 0 || launch.results > launch.operands.size())
       return llvm::formatv("launch '{0}' names kernel {1} of {2} and {3} results of {4} operands", launch.name, launch.kernel,
                            program.kernels.size(), launch.results, launch.operands.size());
@@ -67,6 +67,11 @@ static std::string verifyLaunches(const Program &program) {
       if (buffer >= program.buffers.size())
         return llvm::formatv("launch '{0}' names buffer {1} of {2}", launch.name, buffer, program.buffers.size());
       BufferKind kind = program.buffers[buffer].kind;
+      // The offsets rest on the lives.
+      int64_t firstLaunch = program.buffers[buffer].firstLaunch, lastLaunch = program.buffers[buffer].lastLaunch, now = index;
+      if (kind == BufferKind::Arena && (now < firstLaunch || now > lastLaunch))
+        return llvm::formatv("launch '{0}' uses buffer '{1}' outside its life of launches {2} to {3}", launch.name,
+                             program.buffers[buffer].name, firstLaunch, lastLaunch);
       if (i < reads && !written[buffer])
         return llvm::formatv("launch '{0}' reads buffer '{1}' before it is written", launch.name, program.buffers[buffer].name);
       if (i >= reads && (kind == BufferKind::Input || kind == BufferKind::Weight))
@@ -75,6 +80,9 @@ static std::string verifyLaunches(const Program &program) {
         written[buffer] = true;
     }
   }
+  for (auto [index, input] : llvm::enumerate(program.inputs))
+    if (input >= program.buffers.size() || program.buffers[input].kind != BufferKind::Input)
+      return llvm::formatv("input {0} names buffer {1} of {2}, expected one that the caller gives", index, input, program.buffers.size());
   for (uint32_t output : program.outputs)
     if (output >= program.buffers.size() || !written[output])
       return llvm::formatv("output buffer {0} is never written", output);
@@ -83,8 +91,8 @@ static std::string verifyLaunches(const Program &program) {
 
 std::string vitc::plan::verify(const Program &program) {
   for (const Buffer &buffer : program.buffers)
-    if (buffer.kind == BufferKind::Arena &&
-        (buffer.offsetPerImage < 0 || buffer.offsetPerImage % alignment != 0 || buffer.offsetPerImage + paddedBytes(buffer) > program.arenaBytesPerImage))
+    if (buffer.kind == BufferKind::Arena && (buffer.offsetPerImage < 0 || buffer.offsetPerImage % alignment != 0 ||
+                                             buffer.offsetPerImage + paddedBytes(buffer) > program.arenaBytesPerImage))
       return llvm::formatv("buffer '{0}' at {1} with {2} bytes lies outside the arena of {3}", buffer.name, buffer.offsetPerImage,
                            buffer.bytesPerImage, program.arenaBytesPerImage);
   for (size_t a = 0; a < program.buffers.size(); ++a)

@@ -65,8 +65,8 @@ mlir::FailureOr<Program> buildProgram(mlir::func::FuncOp function, llvm::functio
 /// Gives each arena buffer an offset such that buffers alive at the same launch do not overlap; returns the arena's bytes an image.
 int64_t assignOffsets(std::vector<Buffer> &buffers);
 
-/// Checks what the runtime relies on: indices, ranges, a write before each read, no overlap of live buffers except a result that takes its residual's
-/// place. Returns an empty string, or what is wrong.
+/// Checks what the runtime relies on: indices, ranges, a write before each read, uses within lives, no overlap of live buffers except a
+/// result that takes its residual's place. Returns an empty string, or what is wrong.
 std::string verify(const Program &program);
 
 /// For people: launches with their kernels, buffers with their lifetimes.
