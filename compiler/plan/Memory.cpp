@@ -23,8 +23,8 @@ static bool overlap(const Buffer &a, const Buffer &b) {
   return a.offsetPerImage < b.offsetPerImage + paddedBytes(b) && b.offsetPerImage < a.offsetPerImage + paddedBytes(a);
 }
 
-/// Greedy by size: the largest buffer first, each at the lowest offset that is free over its whole life (Pisarchyk and Lee 2020, "Efficient Memory
-/// Management for Deep Neural Net Inference", algorithm 3).
+/// Greedy by size: the largest buffer first, each at the lowest offset that is free over its whole life (Pisarchyk and Lee 2020, "Efficient
+/// Memory Management for Deep Neural Net Inference", algorithm 3).
 int64_t vitc::plan::assignOffsets(std::vector<Buffer> &buffers) {
   std::vector<Buffer *> bySize;
   for (Buffer &buffer : buffers)

@@ -25,11 +25,11 @@ enum class BufferKind { Input, Output, Arena, Weight };
 struct Buffer {
   std::string name;
   BufferKind kind = BufferKind::Arena;
-  std::vector<int64_t> shape;   ///< of one image without the batch axis; of a weight, packed
-  int64_t offsetPerImage = 0;   ///< bytes, arena only
-  int64_t bytesPerImage = 0;    ///< bytes; of a weight, its size
-  int64_t firstLaunch = 0;      ///< the launch that writes it (-1: the caller)
-  int64_t lastLaunch = 0;       ///< the last that reads it
+  std::vector<int64_t> shape; ///< of one image without the batch axis; of a weight, packed
+  int64_t offsetPerImage = 0; ///< bytes, arena only
+  int64_t bytesPerImage = 0;  ///< bytes; of a weight, its size
+  int64_t firstLaunch = 0;    ///< the launch that writes it (-1: the caller)
+  int64_t lastLaunch = 0;     ///< the last that reads it
 };
 
 struct Kernel {
@@ -58,8 +58,8 @@ struct Program {
   int64_t groupImages = 1;
 };
 
-/// Plans `function`, whose operations are launches and kernel.weight only. `kernelOf` names the generated kernel of each launch; launches that share one
-/// return the same symbol.
+/// Plans `function`, whose operations are launches and kernel.weight only. `kernelOf` names the generated kernel of each launch;
+/// launches that share one return the same symbol.
 mlir::FailureOr<Program> buildProgram(mlir::func::FuncOp function, llvm::function_ref<Kernel(mlir::Operation *)> kernelOf);
 
 /// Gives each arena buffer an offset such that buffers alive at the same launch do not overlap; returns the arena's bytes an image.

@@ -1,4 +1,4 @@
-//===- BuildProgramTest.cpp - from launches to a plan ----------------------------------===//
+//===- BuildProgramTest.cpp - from launches to a plan -------------------------------------===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- MemoryTest.cpp - offsets in the arena -------------------------------------------===//
+//===- MemoryTest.cpp - offsets in the arena ----------------------------------------------===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- TwoLaunches.h - a small plan for tests, by hand ---------------------------------===//
+//===- TwoLaunches.h - a small plan for tests, by hand --------------------------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

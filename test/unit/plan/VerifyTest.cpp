@@ -1,4 +1,4 @@
-//===- VerifyTest.cpp - each fault of a plan has its sentence --------------------------===//
+//===- VerifyTest.cpp - each fault of a plan has its sentence -----------------------------===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
