@@ -1,101 +1,17 @@
-//===- VerifyManifest.cpp - bounds checks of everything in a manifest ---------*- C++ -*-===//
+//===- VerifyManifest.cpp - bounds checks of model, weights and targets -------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===--------------------------------------------------------------------------------------===//
-//
-// FlatBuffers' verifier has shown that tables, vectors and strings lie in the manifest; here their values are checked against each other.
-// FlatBuffers leaves out empty vectors, so a missing vector is an empty one.
-//
-//===--------------------------------------------------------------------------------------===//
 
-#include "runtime/artifact/FileFormat.h"
-#include "runtime/artifact/Verify.h"
+#include "runtime/artifact/ManifestVerifier.h"
 
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <vector>
 
 using namespace vitrt;
-
-namespace {
-
-// Far above any network, low enough that sums and products of a few of them fit into 64 bits.
-constexpr uint64_t kMaxBytes = uint64_t(1) << 46;
-constexpr uint64_t kMaxCount = uint64_t(1) << 31;
-constexpr uint64_t kMaxGroup = 4096;
-constexpr size_t kMaxRank = 8;
-
-template <typename Vector> uint32_t sizeOf(const Vector *vector) { return vector ? vector->size() : 0; }
-
-/// Elements of a shape; 0 if it has an empty axis, too many axes, or more elements than any tensor has.
-uint64_t countElements(const flatbuffers::Vector<uint64_t> *shape) {
-  if (sizeOf(shape) > kMaxRank)
-    return 0;
-  uint64_t count = 1;
-  for (uint32_t i = 0; i < sizeOf(shape); ++i) {
-    uint64_t extent = shape->Get(i);
-    if (extent == 0 || extent > kMaxBytes / count)
-      return 0;
-    count *= extent;
-  }
-  return count;
-}
-
-/// Checks one manifest. Every `check` returns false after `fail` has noted the first thing that is wrong and where.
-class ManifestVerifier {
-public:
-  ManifestVerifier(const fb::Manifest &manifest, uint64_t fileSize, uint64_t manifestSize, const std::string &name)
-      : manifest(manifest), fileSize(fileSize), firstSection(sizeof(FileHeader) + manifestSize), name(name) {}
-
-  Error run() {
-    if (checkModel() && checkSchemes() && checkTargets())
-      checkSections();
-    return std::move(error);
-  }
-
-private:
-  struct PlacedSection {
-    uint64_t begin, end;
-    std::string where;
-  };
-
-  template <typename... Args> bool fail(fmt::format_string<Args...> format, Args &&...args) {
-    error = makeError(VITRT_ERROR_FORMAT, "{}: the manifest is not valid: {}", name, fmt::format(format, std::forward<Args>(args)...));
-    return false;
-  }
-
-  bool checkName(const flatbuffers::String *text, const std::string &where) {
-    return sizeOf(text) > 0 || fail("{} is missing or empty", where);
-  }
-
-  bool checkIndex(uint64_t index, uint64_t count, const std::string &where, const char *what) {
-    return index < count || fail("{} is {}, but there are {} {}", where, index, count, what);
-  }
-
-  bool checkModel();
-  bool checkSchemes();
-  bool checkTargets();
-  bool checkTarget(const fb::Target &target, const std::string &where);
-  bool checkSection(const fb::Section *section, const std::string &where);
-  bool checkSections();
-  bool checkSource(const fb::Source &source, const std::string &where);
-  bool checkWeights(const fb::Target &target, const std::string &where);
-  bool checkKernel(const fb::Kernel &kernel, const std::string &where);
-  bool checkProgram(const fb::Target &target, const fb::Program &program, const std::string &where);
-  bool checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where);
-  bool checkLaunches(const fb::Target &target, const fb::Program &program, const std::string &where);
-  bool checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind, const std::string &where);
-
-  const fb::Manifest &manifest;
-  uint64_t fileSize;
-  uint64_t firstSection;
-  const std::string &name;
-  std::vector<PlacedSection> sections;
-  Error error;
-};
 
 bool ManifestVerifier::checkModel() {
   const fb::Model *model = manifest.model();
@@ -162,8 +78,10 @@ bool ManifestVerifier::checkTargets() {
 bool ManifestVerifier::checkTarget(const fb::Target &target, const std::string &where) {
   if (!checkName(target.triple(), where + ".triple"))
     return false;
-  if (!target.code() || !checkSection(target.code(), where + ".code"))
-    return target.code() || fail("{}.code is missing", where);
+  if (!target.code())
+    return fail("{}.code is missing", where);
+  if (!checkSection(target.code(), where + ".code"))
+    return false;
   if (target.code()->size() == 0)
     return fail("{}.code is empty", where);
   for (uint32_t i = 0; i < sizeOf(target.sources()); ++i)
@@ -268,7 +186,7 @@ bool ManifestVerifier::checkWeights(const fb::Target &target, const std::string 
 }
 
 bool ManifestVerifier::checkKernel(const fb::Kernel &kernel, const std::string &where) {
-  if (!checkName(kernel.symbol(), where + ".symbol"))
+  if (!checkName(kernel.symbol(), where + ".symbol") || !checkName(kernel.kind(), where + ".kind"))
     return false;
   if (kernel.scratch_bytes() > kMaxBytes)
     return fail("{}.scratch_bytes is {}", where, kernel.scratch_bytes());
@@ -282,95 +200,6 @@ bool ManifestVerifier::checkKernel(const fb::Kernel &kernel, const std::string &
     return fail("{} has more tasks than can be counted", where);
   return true;
 }
-
-bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where) {
-  const fb::Buffer &buffer = *program.buffers()->Get(index);
-  if (buffer.kind() > fb::BufferKind::MAX || buffer.kind() < fb::BufferKind::MIN)
-    return fail("{}.kind is {}", where, int(buffer.kind()));
-  if (buffer.kind() == fb::BufferKind::Weight)
-    return checkIndex(buffer.weight(), sizeOf(target.weights()), where + ".weight", "weights");
-
-  uint64_t elements = countElements(buffer.shape()), bytes = buffer.bytes_per_image();
-  if (elements == 0 || bytes == 0 || bytes > kMaxBytes || bytes % sizeof(float) != 0 || elements * sizeof(float) > bytes)
-    return fail("{} has {} bytes an image for {} elements", where, bytes, elements);
-  if (buffer.kind() != fb::BufferKind::Arena)
-    return (checkName(buffer.name(), where + ".name") && elements * sizeof(float) == bytes) ||
-           fail("{} has {} bytes an image for {} elements, and an input or output has no padding", where, bytes, elements);
-
-  // Offsets and the arena are multiples of 64 an image, so for n images offset * n + alignTo(bytes * n, 64) stays below arena * n.
-  uint64_t arena = program.arena_bytes_per_image(), offset = buffer.offset_per_image();
-  if (offset % kBufferAlignment != 0 || offset > arena || bytes > arena - offset)
-    return fail("{} has {} bytes an image from byte {}, which must be a multiple of {}, of an arena of {}", where, bytes, offset,
-                kBufferAlignment, arena);
-  return true;
-}
-
-/// Inputs and outputs are listed once each, and all of them.
-bool ManifestVerifier::checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind,
-                                      const std::string &where) {
-  std::set<uint32_t> seen;
-  for (uint32_t i = 0; i < sizeOf(list); ++i) {
-    uint32_t index = list->Get(i);
-    if (!checkIndex(index, sizeOf(program.buffers()), fmt::format("{}[{}]", where, i), "buffers"))
-      return false;
-    if (program.buffers()->Get(index)->kind() != kind || !seen.insert(index).second)
-      return fail("{}[{}] names buffer {}, which is of another kind or listed twice", where, i, index);
-  }
-  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
-    if (program.buffers()->Get(i)->kind() == kind && !seen.count(i))
-      return fail("{} leaves out buffer {}, which is of that kind", where, i);
-  return !seen.empty() || fail("{} is empty", where);
-}
-
-bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program &program, const std::string &where) {
-  // A buffer may be read once something has written it; inputs and weights are there from the start and stay as they are.
-  std::vector<bool> written(sizeOf(program.buffers()));
-  auto kindOf = [&](uint32_t index) { return program.buffers()->Get(index)->kind(); };
-  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
-    written[i] = kindOf(i) == fb::BufferKind::Input || kindOf(i) == fb::BufferKind::Weight;
-
-  for (uint32_t l = 0; l < sizeOf(program.launches()); ++l) {
-    const fb::Launch &launch = *program.launches()->Get(l);
-    std::string at = fmt::format("{}.launches[{}]", where, l);
-    if (!checkName(launch.name(), at + ".name") || !checkIndex(launch.kernel(), sizeOf(target.kernels()), at + ".kernel", "kernels"))
-      return false;
-    uint32_t operands = sizeOf(launch.operands());
-    if (launch.results() == 0 || launch.results() > operands)
-      return fail("{} writes {} of its {} operands", at, launch.results(), operands);
-    for (uint32_t i = 0; i < operands; ++i) {
-      uint32_t index = launch.operands()->Get(i);
-      if (!checkIndex(index, sizeOf(program.buffers()), fmt::format("{}.operands[{}]", at, i), "buffers"))
-        return false;
-      bool result = i >= operands - launch.results();
-      if (result && (kindOf(index) == fb::BufferKind::Input || kindOf(index) == fb::BufferKind::Weight))
-        return fail("{} ('{}') writes buffer {}, an input or a weight", at, launch.name()->str(), index);
-      if (!result && !written[index])
-        return fail("{} ('{}') reads buffer {} before anything has written it", at, launch.name()->str(), index);
-      if (result)
-        written[index] = true;
-    }
-  }
-  for (uint32_t i = 0; i < sizeOf(program.outputs()); ++i)
-    if (!written[program.outputs()->Get(i)])
-      return fail("{}.outputs[{}] is never written", where, i);
-  return true;
-}
-
-bool ManifestVerifier::checkProgram(const fb::Target &target, const fb::Program &program, const std::string &where) {
-  if (!checkName(program.name(), where + ".name"))
-    return false;
-  if (program.group_images() == 0 || program.group_images() > kMaxGroup)
-    return fail("{}.group_images is {}, expected 1 to {}", where, program.group_images(), kMaxGroup);
-  if (program.arena_bytes_per_image() > kMaxBytes || program.arena_bytes_per_image() % kBufferAlignment != 0)
-    return fail("{}.arena_bytes_per_image is {}, expected a multiple of {}", where, program.arena_bytes_per_image(), kBufferAlignment);
-  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
-    if (!checkBuffer(target, program, i, fmt::format("{}.buffers[{}]", where, i)))
-      return false;
-  return checkSignature(program, program.inputs(), fb::BufferKind::Input, where + ".inputs") &&
-         checkSignature(program, program.outputs(), fb::BufferKind::Output, where + ".outputs") && checkLaunches(target, program, where);
-}
-
-} // namespace
 
 Error vitrt::verifyManifest(const fb::Manifest &manifest, uint64_t fileSize, uint64_t manifestSize, const std::string &name) {
   return ManifestVerifier(manifest, fileSize, manifestSize, name).run();

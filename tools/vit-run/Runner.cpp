@@ -80,8 +80,6 @@ Expected<Runner> Runner::load(const std::string &path, const CommonOptions &opti
     return std::move(session.error());
   runner.session = std::move(*session);
   runner.seconds = std::chrono::duration<double>(Trace::Clock::now() - start).count();
-  if (runner.program().inputs.size() != 1)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: the program takes {} inputs, expected one: images", path, runner.program().inputs.size());
   return runner;
 }
 
@@ -119,6 +117,9 @@ Expected<std::vector<std::string>> Runner::labels(const std::string &file, size_
 }
 
 Error Runner::run(size_t batch, std::span<const float> input, std::vector<std::vector<float>> &outputs, vitrt::LaunchObserver *observer) {
+  if (batch > SIZE_MAX / inputElements() || input.size() != batch * inputElements())
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} numbers were given for {} images of {}", theModel->artifact().name(), input.size(), batch,
+                     vitrt::formatShape(inputShape()));
   std::vector<float *> pointers;
   outputs.resize(program().outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {

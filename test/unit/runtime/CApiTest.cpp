@@ -52,9 +52,10 @@ TEST(CApi, OpensAFileAndTellsItsSignature) {
   vitrt_tensor_info info;
   ASSERT_EQ(vitrt_model_input(model, 0, &info), VITRT_OK);
   EXPECT_STREQ(info.name, "images");
-  ASSERT_EQ(info.rank, 2u);
-  EXPECT_EQ(info.shape[0], 3);
-  EXPECT_EQ(info.shape[1], 16);
+  ASSERT_EQ(info.rank, 3u);
+  EXPECT_EQ(info.shape[0], 1);
+  EXPECT_EQ(info.shape[1], 3);
+  EXPECT_EQ(info.shape[2], 16);
   EXPECT_EQ(info.elements, 48u);
   ASSERT_EQ(vitrt_model_output(model, 0, &info), VITRT_OK);
   EXPECT_STREQ(info.name, "sums");

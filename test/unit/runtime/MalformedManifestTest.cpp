@@ -78,6 +78,7 @@ const Malformed kCases[] = {
     {"targets[0].weights_bytes is", [](fb::ManifestT &m) { target(m).weights_bytes = kHuge; }},
     {"targets[0].weight_data has 128 bytes, but weights_bytes is 192", [](fb::ManifestT &m) { target(m).weights_bytes = 192; }},
     {"targets[0].kernels[0].symbol is missing", [](fb::ManifestT &m) { target(m).kernels[0]->symbol.clear(); }},
+    {"targets[0].kernels[0].kind is missing or empty", [](fb::ManifestT &m) { target(m).kernels[0]->kind.clear(); }},
     {"targets[0].kernels[1] has 0 rows an image", [](fb::ManifestT &m) { target(m).kernels[1]->rows_per_image = 0; }},
     {"targets[0].kernels[1] has 3 rows an image, 0 rows a task", [](fb::ManifestT &m) { target(m).kernels[1]->rows_per_task = 0; }},
     {"targets[0].kernels[1] has more tasks than can be counted",
@@ -107,6 +108,24 @@ const Malformed kCases[] = {
     {"('layer.sum') writes buffer 1, an input or a weight", [](fb::ManifestT &m) { program(m).launches[2]->operands[1] = 1; }},
     {"('layer.scale') reads buffer 4 before anything has written it", [](fb::ManifestT &m) { program(m).launches[0]->operands[0] = 4; }},
     {"programs[0].outputs[0] is never written", [](fb::ManifestT &m) { program(m).launches.pop_back(); }},
+    {"programs[0] needs more than 70368744177664 bytes for a group of 4 images",
+     [](fb::ManifestT &m) { program(m).arena_bytes_per_image = 1ull << 45; }},
+    {"programs[0] needs more than 70368744177664 bytes for a group of 4096 images",
+     [](fb::ManifestT &m) {
+       program(m).group_images = 4096;
+       program(m).buffers[5]->shape = {1ull << 34};
+       program(m).buffers[5]->bytes_per_image = 1ull << 36;
+     }},
+    {"programs[0] is inference, but does not take one input of the model's images 1 x 3 x 6", [](fb::ManifestT &m) { m.model->width = 6; }},
+    {"programs[0] is inference, but does not take one input of the model's images 1 x 3 x 5",
+     [](fb::ManifestT &m) { program(m).buffers[0]->shape = {3, 5}; }},
+    {"programs[0] is inference, but does not take one input of the model's images 1 x 3 x 5",
+     [](fb::ManifestT &m) {
+       auto second = std::make_unique<fb::BufferT>(*program(m).buffers[0]);
+       second->name = "more images";
+       program(m).buffers.push_back(std::move(second));
+       program(m).inputs = {0, 6};
+     }},
 };
 
 class MalformedManifest : public testing::TestWithParam<Malformed> {};

@@ -99,7 +99,7 @@ std::unique_ptr<fb::TargetT> toyTarget(uint64_t width) {
 
   auto program = std::make_unique<fb::ProgramT>();
   program->name = "infer";
-  program->buffers.push_back(buffer("images", fb::BufferKind::Input, {3, width}, imageBytes, 0, 0));
+  program->buffers.push_back(buffer("images", fb::BufferKind::Input, {1, 3, width}, imageBytes, 0, 0));
   program->buffers.push_back(buffer("packed.scale", fb::BufferKind::Weight, {width}, 0, 0, 0));
   program->buffers.push_back(buffer("scaled", fb::BufferKind::Arena, {3, width}, imageBytes, 0, 0));
   program->buffers.push_back(buffer("packed.bias", fb::BufferKind::Weight, {3, width}, 0, 0, 1));

@@ -1,0 +1,127 @@
+//===- VerifyProgram.cpp - bounds checks of the programs in a manifest --------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/artifact/ManifestVerifier.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+using namespace vitrt;
+
+bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where) {
+  const fb::Buffer &buffer = *program.buffers()->Get(index);
+  if (buffer.kind() > fb::BufferKind::MAX || buffer.kind() < fb::BufferKind::MIN)
+    return fail("{}.kind is {}", where, int(buffer.kind()));
+  if (buffer.kind() == fb::BufferKind::Weight)
+    return checkIndex(buffer.weight(), sizeOf(target.weights()), where + ".weight", "weights");
+
+  uint64_t elements = countElements(buffer.shape()), bytes = buffer.bytes_per_image();
+  if (elements == 0 || bytes == 0 || bytes > kMaxBytes || bytes % sizeof(float) != 0 || elements * sizeof(float) > bytes)
+    return fail("{} has {} bytes an image for {} elements", where, bytes, elements);
+  if (buffer.kind() != fb::BufferKind::Arena)
+    return (checkName(buffer.name(), where + ".name") && elements * sizeof(float) == bytes) ||
+           fail("{} has {} bytes an image for {} elements, and an input or output has no padding", where, bytes, elements);
+
+  // Offsets and the arena are multiples of 64 an image, so for n images offset * n + alignTo(bytes * n, 64) stays below arena * n.
+  uint64_t arena = program.arena_bytes_per_image(), offset = buffer.offset_per_image();
+  if (offset % kBufferAlignment != 0 || offset > arena || bytes > arena - offset)
+    return fail("{} has {} bytes an image from byte {}, which must be a multiple of {}, of an arena of {}", where, bytes, offset,
+                kBufferAlignment, arena);
+  return true;
+}
+
+/// Inputs and outputs are listed once each, and all of them.
+bool ManifestVerifier::checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind,
+                                      const std::string &where) {
+  std::set<uint32_t> seen;
+  for (uint32_t i = 0; i < sizeOf(list); ++i) {
+    uint32_t index = list->Get(i);
+    if (!checkIndex(index, sizeOf(program.buffers()), fmt::format("{}[{}]", where, i), "buffers"))
+      return false;
+    if (program.buffers()->Get(index)->kind() != kind || !seen.insert(index).second)
+      return fail("{}[{}] names buffer {}, which is of another kind or listed twice", where, i, index);
+  }
+  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
+    if (program.buffers()->Get(i)->kind() == kind && !seen.count(i))
+      return fail("{} leaves out buffer {}, which is of that kind", where, i);
+  return !seen.empty() || fail("{} is empty", where);
+}
+
+bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program &program, const std::string &where) {
+  // A buffer may be read once something has written it; inputs and weights are there from the start and stay as they are.
+  std::vector<bool> written(sizeOf(program.buffers()));
+  auto kindOf = [&](uint32_t index) { return program.buffers()->Get(index)->kind(); };
+  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
+    written[i] = kindOf(i) == fb::BufferKind::Input || kindOf(i) == fb::BufferKind::Weight;
+
+  for (uint32_t l = 0; l < sizeOf(program.launches()); ++l) {
+    const fb::Launch &launch = *program.launches()->Get(l);
+    std::string at = fmt::format("{}.launches[{}]", where, l);
+    if (!checkName(launch.name(), at + ".name") || !checkIndex(launch.kernel(), sizeOf(target.kernels()), at + ".kernel", "kernels"))
+      return false;
+    uint32_t operands = sizeOf(launch.operands());
+    if (launch.results() == 0 || launch.results() > operands)
+      return fail("{} writes {} of its {} operands", at, launch.results(), operands);
+    for (uint32_t i = 0; i < operands; ++i) {
+      uint32_t index = launch.operands()->Get(i);
+      if (!checkIndex(index, sizeOf(program.buffers()), fmt::format("{}.operands[{}]", at, i), "buffers"))
+        return false;
+      bool result = i >= operands - launch.results();
+      if (result && (kindOf(index) == fb::BufferKind::Input || kindOf(index) == fb::BufferKind::Weight))
+        return fail("{} ('{}') writes buffer {}, an input or a weight", at, launch.name()->str(), index);
+      if (!result && !written[index])
+        return fail("{} ('{}') reads buffer {} before anything has written it", at, launch.name()->str(), index);
+      if (result)
+        written[index] = true;
+    }
+  }
+  for (uint32_t i = 0; i < sizeOf(program.outputs()); ++i)
+    if (!written[program.outputs()->Get(i)])
+      return fail("{}.outputs[{}] is never written", where, i);
+  return true;
+}
+
+bool ManifestVerifier::checkProgram(const fb::Target &target, const fb::Program &program, const std::string &where) {
+  if (!checkName(program.name(), where + ".name"))
+    return false;
+  if (program.group_images() == 0 || program.group_images() > kMaxGroup)
+    return fail("{}.group_images is {}, expected 1 to {}", where, program.group_images(), kMaxGroup);
+  if (program.arena_bytes_per_image() > kMaxBytes || program.arena_bytes_per_image() % kBufferAlignment != 0)
+    return fail("{}.arena_bytes_per_image is {}, expected a multiple of {}", where, program.arena_bytes_per_image(), kBufferAlignment);
+  for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
+    if (!checkBuffer(target, program, i, fmt::format("{}.buffers[{}]", where, i)))
+      return false;
+  return checkSignature(program, program.inputs(), fb::BufferKind::Input, where + ".inputs") &&
+         checkSignature(program, program.outputs(), fb::BufferKind::Output, where + ".outputs") && checkLaunches(target, program, where) &&
+         checkMemory(target, program, where) && (program.name()->string_view() != "infer" || checkImages(program, where));
+}
+
+/// What a worker holds for the largest group: arena, copies of inputs and outputs, scratch. No sum of them that the runtime takes overflows.
+bool ManifestVerifier::checkMemory(const fb::Target &target, const fb::Program &program, const std::string &where) {
+  unsigned __int128 bytes = program.arena_bytes_per_image();
+  for (const fb::Buffer *buffer : *program.buffers())
+    if (buffer->kind() == fb::BufferKind::Input || buffer->kind() == fb::BufferKind::Output)
+      bytes += buffer->bytes_per_image() + kBufferAlignment;
+  bytes *= program.group_images();
+  uint64_t scratch = 0;
+  for (const fb::Launch *launch : *program.launches())
+    scratch = std::max(scratch, target.kernels()->Get(launch->kernel())->scratch_bytes());
+  return bytes + scratch <= kMaxBytes ||
+         fail("{} needs more than {} bytes for a group of {} images", where, kMaxBytes, program.group_images());
+}
+
+/// Inference takes the images that the model describes, and nothing else: callers prepare them by the description.
+bool ManifestVerifier::checkImages(const fb::Program &program, const std::string &where) {
+  const fb::Model &model = *manifest.model();
+  const auto *shape = program.buffers()->Get(program.inputs()->Get(0))->shape();
+  const uint64_t expected[] = {model.channels(), model.height(), model.width()};
+  bool matches =
+      program.inputs()->size() == 1 && sizeOf(shape) == std::size(expected) && std::equal(shape->begin(), shape->end(), expected);
+  return matches || fail("{} is inference, but does not take one input of the model's images {} x {} x {}", where, model.channels(),
+                         model.height(), model.width());
+}
