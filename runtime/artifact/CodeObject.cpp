@@ -7,6 +7,7 @@
 
 #include "runtime/artifact/CodeObject.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <dlfcn.h>
@@ -21,8 +22,11 @@ namespace {
 constexpr unsigned MFD_EXEC = 0x10;
 #endif
 
-/// A memory file that may be mapped as code; -1 and errno if the system does not allow it.
-int createExecutableMemoryFile(const char *name) {
+/// A memory file that may be mapped as code; -1 and errno if the system does not allow it. The name is for /proc/self/maps alone.
+int createExecutableMemoryFile(std::string label) {
+  constexpr size_t mostCharacters = 249; // memfd_create(2), "EINVAL"
+  label.resize(std::min(label.size(), mostCharacters));
+  const char *name = label.c_str();
   // Kernels since 6.3 can be told to make memory files unexecutable unless asked; older ones do not know the flag.
   int file = memfd_create(name, MFD_CLOEXEC | MFD_EXEC);
   if (file < 0 && errno == EINVAL)
@@ -46,7 +50,7 @@ bool writeAll(int file, std::span<const std::byte> bytes) {
 
 Expected<CodeObject> CodeObject::load(std::span<const std::byte> elf, const std::string &name) {
   CodeObject code;
-  code.file = createExecutableMemoryFile(name.c_str());
+  code.file = createExecutableMemoryFile(name);
   if (code.file < 0)
     return makeError(VITRT_ERROR_TARGET,
                      "this system refuses executable memory files (memfd_create: {}), which an artifact's code is mapped from",

@@ -234,4 +234,13 @@ TEST(Code, RefusesWhatIsNoLibrary) {
   EXPECT_THAT(openError(file.bytes(), {}, VITRT_ERROR_TARGET), HasSubstr("refuses to map the artifact's code from memory"));
 }
 
+TEST(Artifact, ModelsMayHaveLongNames) {
+  fb::ManifestT manifest = toyManifest(5);
+  manifest.model->name = std::string(1000, 'n');
+  AlignedBytes file = seal(manifest, toyCode());
+  auto artifact = Artifact::openMemory(file.bytes());
+  ASSERT_TRUE(artifact) << artifact.error().message;
+  EXPECT_EQ((*artifact)->model().name()->size(), 1000u);
+}
+
 } // namespace
