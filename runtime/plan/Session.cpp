@@ -84,9 +84,13 @@ Error Session::allocate() {
     return std::move(allocated.error());
   memory = std::move(*allocated);
 
-  size_t operands = 0;
+  std::vector<uint32_t> operands;
   for (const Launch &launch : program.launches)
-    operands += launch.operands.size();
+    operands.insert(operands.end(), launch.operands.begin(), launch.operands.end());
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (program.buffers[operands[i]].kind != fb::BufferKind::Weight)
+      moving.push_back({i, operands[i]});
+  auto *weights = const_cast<std::byte *>(theModel.weights());
   for (unsigned i = 0; i < pool->size(); ++i) {
     Worker worker;
     worker.index = i;
@@ -99,15 +103,15 @@ Error Session::allocate() {
       next += staged ? alignTo(buffer.bytesPerImage * group, kBufferAlignment) : 0;
     }
     worker.buffers.resize(program.buffers.size());
-    worker.operands.resize(operands);
+    for (uint32_t operand : operands)
+      worker.operands.push_back(weights + program.buffers[operand].weightOffset);
     workers.push_back(std::move(worker));
   }
   return Error::success();
 }
 
-/// Points every operand at the group's memory; a caller's tensor whose first image is not aligned goes through the worker's own copy.
+/// Points every operand but the weights, which stay, at the group's memory; a caller's tensor whose first image is not aligned goes through the worker's own copy.
 void Session::prepareBuffers(const Group &group, Worker &worker) {
-  auto *weights = const_cast<std::byte *>(theModel.weights());
   for (size_t i = 0; i < program.buffers.size(); ++i) {
     const Buffer &buffer = program.buffers[i];
     std::byte *address = nullptr;
@@ -128,15 +132,12 @@ void Session::prepareBuffers(const Group &group, Worker &worker) {
       address = worker.arena + buffer.offsetPerImage * uint64_t(group.images);
       break;
     case fb::BufferKind::Weight:
-      address = weights + buffer.weightOffset;
-      break;
+      continue;
     }
     worker.buffers[i] = address;
   }
-  auto *operand = worker.operands.data();
-  for (const Launch &launch : program.launches)
-    for (uint32_t index : launch.operands)
-      *operand++ = worker.buffers[index];
+  for (auto [operand, buffer] : moving)
+    worker.operands[operand] = worker.buffers[buffer];
 }
 
 void Session::storeOutputs(const Group &group, const Worker &worker) {

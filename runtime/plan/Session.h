@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <utility>
 
 namespace vitrt {
 
@@ -80,6 +81,7 @@ private:
   std::unique_ptr<ThreadPool> pool;
   AnonymousMemory memory;
   std::vector<Worker> workers;
+  std::vector<std::pair<size_t, uint32_t>> moving; ///< operands that change with the group, counted over all launches, and their buffers
   std::atomic<bool> running = false;
 };
 
