@@ -83,7 +83,8 @@ VITRT_API const char *vitrt_model_target(const vitrt_model *model);
 VITRT_API size_t vitrt_model_label_count(const vitrt_model *model);
 VITRT_API const char *vitrt_model_label(const vitrt_model *model, size_t index);
 
-/* Inputs and outputs of the inference program: f32, row-major, [batch, shape...]; `rank` does not count the batch. */
+/* Inputs and outputs of the inference program: f32, row-major, [batch, shape...]; `rank` does not count the batch.
+ * The caller's struct is filled in, and has no size to tell versions apart: it stays as it is in this major version. */
 typedef struct vitrt_tensor_info {
   const char *name;
   const int64_t *shape;
@@ -116,7 +117,18 @@ VITRT_API vitrt_status vitrt_run(vitrt_session *session, size_t batch, const flo
 #ifdef __cplusplus
 } /* extern "C" */
 
-static_assert(sizeof(vitrt_status) == 4 && sizeof(vitrt_verify) == 4, "enums are 32 bits in this ABI");
+#define VITRT_STATIC_ASSERT(condition, reason) static_assert(condition, reason)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define VITRT_STATIC_ASSERT(condition, reason) _Static_assert(condition, reason)
+#endif
+
+/* The layout that the library was built with; C99 has no way to say so. Later versions append to the option structs only. */
+#ifdef VITRT_STATIC_ASSERT
+VITRT_STATIC_ASSERT(sizeof(vitrt_status) == 4 && sizeof(vitrt_verify) == 4, "enums are 32 bits in this ABI");
+VITRT_STATIC_ASSERT(sizeof(vitrt_open_options) == (sizeof(void *) == 8 ? 24 : 16), "vitrt_open_options has another layout");
+VITRT_STATIC_ASSERT(sizeof(vitrt_session_options) == 12, "vitrt_session_options has another layout");
+VITRT_STATIC_ASSERT(sizeof(vitrt_tensor_info) == 4 * sizeof(void *), "vitrt_tensor_info has another layout");
+#undef VITRT_STATIC_ASSERT
 #endif
 
 #endif /* VITC_RUNTIME_VITRT_H */
