@@ -33,8 +33,17 @@ Json floatsJson(const flatbuffers::Vector<float> *values) {
   return json;
 }
 
-Json sectionJson(const char *name, const fb::Section *section) {
-  return {{"name", name}, {"offset", section->offset()}, {"size", section->size()}, {"hash", fmt::format("{:016x}", section->hash())}};
+/// Weights have checksums of their own, one each, so of their section the number of them says more.
+Json sectionsJson(const fb::Target &target) {
+  auto place = [](const char *name, const fb::Section &section) { return Json{{"name", name}, {"offset", section.offset()}, {"size", section.size()}}; };
+  Json code = place("code", *target.code());
+  code["hash"] = fmt::format("{:016x}", target.code()->hash());
+  Json sections = {std::move(code)};
+  if (target.weight_data()) {
+    sections.push_back(place("weights", *target.weight_data()));
+    sections.back()["packed_weights"] = target.weights() ? target.weights()->size() : 0;
+  }
+  return sections;
 }
 
 Json modelJson(const fb::Model &model) {
@@ -154,13 +163,10 @@ void printProgram(const Json &program) {
 
 Json inspectionJson(const vitrt::Artifact &artifact) {
   const fb::Manifest &manifest = artifact.manifest();
-  Json targets = Json::array(), sections = Json::array(), programs = Json::array(), schemes = Json::array();
+  Json targets = Json::array(), programs = Json::array(), schemes = Json::array();
   for (const fb::Target *target : *manifest.targets())
     targets.push_back(targetJson(*target));
   const fb::Target &target = artifact.target();
-  sections.push_back(sectionJson("code", target.code()));
-  if (target.weight_data())
-    sections.push_back(sectionJson("weights", target.weight_data()));
   for (const fb::Program *program : *target.programs())
     programs.push_back(programJson(*program, target));
   if (manifest.schemes())
@@ -175,7 +181,7 @@ Json inspectionJson(const vitrt::Artifact &artifact) {
           {"weight_names", std::move(schemes)},
           {"targets", std::move(targets)},
           {"target", text(target.name())},
-          {"sections", std::move(sections)},
+          {"sections", sectionsJson(target)},
           {"programs", std::move(programs)}};
 }
 
@@ -200,8 +206,9 @@ void printInspection(const vitrt::Artifact &artifact) {
                string(target["weights"]), formatBytes(target["weights_bytes"].get<uint64_t>()));
   fmt::print("\nsections\n");
   for (const Json &section : json["sections"])
-    fmt::print("  {:<8} at {:>12}, {:>12} bytes, XXH3 {}\n", string(section["name"]), section["offset"].get<uint64_t>(), section["size"].get<uint64_t>(),
-               string(section["hash"]));
+    fmt::print("  {:<8} at {:>12}, {:>12} bytes, {}\n", string(section["name"]), section["offset"].get<uint64_t>(), section["size"].get<uint64_t>(),
+               section.contains("hash") ? "XXH3 " + string(section["hash"])
+                                        : fmt::format("{} packed weights with a checksum each", section["packed_weights"].get<uint32_t>()));
   for (const Json &program : json["programs"])
     printProgram(program);
 }
