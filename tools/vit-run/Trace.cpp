@@ -7,12 +7,7 @@
 
 #include "tools/vit-run/Trace.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 #include <utility>
 
 namespace vitrun {
@@ -28,17 +23,12 @@ nlohmann::ordered_json threadName(unsigned track, const std::string &name) {
 } // namespace
 
 vitrt::Expected<std::unique_ptr<Trace>> Trace::create(const std::string &path) {
-  int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor < 0)
-    return vitrt::makeError(VITRT_ERROR_IO, "{}: cannot be created: {}", path, std::strerror(errno));
-  std::unique_ptr<Trace> trace(new Trace(path, descriptor));
+  auto file = vitrt::OutputFile::create(path);
+  if (!file)
+    return std::move(file.error());
+  std::unique_ptr<Trace> trace(new Trace(std::move(*file)));
   trace->add(threadName(phaseTrack, "vit-run").dump());
   return trace;
-}
-
-Trace::~Trace() {
-  if (descriptor >= 0)
-    close(descriptor);
 }
 
 double Trace::microseconds(Clock::time_point time) const { return std::chrono::duration<double, std::micro>(time - origin).count(); }
@@ -51,12 +41,8 @@ void Trace::add(const std::string &event) {
 }
 
 void Trace::flush() {
-  for (std::string_view rest = buffer; !rest.empty() && !failure;) {
-    ssize_t n = write(descriptor, rest.data(), rest.size());
-    if (n < 0 && errno != EINTR)
-      failure = errno;
-    rest.remove_prefix(size_t(std::max<ssize_t>(n, 0)));
-  }
+  if (!failure)
+    failure = file.write(buffer.data(), buffer.size());
   buffer.clear();
 }
 
@@ -70,7 +56,7 @@ void Trace::launched(const vitrt::LaunchEvent &event) {
     args["workers"] = "all";
   if (flop && duration > 0)
     args["gflop/s"] = double(flop) / duration / 1e3;
-  nlohmann::ordered_json json = {{"name", event.launch.name}, {"cat", flatbuffers::GetString(event.launch.kernel->kind())},
+  nlohmann::ordered_json json = {{"name", event.launch.name}, {"cat", event.launch.kernel->kind()->str()},
                                  {"ph", "X"},                 {"ts", start},
                                  {"dur", duration},           {"pid", 1},
                                  {"tid", event.worker + 1},   {"args", std::move(args)}};
@@ -92,11 +78,7 @@ vitrt::Error Trace::finish() {
   std::lock_guard lock(mutex);
   buffer += "\n]\n";
   flush();
-  if (close(std::exchange(descriptor, -1)) != 0 && !failure)
-    failure = errno;
-  if (failure)
-    return vitrt::makeError(VITRT_ERROR_IO, "{}: cannot be written: {}", path, std::strerror(failure));
-  return vitrt::Error::success();
+  return failure ? std::move(failure) : file.commit();
 }
 
 } // namespace vitrun
