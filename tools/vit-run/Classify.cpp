@@ -99,8 +99,12 @@ int classify(const ClassifyOptions &options) {
       if (vitrt::Error error = runner->run(batch.indices.size(), batch.values, outputs))
         return fail(error);
     for (size_t i = 0; i < batch.indices.size(); ++i) {
-      auto predictions = topClasses(std::span(outputs[0]).subspan(i * *classes, *classes), options.topk);
-      (options.json ? printJson : printText)((*paths)[batch.indices[i]], predictions, *labels);
+      const std::string &path = (*paths)[batch.indices[i]];
+      std::span<const float> logits = std::span(outputs[0]).subspan(i * *classes, *classes);
+      if (size_t undefined = countUndefined(logits))
+        failed = fail(fmt::format("{}: {} of the model's {} class scores are NaN or infinite, expected numbers", path, undefined, *classes));
+      else
+        (options.json ? printJson : printText)(path, topClasses(logits, options.topk), *labels);
     }
     std::fflush(stdout);
     progress.advance(end - begin);

@@ -20,6 +20,10 @@ double key(float logit) { return std::isnan(logit) ? -std::numeric_limits<double
 
 } // namespace
 
+size_t countUndefined(std::span<const float> logits) {
+  return size_t(std::count_if(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit) || (std::isinf(logit) && logit > 0); }));
+}
+
 std::vector<Prediction> topClasses(std::span<const float> logits, size_t count) {
   std::vector<size_t> order(logits.size());
   std::iota(order.begin(), order.end(), size_t(0));

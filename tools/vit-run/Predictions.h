@@ -19,7 +19,11 @@ struct Prediction {
   double probability;
 };
 
-/// The `count` most probable classes by softmax of the logits, in f64, most probable first; equal ones by index.
+/// How many logits leave the softmax undefined: NaN and +inf. -inf is a class of probability 0.
+size_t countUndefined(std::span<const float> logits);
+
+/// The `count` most probable classes by softmax of the logits, in f64, most probable first; equal ones by index. Undefined logits
+/// make every probability NaN.
 std::vector<Prediction> topClasses(std::span<const float> logits, size_t count);
 
 /// How many classes are before `label`: 0 if it is the first choice. A label outside the logits, or a NaN, comes last.
