@@ -31,7 +31,7 @@ struct BenchOptions {
   bool train = false, json = false;
 };
 
-/// Fewer runs than this say nothing, whatever the time allows.
+/// Fewer runs than this say nothing, whatever the time allows; only --iters asks for fewer.
 constexpr size_t fewestIterations = 3;
 
 /// A line of /proc/self/status in kB: "VmRSS", "VmHWM".
@@ -90,7 +90,8 @@ vitrt::Expected<Samples> measure(const BenchOptions &options, Runner &runner, si
   auto begin = Trace::Clock::now();
   double spent = 0;
   size_t reported = 0;
-  while (samples.wall.size() < fewestIterations ||
+  size_t fewest = options.iterations ? std::min(options.iterations, fewestIterations) : fewestIterations;
+  while (samples.wall.size() < fewest ||
          (spent < options.seconds && (!options.iterations || samples.wall.size() < options.iterations))) {
     double cpu = processSeconds();
     auto start = Trace::Clock::now();
@@ -185,10 +186,10 @@ void addBenchCommand(CLI::App &tool, Action &action) {
   CLI::App *command = tool.add_subcommand("bench", "Measure speed and memory");
   command->add_option("FILE.vitx", options->file, "The compiled model")->required();
   command->add_option("--batch", options->batch, "Images a run (default: 1, or as many as --input holds)")->check(CLI::Range(1u, 1000000u))->type_name("N");
-  command->add_option("--seconds,--budget", options->seconds, "Run for so long (default: 3), at least 3 times")->check(CLI::PositiveNumber)->type_name("S");
-  command->add_option("--iters", options->iterations, "Run at most so often")->type_name("N");
+  command->add_option("--seconds,--budget", options->seconds, "Run for so long (default: 3), at least 3 times unless --iters is less")->check(CLI::PositiveNumber)->type_name("S");
+  command->add_option("--iters", options->iterations, "Run at most so often")->check(CLI::Range(1u, UINT32_MAX))->type_name("N");
   command->add_option("--warmup", options->warmup, "Runs before those that count (default: 3)")->type_name("N");
-  command->add_option("--core", options->core, "Bind the process to this core, and those next to it if there are more threads")
+  command->add_option("--core", options->core, "Bind the process to this core and, for more threads, to its neighbour (C xor 1), then to the others in order")
       ->check(CLI::Range(0, 65535))
       ->type_name("C");
   command->add_option("--input", options->input, "Run on these images f32 [N, C, H, W] (default: random ones)")->type_name("X.npy");

@@ -125,14 +125,17 @@ int runCommandLine(int argc, char **argv) {
     add(tool, action);
 
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  std::vector<std::string> names;
-  for (const CLI::App *command : tool.get_subcommands([](CLI::App *) { return true; }))
+  std::vector<std::string> names, listed;
+  for (const CLI::App *command : tool.get_subcommands([](CLI::App *) { return true; })) {
     names.push_back(command->get_name());
+    if (!command->get_group().empty())
+      listed.push_back(command->get_name());
+  }
   if (arguments.empty())
-    return failUsage(fmt::format("no command given, expected one of: {}", fmt::join(names, ", ")));
+    return failUsage(fmt::format("no command given, expected one of: {}", fmt::join(listed, ", ")));
   if (!arguments[0].starts_with('-') && std::find(names.begin(), names.end(), arguments[0]) == names.end())
     return failUsage(
-        fmt::format("unknown command `{}`{}, expected one of: {}", arguments[0], suggestion(arguments[0], names), fmt::join(names, ", ")));
+        fmt::format("unknown command `{}`{}, expected one of: {}", arguments[0], suggestion(arguments[0], listed), fmt::join(listed, ", ")));
   try {
     tool.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

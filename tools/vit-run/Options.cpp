@@ -7,6 +7,8 @@
 
 #include "tools/vit-run/Options.h"
 
+#include "runtime/device/cpu/ThreadPool.h"
+
 #include <cstdio>
 
 namespace vitrun {
@@ -23,7 +25,7 @@ std::string checkDevice(const std::string &device) {
 void addCommonOptions(CLI::App &command, CommonOptions &options) {
   constexpr const char *group = "Common options";
   command.add_option("--threads", options.threads, "Threads (default: the cores that this process may run on)")
-      ->check(CLI::Range(1u, 4096u))
+      ->check(CLI::Range(1u, vitrt::ThreadPool::kMaxThreads))
       ->type_name("N")
       ->group(group);
   command.add_option("--device", options.device, "Where to run: cpu")->check(CLI::Validator(checkDevice, ""))->type_name("NAME")->group(group);

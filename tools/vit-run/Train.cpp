@@ -28,6 +28,7 @@ void addTrainCommand(CLI::App &tool, Action &action) {
   CLI::App *command = tool.add_subcommand("train", "Train a model, if the artifact holds a training program");
   command->add_option("FILE.vitx", *file, "The compiled model")->required();
   command->allow_extras();
+  command->group(""); // not listed, since no artifact holds one
   command->footer("Example:\n  vit-run train model.vitx --data=photographs/");
   command->callback([file, &action] { action = [file] { return train(*file); }; });
 }
