@@ -114,6 +114,8 @@ int runAction(const Action &action) {
 int runCommandLine(int argc, char **argv) {
   std::signal(SIGINT, onInterrupt);
   std::signal(SIGTERM, onInterrupt);
+  std::signal(SIGHUP, onInterrupt);
+  std::signal(SIGXFSZ, SIG_IGN); // a file over the limit is then an error of write(), which has a sentence
   CLI::App tool("Runs Vision Transformers that vitc compiled.", "vit-run");
   tool.set_version_flag("--version", "vit-run " VITC_VERSION);
   tool.footer("Example:\n  vit-run classify model.vitx photographs/ --topk=3\n\n`vit-run COMMAND --help` explains a command.\n"
