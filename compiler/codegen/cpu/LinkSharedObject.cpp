@@ -14,11 +14,14 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <mutex>
 #include <sys/mman.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 LLD_HAS_DRIVER(elf)
 
@@ -42,22 +45,29 @@ public:
   }
   std::string path() const { return "/proc/self/fd/" + std::to_string(number); }
 
+  /// All of `bytes`; false with errno set if that fails.
   bool write(StringRef bytes) const {
     while (number >= 0 && !bytes.empty()) {
       ssize_t written = ::write(number, bytes.data(), bytes.size());
-      if (written < 0)
+      if (written >= 0)
+        bytes = bytes.drop_front(written);
+      else if (errno != EINTR)
         return false;
-      bytes = bytes.drop_front(written);
     }
     return number >= 0;
   }
-  /// Everything until the end of the stream.
-  std::string readAll() const {
-    std::string bytes;
+  /// Appends everything until the end of the stream; false with errno set if that is not reached.
+  bool readAll(std::string &bytes) const {
     char part[1 << 16];
-    for (ssize_t got; (got = ::read(number, part, sizeof part)) > 0;)
-      bytes.append(part, got);
-    return bytes;
+    while (true) {
+      ssize_t got = ::read(number, part, sizeof part);
+      if (got == 0)
+        return true;
+      if (got > 0)
+        bytes.append(part, got);
+      else if (errno != EINTR)
+        return false;
+    }
   }
 
 private:
@@ -96,7 +106,8 @@ FailureOr<std::string> linkSharedObject(MLIRContext &context, ArrayRef<std::stri
     pointers.push_back(argument.c_str());
 
   std::string bytes, messages;
-  std::thread reader([&] { bytes = readEnd.readAll(); });
+  int readError = 0; // errno is each thread's own
+  std::thread reader([&] { readError = readEnd.readAll(bytes) ? 0 : errno; });
   llvm::raw_string_ostream stream(messages);
   lld::Result status = lld::lldMain(pointers, stream, stream, {{lld::Gnu, &lld::elf::link}});
   writeEnd.close();
@@ -104,6 +115,8 @@ FailureOr<std::string> linkSharedObject(MLIRContext &context, ArrayRef<std::stri
   usable = status.canRunAgain;
   if (status.retCode != 0)
     return emitError(loc) << "generated code cannot be linked for '" << target.triple << "': " << StringRef(messages).trim();
+  if (readError)
+    return emitError(loc) << "the shared object cannot be read from the linker's pipe: " << strerror(readError);
   if (bytes.empty())
     return emitError(loc) << "the linker wrote no shared object for '" << target.triple << "'";
   return bytes;
