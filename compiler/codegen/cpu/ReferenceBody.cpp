@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/cpu/ReferenceBody.h"
 #include "compiler/codegen/cpu/ReferenceLoops.h"
+#include "compiler/conversion/VitToLinalg.h"
 #include "dialects/kernel/KernelDialect.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -72,29 +73,10 @@ static OwningOpRef<ModuleOp> makeFunction(Region &region, ArrayRef<MemRefType> a
   return module;
 }
 
-/// Replaces composite operations by their parts, and those by linalg.
+/// Replaces all operations of the function by linalg.
 static LogicalResult lowerToLinalg(func::FuncOp function) {
-  bool again = true;
-  while (again) {
-    again = false;
-    SmallVector<Operation *> operations;
-    for (Operation &op : function.getBody().front())
-      if (isa<vit::DecomposableInterface, vit::ReferenceLoweringInterface>(op))
-        operations.push_back(&op);
-    for (Operation *op : operations) {
-      OpBuilder builder(op);
-      FailureOr<SmallVector<Value>> values;
-      if (auto composite = dyn_cast<vit::DecomposableInterface>(op))
-        values = composite.decompose(builder);
-      else
-        values = cast<vit::ReferenceLoweringInterface>(op).lowerToReference(builder);
-      if (failed(values))
-        return failure();
-      op->replaceAllUsesWith(*values);
-      op->erase();
-      again = true;
-    }
-  }
+  if (failed(lowerToReference(function)))
+    return failure();
   for (Operation &op : function.getBody().front())
     if (isa<vit::VitDialect, kernel::KernelDialect>(op.getDialect()))
       return op.emitOpError() << "has no reference lowering";
