@@ -16,7 +16,7 @@ struct SectionLayout {
   uint64_t offset = 0, size = 0, hash = 0;
 };
 
-/// Where everything of a file lies. Weight i of target t lies at weights[t].offset + weightOffsets[t][i].
+/// Where everything of a file lies. A weights section has no hash of its own: its packed weights have one each. Weight i of target t lies at weights[t].offset + weightOffsets[t][i].
 struct Layout {
   bool external = false;
   uint64_t manifestSize = 0, fileSize = 0;

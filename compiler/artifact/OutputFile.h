@@ -18,11 +18,12 @@
 
 namespace vitc::artifact {
 
-/// A file of known size, mapped for writing under a temporary name beside its own. It takes its name by `commit`; if it is destroyed before, it is gone and
-/// an older file of that name is untouched.
+/// A file of known size, mapped for writing under a temporary name beside its own. It takes its name by `commit`; if it is destroyed before, or a signal
+/// ends the process, it is gone and an older file of that name is untouched.
 class OutputFile {
 public:
   /// Reserves the room on the disk at once: a full disk is an error here, not a fault at some later write.
+  /// `size` is not 0.
   static llvm::Expected<std::unique_ptr<OutputFile>> create(llvm::StringRef path, size_t size);
   ~OutputFile();
   OutputFile(const OutputFile &) = delete;

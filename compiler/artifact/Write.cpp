@@ -11,6 +11,7 @@
 #include "runtime/weights/Binder.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/ErrorHandling.h"
 
 #include <cstring>
 
@@ -22,7 +23,8 @@ static llvm::Error toError(vitrt::Error error) { return llvm::createStringError(
 /// Header, manifest and code to the places that `layout` gives them.
 static void putFront(const Contents &contents, const Layout &layout, std::span<std::byte> bytes) {
   std::string manifest = makeManifest(contents, layout);
-  assert(manifest.size() == layout.manifestSize && "a manifest's size depends on its contents alone");
+  if (manifest.size() != layout.manifestSize)
+    llvm::report_fatal_error("the manifest's size depends on more than its contents");
   vitrt::FileHeader header = vitrt::makeFileHeader(layout.fileSize, manifest.data(), manifest.size());
   std::memcpy(bytes.data(), &header, sizeof(header));
   std::memcpy(bytes.data() + header.manifestOffset, manifest.data(), manifest.size());
@@ -73,7 +75,6 @@ static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, La
     }
     for (auto [i, binding] : llvm::enumerate(target.bindings))
       layout.weightHashes[index][i] = vitrt::hashBytes(section.data() + layout.weightOffsets[index][i], binding.bytes);
-    layout.weights[index].hash = vitrt::hashBytes(section.data(), section.size());
   }
   return llvm::Error::success();
 }

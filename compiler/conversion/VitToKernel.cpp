@@ -70,9 +70,20 @@ Value patchAddend(OpBuilder &builder, Location loc, Value position, Value bias, 
   return vit::AddOp::create(builder, loc, type, position, bias);
 }
 
+/// The embed that alone reads these patches, or why there is none.
+vit::EmbedOp embedOf(vit::PatchifyOp patchify, const Report &report) {
+  auto embed = patchify->hasOneUse() ? dyn_cast<vit::EmbedOp>(*patchify->user_begin()) : vit::EmbedOp();
+  if (embed)
+    report.done(embed, "prefix tokens, positions and the projection's bias fused into the patches' product");
+  else
+    report.missed(patchify, patchify->hasOneUse() ? "patches alone: what reads them is no embedding of tokens and positions"
+                                                  : "patches alone: they have several users");
+  return embed;
+}
+
 // embed(patchify(images)) -> kernel.patch_embed
 void convertPatches(vit::PatchifyOp patchify) {
-  auto embed = patchify->hasOneUse() ? dyn_cast<vit::EmbedOp>(*patchify->user_begin()) : vit::EmbedOp();
+  vit::EmbedOp embed = embedOf(patchify, Report("fusion", "patch-embed"));
   Operation *last = embed ? embed.getOperation() : patchify.getOperation();
   OpBuilder builder(last);
   Location loc = last->getLoc();

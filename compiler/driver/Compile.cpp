@@ -6,15 +6,20 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/driver/Compile.h"
-#include "compiler/driver/Generate.h"
 #include "compiler/frontend/Import.h"
 
-#include "mlir/IR/Diagnostics.h"
 
 #include "llvm/Support/raw_ostream.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 using namespace vitc;
+
+std::string vitc::describe(const Diagnostic &diagnostic) {
+  auto layer = diagnostic.getLocation()->findInstanceOf<NameLoc>();
+  return (layer ? layer.getName().str() + ": " : "") + diagnostic.str();
+}
 
 Compilation::Compilation(MLIRContext &context, ModelConfig config, CompileOptions options)
     : context(context), config(std::move(config)), options(std::move(options)) {
@@ -57,29 +62,33 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phas
   return module;
 }
 
-LogicalResult Compilation::printPlan(StringRef target, llvm::raw_ostream &os) {
-  cpu::CpuTarget machine;
+FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target) {
+  TargetCode result;
   FailureOr<OwningOpRef<ModuleOp>> module = lower(target, Phase::Kernel);
-  if (failed(module) || failed(resolve(target, machine)))
+  if (failed(module) || failed(resolve(target, result.machine)))
     return failure();
-  FailureOr<Generated> generated = generate(**module, machine);
+  FailureOr<Generated> generated = generate(**module, result.machine);
   if (failed(generated))
     return failure();
-  for (const plan::Program &program : generated->programs)
+  result.generated = std::move(*generated);
+  return result;
+}
+
+LogicalResult Compilation::printPlan(StringRef target, llvm::raw_ostream &os) {
+  FailureOr<TargetCode> code = generateTarget(target);
+  if (failed(code))
+    return failure();
+  for (const plan::Program &program : code->generated.programs)
     plan::print(program, os);
   return success();
 }
 
 LogicalResult Compilation::printCode(StringRef target, Phase phase, llvm::raw_ostream &os) {
-  cpu::CpuTarget machine;
-  FailureOr<OwningOpRef<ModuleOp>> module = lower(target, Phase::Kernel);
-  if (failed(module) || failed(resolve(target, machine)))
-    return failure();
-  FailureOr<Generated> generated = generate(**module, machine);
-  if (failed(generated))
+  FailureOr<TargetCode> code = generateTarget(target);
+  if (failed(code))
     return failure();
   cpu::Output kind = phase == Phase::Llvm ? cpu::Output::LLVMIR : cpu::Output::Assembly;
-  FailureOr<std::string> text = cpu::compileModule(*generated->kernels, machine, options.optLevel, kind);
+  FailureOr<std::string> text = cpu::compileModule(*code->generated.kernels, code->machine, options.optLevel, kind);
   if (failed(text))
     return failure();
   os << *text;
@@ -96,27 +105,25 @@ static LogicalResult resolveBaseline(const cpu::CpuTarget &machine, MLIRContext 
 }
 
 FailureOr<artifact::Target> Compilation::compileTarget(StringRef target) {
-  artifact::Target result;
-  result.name = target.str();
+  FailureOr<TargetCode> code = generateTarget(target);
   cpu::CpuTarget baseline;
-  FailureOr<OwningOpRef<ModuleOp>> module = lower(target, Phase::Kernel);
-  if (failed(module) || failed(resolve(target, result.machine)) || failed(resolveBaseline(result.machine, context, baseline)))
+  if (failed(code) || failed(resolveBaseline(code->machine, context, baseline)))
     return failure();
-  FailureOr<Generated> generated = generate(**module, result.machine);
-  if (failed(generated))
-    return failure();
-  FailureOr<std::string> kernels = cpu::compileModule(*generated->kernels, result.machine, options.optLevel, cpu::Output::Object);
+  FailureOr<std::string> kernels = cpu::compileModule(*code->generated.kernels, code->machine, options.optLevel, cpu::Output::Object);
   if (failed(kernels))
     return failure();
-  FailureOr<std::string> bindings = cpu::compileModule(*generated->bindings, baseline, options.optLevel, cpu::Output::Object);
+  FailureOr<std::string> bindings = cpu::compileModule(*code->generated.bindings, baseline, options.optLevel, cpu::Output::Object);
   if (failed(bindings))
     return failure();
-  FailureOr<std::string> code = cpu::linkSharedObject(context, {*kernels, *bindings}, result.machine);
-  if (failed(code))
+  FailureOr<std::string> shared = cpu::linkSharedObject(context, {*kernels, *bindings}, code->machine);
+  if (failed(shared))
     return failure();
-  result.code = std::move(*code);
-  result.programs = std::move(generated->programs);
-  result.bindings = std::move(generated->bindingTable);
+  artifact::Target result;
+  result.name = target.str();
+  result.machine = std::move(code->machine);
+  result.code = std::move(*shared);
+  result.programs = std::move(code->generated.programs);
+  result.bindings = std::move(code->generated.bindingTable);
   return result;
 }
 
@@ -139,11 +146,15 @@ FailureOr<artifact::Contents> Compilation::compile() {
 
 llvm::Error vitc::compile(MLIRContext &context, const ModelConfig &config, const CompileOptions &options, const artifact::WeightsFrom &weights,
                           StringRef path, const artifact::Progress &progress, artifact::BindingNotes &notes) {
+  if (!weights.external() && llvm::Triple(options.triple).getArch() != llvm::Triple(llvm::sys::getProcessTriple()).getArch() &&
+      !options.triple.empty())
+    return llvm::createStringError("weights cannot be packed here for '" + options.triple +
+                                   "', because its bind functions do not run on this machine; give --external-weights and bind them there");
   std::string errors;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) -> LogicalResult {
     if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
       return failure(); // the next handler's
-    errors += (errors.empty() ? "" : "\n") + diagnostic.str();
+    errors += (errors.empty() ? "" : "\n") + describe(diagnostic);
     return success();
   });
   FailureOr<artifact::Contents> contents = Compilation(context, config, options).compile();

@@ -9,10 +9,12 @@
 #define VITC_COMPILER_DRIVER_COMPILE_H
 
 #include "compiler/artifact/Artifact.h"
+#include "compiler/driver/Generate.h"
 #include "compiler/driver/Pipelines.h"
 #include "compiler/model/ResolveModel.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/OwningOpRef.h"
 
 namespace vitc {
@@ -27,6 +29,9 @@ struct CompileOptions {
   /// Called with every pass manager before it runs, for its command-line instrumentation.
   std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;
 };
+
+/// A diagnostic's text after the name of the layer that it is about.
+std::string describe(const mlir::Diagnostic &diagnostic);
 
 /// One model on its way through the phases. Errors go to the context's diagnostics; no call may follow one that failed.
 class Compilation {
@@ -49,6 +54,12 @@ public:
   mlir::FailureOr<artifact::Contents> compile();
 
 private:
+  /// A target after code was emitted for it.
+  struct TargetCode {
+    cpu::CpuTarget machine;
+    Generated generated;
+  };
+  mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target);
   mlir::LogicalResult resolve(llvm::StringRef target, cpu::CpuTarget &machine);
   mlir::FailureOr<artifact::Target> compileTarget(llvm::StringRef target);
 

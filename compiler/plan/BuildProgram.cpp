@@ -13,35 +13,12 @@
 #include "llvm/ADT/StringMap.h"
 
 #include <algorithm>
-#include <numeric>
 
 using namespace mlir;
 using namespace vitc;
 using namespace vitc::plan;
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-/// Nominal floating-point operations of an image: two for each multiply-add of the launch's products.
-static int64_t flopOf(Operation *launch) {
-  auto rowsOf = [](Value value) {
-    ArrayRef<int64_t> inner = typeOf(value).getShape().drop_front().drop_back();
-    return std::accumulate(inner.begin(), inner.end(), int64_t{1}, std::multiplies<>());
-  };
-  auto product = [&](Value result, int64_t depth) { return 2 * rowsOf(result) * typeOf(result).getShape().back() * depth; };
-  if (auto gemm = dyn_cast<kernel::GemmOp>(launch))
-    return product(gemm.getValue(), typeOf(gemm.getInput()).getShape().back());
-  if (auto patches = dyn_cast<kernel::PatchEmbedOp>(launch)) {
-    RankedTensorType images = typeOf(patches.getImages());
-    int64_t height = patches.getPatch()[0], width = patches.getPatch()[1];
-    int64_t count = (images.getDimSize(2) / height) * (images.getDimSize(3) / width);
-    return 2 * count * typeOf(patches.getValue()).getShape().back() * images.getDimSize(1) * height * width;
-  }
-  if (auto attention = dyn_cast<kernel::AttentionOp>(launch)) {
-    int64_t tokens = typeOf(attention.getValue()).getDimSize(1);
-    return 4 * tokens * tokens * typeOf(attention.getValue()).getDimSize(2);
-  }
-  return 0;
-}
 
 namespace {
 
@@ -92,21 +69,22 @@ private:
       bufferOf[weight.getValue()] = known->second;
       return success();
     }
-    if (!kernel::isLaunch(&op))
+    auto interface = dyn_cast<kernel::KernelLaunchInterface>(op);
+    if (!interface)
       return op.emitError() << "'" << op.getName() << "' cannot be planned: it is neither a launch nor a weight";
     int64_t index = program.launches.size();
     Launch launch;
     launch.name = layerName(op.getLoc()).str();
     launch.kernel = kernelIndex(kernelOf(&op));
     launch.results = op.getNumResults();
-    launch.flopPerImage = flopOf(&op);
+    launch.flopPerImage = interface.getFlopPerImage();
     for (Value operand : op.getOperands()) {
       launch.operands.push_back(bufferOf.at(operand));
       program.buffers[launch.operands.back()].lastLaunch = index;
     }
     for (Value result : op.getResults()) {
       bool returned = llvm::is_contained(results, result);
-      launch.operands.push_back(inPlaceBuffer(op, result, returned, index).value_or(~0u));
+      launch.operands.push_back(inPlaceBuffer(interface, result, returned).value_or(~0u));
       if (launch.operands.back() == ~0u)
         launch.operands.back() = add(result, launch.name, returned ? BufferKind::Output : BufferKind::Arena, index);
     }
@@ -114,14 +92,14 @@ private:
     return success();
   }
 
-  /// A product may write over its residual if nothing reads that later.
-  std::optional<uint32_t> inPlaceBuffer(Operation &op, Value result, bool returned, int64_t index) {
-    auto gemm = dyn_cast<kernel::GemmOp>(op);
-    if (!gemm || !gemm.getResidual() || returned)
+  /// The memory of the operand that the launch may write over, if nothing reads that later.
+  std::optional<uint32_t> inPlaceBuffer(kernel::KernelLaunchInterface launch, Value result, bool returned) {
+    Value operand = launch.getInPlaceOperand();
+    if (!operand || returned)
       return std::nullopt;
-    uint32_t buffer = bufferOf.at(gemm.getResidual());
-    bool readLater = llvm::any_of(gemm.getResidual().getUsers(), [&](Operation *user) { return user != &op && op.isBeforeInBlock(user); });
-    if (program.buffers[buffer].kind != BufferKind::Arena || readLater || gemm.getInput() == gemm.getResidual())
+    uint32_t buffer = bufferOf.at(operand);
+    bool readLater = llvm::any_of(operand.getUsers(), [&](Operation *user) { return user != launch && launch->isBeforeInBlock(user); });
+    if (program.buffers[buffer].kind != BufferKind::Arena || readLater)
       return std::nullopt;
     return bufferOf[result] = buffer;
   }

@@ -14,7 +14,6 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Iterators.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
@@ -26,25 +25,6 @@ namespace {
 
 /// Activations have a dynamic batch; whatever has a static shape is made of weights.
 bool isWeight(Value value) { return cast<RankedTensorType>(value.getType()).hasStaticShape(); }
-
-/// What a launch calls its operand: "weight", "bias"...; the n-th weight of a reference launch is "weight<n>".
-std::string roleOf(Operation *launch, OpOperand &operand) {
-  Value value = operand.get();
-  auto first = [&](ArrayRef<std::pair<Value, StringRef>> roles) {
-    for (auto [candidate, role] : roles)
-      if (candidate == value)
-        return role.str();
-    return ("weight" + Twine(operand.getOperandNumber())).str();
-  };
-  return TypeSwitch<Operation *, std::string>(launch)
-      .Case([&](kernel::GemmOp op) { return first({{op.getWeight(), "weight"}, {op.getBias(), "bias"}}); })
-      .Case([&](kernel::PatchEmbedOp op) {
-        return first({{op.getWeight(), "weight"}, {op.getPosition(), "position"}, {op.getPrefix(), "prefix"}});
-      })
-      .Case([&](kernel::NormalizeOp op) { return first({{op.getGain(), "gain"}, {op.getShift(), "shift"}}); })
-      .Case([&](kernel::AttentionOp op) { return first({{op.getBias(), "bias"}}); })
-      .Default([&](Operation *) { return first({}); });
-}
 
 struct OutlineBindingPass : impl::KernelOutlineBindingBase<OutlineBindingPass> {
   /// Copies the slice that computes `value` into a binding called `name`.
@@ -81,18 +61,15 @@ struct OutlineBindingPass : impl::KernelOutlineBindingBase<OutlineBindingPass> {
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
     llvm::MapVector<Value, kernel::BindingOp> outlined;
-    SmallVector<Operation *> launches;
-    getOperation().walk([&](Operation *op) {
-      if (kernel::isLaunch(op))
-        launches.push_back(op);
-    });
-    for (Operation *launch : launches)
+    SmallVector<kernel::KernelLaunchInterface> launches;
+    getOperation().walk([&](kernel::KernelLaunchInterface launch) { launches.push_back(launch); });
+    for (kernel::KernelLaunchInterface launch : launches)
       for (OpOperand &operand : launch->getOpOperands()) {
         if (!isWeight(operand.get()) || operand.get().getDefiningOp<kernel::WeightOp>())
           continue;
         kernel::BindingOp &binding = outlined[operand.get()];
         if (!binding)
-          binding = outline(symbols, operand.get(), (layerName(launch->getLoc()) + "." + roleOf(launch, operand)).str());
+          binding = outline(symbols, operand.get(), (layerName(launch->getLoc()) + "." + launch.getOperandRole(operand.getOperandNumber())).str());
         OpBuilder builder(launch);
         operand.set(kernel::WeightOp::create(builder, launch->getLoc(), operand.get().getType(), FlatSymbolRefAttr::get(binding.getSymNameAttr())));
       }

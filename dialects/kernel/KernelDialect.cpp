@@ -16,6 +16,8 @@ using namespace vitc::kernel;
 
 #include "dialects/kernel/KernelDialect.cpp.inc"
 
+#include "dialects/kernel/KernelInterfaces.cpp.inc"
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/kernel/KernelAttributes.cpp.inc"
 
@@ -42,8 +44,6 @@ LogicalResult GemmScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitEr
     return emitError() << "a gemm schedule's prefetch (" << prefetch << ") must not be negative";
   return success();
 }
-
-bool vitc::kernel::isLaunch(Operation *op) { return isa<GemmOp, PatchEmbedOp, AttentionOp, NormalizeOp, ReferenceOp>(op); }
 
 SmallVector<int64_t> vitc::kernel::packedShape(int64_t outputs, int64_t depth, GemmScheduleAttr schedule) {
   return {llvm::divideCeilSigned(depth, schedule.getKBlock()), llvm::divideCeilSigned(outputs, schedule.getColumns()), schedule.getKBlock(),

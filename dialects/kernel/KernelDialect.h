@@ -21,6 +21,8 @@
 
 #include "dialects/kernel/KernelDialect.h.inc"
 
+#include "dialects/kernel/KernelInterfaces.h.inc"
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/kernel/KernelAttributes.h.inc"
 
@@ -28,9 +30,6 @@
 #include "dialects/kernel/KernelOps.h.inc"
 
 namespace vitc::kernel {
-
-/// True for the operations that become launches of a plan.
-bool isLaunch(mlir::Operation *op);
 
 /// The shape of a weight [outputs, depth] once it is packed for `schedule`: [k-blocks, panels, k_block, columns].
 llvm::SmallVector<int64_t> packedShape(int64_t outputs, int64_t depth, GemmScheduleAttr schedule);

@@ -9,6 +9,7 @@
 #define VITC_DIALECTS_KERNEL_KERNELOPS_TD
 
 include "dialects/kernel/KernelDialect.td"
+include "dialects/kernel/KernelInterfaces.td"
 include "dialects/vit/VitBase.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
@@ -56,7 +57,8 @@ def Kernel_WeightOp : Kernel_Op<"weight", [Pure]> {
 // Launches
 //===--------------------------------------------------------------------------------------===//
 
-def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments]> {
+def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage", "getOperandRole", "getInPlaceOperand"]>]> {
   let summary = "rows times a weight, with an epilogue: residual + activation(x W' + b)";
   let description = [{
     input [B, .., K]; weight [N, K], or packed once a schedule is there; bias [N]; residual and result [B, .., N]. The residual may share its memory with the result.
@@ -72,7 +74,8 @@ def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def Kernel_PatchEmbedOp : Kernel_Op<"patch_embed", [Pure, AttrSizedOperandSegments]> {
+def Kernel_PatchEmbedOp : Kernel_Op<"patch_embed", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage", "getOperandRole"]>]> {
   let summary = "patch embedding as a product that reads the image in place, with prefix tokens and positions";
   let description = [{
     images [B, C, H, W]; weight [D, C P Q] with columns in (C, P, Q) order, or packed; position [N, D] is added to the patches' rows (the projection's bias is part of it);
@@ -88,7 +91,8 @@ def Kernel_PatchEmbedOp : Kernel_Op<"patch_embed", [Pure, AttrSizedOperandSegmen
   let hasVerifier = 1;
 }
 
-def Kernel_AttentionOp : Kernel_Op<"attention", [Pure]> {
+def Kernel_AttentionOp : Kernel_Op<"attention", [Pure,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage", "getOperandRole"]>]> {
   let summary = "softmax(scale Q K' + bias) V for each head, scores in the cache";
   let description = [{ qkv [B, T, 3 h d], columns Q | K | V, each head by head; bias [h, T, T]. -> [B, T, h d]. }];
   let arguments = (ins Kernel_Tensor:$qkv, Optional<Kernel_Tensor>:$bias, I64Attr:$heads, F32Attr:$scale,
@@ -98,7 +102,8 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments]> {
+def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getOperandRole"]>]> {
   let summary = "LayerNorm or RMSNorm of each row";
   let arguments = (ins Kernel_Tensor:$input, Optional<Kernel_Tensor>:$gain, Optional<Kernel_Tensor>:$shift,
                        DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps,
@@ -110,7 +115,7 @@ def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments]
   let hasVerifier = 1;
 }
 
-def Kernel_ReferenceOp : Kernel_Op<"reference", [Pure, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
+def Kernel_ReferenceOp : Kernel_Op<"reference", [Pure, DeclareOpInterfaceMethods<KernelLaunchInterface>, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "any computation by its reference lowering, one image a task";
   let description = [{
     The region computes one image: its arguments are the operands with a batch of 1 (weights as they are), it yields the results with a batch of 1.

@@ -7,8 +7,7 @@
 
 #include "tools/vit-opt/RegisterPasses.h"
 #include "compiler/codegen/cpu/CpuPasses.h"
-#include "compiler/conversion/Passes.h"
-#include "compiler/transforms/Passes.h"
+#include "compiler/driver/Pipelines.h"
 
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
@@ -16,8 +15,7 @@
 
 void vitc::registerPasses() {
   cpu::registerCpuCodegenPasses();
-  registerConversionPasses();
-  registerTransformsPasses();
+  registerPassesAndPipelines();
 
   mlir::registerTransformsPasses();
   mlir::registerLinalgPasses();

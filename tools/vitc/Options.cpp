@@ -11,7 +11,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
 
-#include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
@@ -77,6 +77,8 @@ static std::string readValues(Request &request) {
   for (const std::string &target : request.compile.targets)
     if (target != "cpu" && target != "reference")
       return "--target=" + target + " is not a target of this version; there are cpu and reference";
+  if (request.emit != Phase::Artifact && request.emit != Phase::Config && request.compile.targets.size() > 1)
+    return "--emit prints one target; --target=" + llvm::join(request.compile.targets, ",") + " names several";
   if (int(!weights.empty()) + int(!randomWeights.empty()) + int(externalWeights) > 1)
     return "--weights, --random-weights and --external-weights exclude each other";
   request.weights.path = weights;

@@ -5,6 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "compiler/artifact/OutputFile.h"
 #include "compiler/model/ConfigJson.h"
 #include "compiler/model/Presets.h"
 #include "tools/vitc/Options.h"
@@ -17,9 +18,11 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/Signals.h"
 
 #include <chrono>
+#include <cstring>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace vitc;
@@ -42,9 +45,7 @@ static LogicalResult printDiagnostic(Diagnostic &diagnostic) {
     os << "vitc: note: ";
     break;
   }
-  if (auto layer = diagnostic.getLocation()->findInstanceOf<NameLoc>())
-    os << layer.getName().getValue() << ": ";
-  os << diagnostic << '\n';
+  os << describe(diagnostic) << '\n';
   for (Diagnostic &note : diagnostic.getNotes())
     (void)printDiagnostic(note);
   return success();
@@ -78,21 +79,32 @@ static int writeText(const Request &request, llvm::function_ref<LogicalResult(ll
   llvm::raw_string_ostream os(text);
   if (failed(print(os)))
     return 1;
-  StringRef path = request.output.empty() ? StringRef("-") : StringRef(request.output);
+  llvm::sys::fs::file_status status;
+  bool isFile = !request.output.empty() && request.output != "-" &&
+                (llvm::sys::fs::status(request.output, status) || status.type() == llvm::sys::fs::file_type::regular_file);
+  if (isFile && !text.empty()) {
+    auto file = artifact::OutputFile::create(request.output, text.size());
+    if (!file)
+      return fail(file.takeError());
+    std::memcpy((*file)->bytes().data(), text.data(), text.size());
+    if (llvm::Error error = (*file)->commit())
+      return fail(std::move(error));
+    return 0;
+  }
+  // Pipes, devices and stdout have no whole to wait for.
   std::error_code error;
-  llvm::ToolOutputFile file(path, error, llvm::sys::fs::OF_Text);
+  StringRef path = request.output.empty() ? StringRef("-") : StringRef(request.output);
+  llvm::raw_fd_ostream stream(path, error, llvm::sys::fs::OF_Text);
+  if (!error) {
+    stream << text;
+    stream.flush();
+    error = stream.error();
+    stream.clear_error();
+  }
   if (error) {
     reportError("cannot write '" + path + "': " + error.message());
     return 1;
   }
-  file.os() << text;
-  file.os().flush();
-  if (file.os().has_error()) {
-    reportError("cannot write '" + path + "': " + file.os().error().message());
-    file.os().clear_error();
-    return 1;
-  }
-  file.keep();
   return 0;
 }
 
@@ -169,6 +181,12 @@ static int compileModel(Request &request) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  // Unfinished files are removed before this is called.
+  llvm::sys::SetInterruptFunction([] {
+    constexpr char message[] = "vitc: error: interrupted\n";
+    (void)!write(STDERR_FILENO, message, sizeof(message) - 1);
+    _exit(130);
+  });
   int exitCode = 0;
   std::optional<Request> request = parseCommandLine(argc, argv, exitCode);
   if (!request)

@@ -1,6 +1,6 @@
 // RUN: vit-opt %s --convert-vit-to-kernel | FileCheck %s
 // RUN: vit-opt %s --convert-vit-to-kernel="reference" | FileCheck %s --check-prefix=REFERENCE
-// RUN: vit-opt %s --convert-vit-to-kernel --remarks-filter=kernel -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: vit-opt %s --convert-vit-to-kernel --remarks-filter="kernel|fusion" -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // CHECK-LABEL: func.func @tokens
 // CHECK-SAME: %[[IMAGES:.*]]: tensor<?x1x8x8xf32>
@@ -19,6 +19,7 @@ func.func @tokens(%images: tensor<?x1x8x8xf32>, %kernel: tensor<8x1x4x4xf32>, %b
   // REFERENCE: vit.patchify %{{.*}} : tensor<1x1x8x8xf32>, tensor<8x1x4x4xf32> -> tensor<1x4x8xf32>
   // REFERENCE: kernel.reference
   // REFERENCE: vit.embed
+  // REMARK-DAG: [Passed] patch-embed | Category:fusion | Function=tokens | Remark="prefix tokens, positions and the projection's bias fused into the patches' product"
   %0 = vit.patchify %images, %kernel bias(%bias : tensor<8xf32>) : tensor<?x1x8x8xf32>, tensor<8x1x4x4xf32> -> tensor<?x4x8xf32>
   %1 = vit.embed %0 prefix(%cls : tensor<1x8xf32>) position(%position : tensor<5x8xf32>) : tensor<?x4x8xf32> -> tensor<?x5x8xf32>
   return %1 : tensor<?x5x8xf32>
@@ -32,7 +33,7 @@ func.func @launches(%x: tensor<?x5x8xf32>, %w: tensor<24x8xf32>) -> tensor<?x8xf
   // CHECK: kernel.reference %{{.*}} : (tensor<?x5x8xf32>) -> tensor<?x8xf32> {
   // CHECK-NEXT: ^bb0(%[[ONE:.*]]: tensor<1x5x8xf32>):
   // CHECK-NEXT: vit.pool %[[ONE]] {{.*}} : tensor<1x5x8xf32> -> tensor<1x8xf32>
-  // REMARK: [Missed] reference | Category:kernel | Function=launches | Remark="vit.pool has no kernel of its own and runs by its reference lowering"
+  // REMARK-DAG: [Missed] reference | Category:kernel | Function=launches | Remark="vit.pool has no kernel of its own and runs by its reference lowering"
   %0 = vit.normalize %x {eps = 1.0e-6 : f32} : tensor<?x5x8xf32>
   %1 = vit.linear %0, %w : tensor<?x5x8xf32>, tensor<24x8xf32> -> tensor<?x5x24xf32>
   %2 = vit.sdpa %1 {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x5x24xf32> -> tensor<?x5x8xf32>

@@ -128,7 +128,7 @@ std::optional<Kernel> compileLaunch(const std::string &text, const cpu::CpuTarge
   OwningOpRef<ModuleOp> source = parseSourceString<ModuleOp>(text, context.get());
   Operation *launch = nullptr;
   if (source)
-    source->walk([&](Operation *op) { launch = kernel::isLaunch(op) ? op : launch; });
+    source->walk([&](kernel::KernelLaunchInterface op) { launch = op; });
   if (!launch) {
     ADD_FAILURE() << "no launch in " << text;
     return std::nullopt;

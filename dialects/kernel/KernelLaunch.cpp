@@ -1,0 +1,132 @@
+//===- KernelLaunch.cpp - schedules, roles and costs of launches ----------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "dialects/kernel/KernelDialect.h"
+
+#include <functional>
+#include <numeric>
+
+using namespace mlir;
+using namespace vitc;
+using namespace vitc::kernel;
+
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+//===--------------------------------------------------------------------------------------===//
+// Schedules
+//===--------------------------------------------------------------------------------------===//
+
+namespace {
+/// Measured tiles (docs/performance.md): rows x columns accumulators, the column vectors and one broadcast must fit the register file.
+struct Tile {
+  int64_t rows, columns;
+};
+} // namespace
+
+static Tile tileFor(int64_t lanes) {
+  switch (lanes) {
+  case 16:
+    return {6, 64}; // 24 of 32 zmm
+  case 8:
+    return {6, 16}; // 12 of 16 ymm
+  default:
+    return {4, 2 * lanes}; // 8 of 16 xmm
+  }
+}
+
+/// Steps of K that a tile's accumulators stay in registers. 768 x 64 floats of weights and about 198 rows of input fill a second-level cache of
+/// 1 MiB; up to 1024 unsplit costs less than a second pass over the result.
+static int64_t blockOfK(int64_t depth) {
+  return depth <= 1024 ? depth : llvm::divideCeilSigned(depth, llvm::divideCeilSigned(depth, 768));
+}
+
+/// Packs the product's weight [outputs, inputs] for the tile of `lanes`.
+template <typename ProductOp> static void scheduleProduct(ProductOp op, int64_t lanes) {
+  Tile tile = tileFor(lanes);
+  RankedTensorType weight = tensorType(op.getWeight());
+  int64_t outputs = weight.getDimSize(0), depth = weight.getDimSize(1);
+  // A row block of about one image of 197 tokens.
+  int64_t rowBlock = llvm::divideCeilSigned(197, tile.rows) * tile.rows;
+  auto schedule = GemmScheduleAttr::get(op.getContext(), tile.rows, tile.columns, blockOfK(depth), rowBlock, /*prefetch=*/8, lanes);
+  OpBuilder builder(op);
+  auto packed = RankedTensorType::get(packedShape(outputs, depth, schedule), weight.getElementType());
+  op.getWeightMutable().assign(PackOp::create(builder, op.getLoc(), packed, op.getWeight()));
+  op.setScheduleAttr(schedule);
+}
+
+void GemmOp::chooseSchedule(int64_t lanes) { scheduleProduct(*this, lanes); }
+
+void PatchEmbedOp::chooseSchedule(int64_t lanes) { scheduleProduct(*this, lanes); }
+
+void AttentionOp::chooseSchedule(int64_t lanes) {
+  setScheduleAttr(AttentionScheduleAttr::get(getContext(), tileFor(lanes).rows, lanes));
+}
+
+void NormalizeOp::chooseSchedule(int64_t lanes) {
+  // 16 rows are a microsecond or two: short enough to balance, long against a dispatch.
+  setScheduleAttr(RowScheduleAttr::get(getContext(), 16, lanes));
+}
+
+void ReferenceOp::chooseSchedule(int64_t lanes) {
+  // The loops of a reference lowering are what they are.
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Costs
+//===--------------------------------------------------------------------------------------===//
+
+/// Operations of a product with one image's share of `result`, `depth` multiply-adds an element.
+static int64_t flopOfProduct(Value result, int64_t depth) {
+  ArrayRef<int64_t> image = tensorType(result).getShape().drop_front();
+  return 2 * depth * std::accumulate(image.begin(), image.end(), int64_t{1}, std::multiplies<>());
+}
+
+int64_t GemmOp::getFlopPerImage() { return flopOfProduct(getValue(), tensorType(getInput()).getShape().back()); }
+
+int64_t PatchEmbedOp::getFlopPerImage() {
+  // The prefix rows are no product.
+  RankedTensorType images = tensorType(getImages()), result = tensorType(getValue());
+  int64_t height = getPatch()[0], width = getPatch()[1];
+  int64_t patches = (images.getDimSize(2) / height) * (images.getDimSize(3) / width);
+  return 2 * patches * result.getDimSize(2) * images.getDimSize(1) * height * width;
+}
+
+int64_t AttentionOp::getFlopPerImage() {
+  // Scores and weighted values: a multiply-add for each pair of tokens and column.
+  return 2 * flopOfProduct(getValue(), tensorType(getValue()).getDimSize(1));
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Operands
+//===--------------------------------------------------------------------------------------===//
+
+/// The first name whose operand is number `operand`.
+static std::string roleOf(Operation *op, unsigned operand, ArrayRef<std::pair<Value, StringRef>> roles) {
+  for (auto [value, role] : roles)
+    if (value == op->getOperand(operand))
+      return role.str();
+  return "input" + std::to_string(operand);
+}
+
+std::string GemmOp::getOperandRole(unsigned operand) {
+  return roleOf(*this, operand, {{getWeight(), "weight"}, {getBias(), "bias"}});
+}
+
+std::string PatchEmbedOp::getOperandRole(unsigned operand) {
+  return roleOf(*this, operand, {{getWeight(), "weight"}, {getPosition(), "position"}, {getPrefix(), "prefix"}});
+}
+
+std::string AttentionOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getBias(), "bias"}}); }
+
+std::string NormalizeOp::getOperandRole(unsigned operand) {
+  return roleOf(*this, operand, {{getGain(), "gain"}, {getShift(), "shift"}});
+}
+
+Value GemmOp::getInPlaceOperand() {
+  // A tile's residuals are read before any of its results is written; the input is read by other tiles too.
+  return getResidual() == getInput() ? Value() : getResidual();
+}
