@@ -7,8 +7,8 @@
 
 #include "runtime/data/Dataset.h"
 
+#include "runtime/data/Arrays.h"
 #include "runtime/data/Files.h"
-#include "runtime/data/Npy.h"
 
 #include <algorithm>
 #include <cctype>
@@ -137,8 +137,8 @@ Expected<std::unique_ptr<Dataset>> openImageFolder(const std::string &folder, co
       files.push_back({std::move(path), int64_t(label)});
   }
   if (files.empty())
-    return makeError(VITRT_ERROR_FORMAT, "{}: expected a folder a class with JPEG or PNG files, found {} folders and no image in them", folder,
-                     classes.size());
+    return makeError(VITRT_ERROR_FORMAT, "{}: expected a folder a class with JPEG or PNG files, found {} folders and no image in them",
+                     folder, classes.size());
   return std::unique_ptr<Dataset>(std::make_unique<ImageFolder>(std::move(classes), std::move(files), options));
 }
 
@@ -157,8 +157,8 @@ Expected<std::unique_ptr<Dataset>> openTensors(const std::string &path) {
     return makeError(VITRT_ERROR_FORMAT, "{}: `images` has the shape {}, expected [N, C, H, W] with N >= 1", path, formatShape(shape));
   bool soft = labelShape.size() == 2 && labelShape[1] > 0;
   if ((labelShape.size() != 1 && !soft) || labelShape[0] != shape[0])
-    return makeError(VITRT_ERROR_FORMAT, "{}: `labels` has the shape {}, expected [{}] or [{}, classes]", path, formatShape(labelShape), shape[0],
-                     shape[0]);
+    return makeError(VITRT_ERROR_FORMAT, "{}: `labels` has the shape {}, expected [{}] or [{}, classes]", path, formatShape(labelShape),
+                     shape[0], shape[0]);
   std::vector<int64_t> numbers;
   if (soft) {
     auto floats = labels->second.floats();
@@ -186,10 +186,11 @@ Expected<std::unique_ptr<Dataset>> openDataset(const std::string &description, S
   }
   std::error_code code;
   if (!fs::is_directory(description, code))
-    return makeError(VITRT_ERROR_IO,
-                     "{}: no such folder; a data set is a folder with one folder a class, fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR or "
-                     "tensors:FILE.npz",
-                     description);
+    return makeError(
+        VITRT_ERROR_IO,
+        "{}: no such folder; a data set is a folder with one folder a class, fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR or "
+        "tensors:FILE.npz",
+        description);
   return openImageFolder(description, options);
 }
 

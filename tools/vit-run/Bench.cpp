@@ -5,7 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "runtime/data/Npy.h"
+#include "runtime/data/Arrays.h"
 #include "tools/vit-run/Progress.h"
 #include "tools/vit-run/RandomImages.h"
 #include "tools/vit-run/Runner.h"
@@ -56,7 +56,8 @@ double percentile(const std::vector<double> &sorted, double p) {
   return sorted[below] + (position - double(below)) * (sorted[above] - sorted[below]);
 }
 
-/// Binds this process to `threads` cores from `core` on: its neighbour in the pair first, as the harness of the peers counts them, then the others in order.
+/// Binds this process to `threads` cores from `core` on: its neighbour in the pair first, as the harness of the peers counts them, then the
+/// others in order.
 vitrt::Error bindToCores(int core, unsigned threads) {
   std::vector<int> available = vitrt::availableCores(), chosen = {core};
   if (std::find(available.begin(), available.end(), core) == available.end())
@@ -86,13 +87,13 @@ vitrt::Expected<Samples> measure(const BenchOptions &options, Runner &runner, si
     if (vitrt::Error error = runner.run(batch, images, outputs))
       return error;
   Samples samples;
-  Progress progress("bench", options.iterations ? options.iterations : size_t(options.seconds * 10), options.iterations ? "batches" : "tenths of a second");
+  Progress progress("bench", options.iterations ? options.iterations : size_t(options.seconds * 10),
+                    options.iterations ? "batches" : "tenths of a second");
   auto begin = Trace::Clock::now();
   double spent = 0;
   size_t reported = 0;
   size_t fewest = options.iterations ? std::min(options.iterations, fewestIterations) : fewestIterations;
-  while (samples.wall.size() < fewest ||
-         (spent < options.seconds && (!options.iterations || samples.wall.size() < options.iterations))) {
+  while (samples.wall.size() < fewest || (spent < options.seconds && (!options.iterations || samples.wall.size() < options.iterations))) {
     double cpu = processSeconds();
     auto start = Trace::Clock::now();
     if (vitrt::Error error = runner.run(batch, images, outputs))
@@ -175,7 +176,8 @@ int bench(const BenchOptions &options) {
              line["min_ms"].get<double>(), line["p90_ms"].get<double>(), line["p99_ms"].get<double>(), line["cpu_ms"].get<double>());
   fmt::print("  speed    {:.1f} images/s, {:.1f} GFLOP/s\n", double(batch) / median, gigaflop / median);
   fmt::print("  load     {:.3f} s\n", runner->loadSeconds());
-  fmt::print("  memory   {:.1f} MB peak, {:.1f} MB before the model was loaded\n", line["peak_kb"].get<double>() / 1024, double(baseKilobytes) / 1024);
+  fmt::print("  memory   {:.1f} MB peak, {:.1f} MB before the model was loaded\n", line["peak_kb"].get<double>() / 1024,
+             double(baseKilobytes) / 1024);
   return ExitDone;
 }
 
@@ -185,11 +187,17 @@ void addBenchCommand(CLI::App &tool, Action &action) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App *command = tool.add_subcommand("bench", "Measure speed and memory");
   command->add_option("FILE.vitx", options->file, "The compiled model")->required();
-  command->add_option("--batch", options->batch, "Images a run (default: 1, or as many as --input holds)")->check(CLI::Range(1u, 1000000u))->type_name("N");
-  command->add_option("--seconds,--budget", options->seconds, "Run for so long (default: 3), at least 3 times unless --iters is less")->check(CLI::PositiveNumber)->type_name("S");
+  command->add_option("--batch", options->batch, "Images a run (default: 1, or as many as --input holds)")
+      ->check(CLI::Range(1u, 1000000u))
+      ->type_name("N");
+  command->add_option("--seconds,--budget", options->seconds, "Run for so long (default: 3), at least 3 times unless --iters is less")
+      ->check(CLI::PositiveNumber)
+      ->type_name("S");
   command->add_option("--iters", options->iterations, "Run at most so often")->check(CLI::Range(1u, UINT32_MAX))->type_name("N");
   command->add_option("--warmup", options->warmup, "Runs before those that count (default: 3)")->type_name("N");
-  command->add_option("--core", options->core, "Bind the process to this core and, for more threads, to its neighbour (C xor 1), then to the others in order")
+  command
+      ->add_option("--core", options->core,
+                   "Bind the process to this core and, for more threads, to its neighbour (C xor 1), then to the others in order")
       ->check(CLI::Range(0, 65535))
       ->type_name("C");
   command->add_option("--input", options->input, "Run on these images f32 [N, C, H, W] (default: random ones)")->type_name("X.npy");

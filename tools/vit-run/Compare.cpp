@@ -5,7 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "runtime/data/Npy.h"
+#include "runtime/data/Arrays.h"
 #include "tools/vit-run/RandomImages.h"
 #include "tools/vit-run/Runner.h"
 
@@ -40,15 +40,16 @@ public:
   void launched(const vitrt::LaunchEvent &event) override {
     // Groups are disjoint, so workers write to different places.
     size_t perImage = elements(event.program, event.index);
-    std::memcpy(values[event.index].data() + size_t(event.firstImage) * perImage, event.output(), size_t(event.images) * perImage * sizeof(float));
+    std::memcpy(values[event.index].data() + size_t(event.firstImage) * perImage, event.output(),
+                size_t(event.images) * perImage * sizeof(float));
   }
 
   std::vector<std::vector<float>> values; // by launch
 };
 
 struct Difference {
-  double largest = 0;     ///< max |a - b|
-  double relativeRms = 0; ///< ||a - b|| / ||b||
+  double largest = 0;                                                          ///< max |a - b|
+  double relativeRms = 0;                                                      ///< ||a - b|| / ||b||
   bool exceeds(double tolerance) const { return !(relativeRms <= tolerance); } // a NaN exceeds everything
 };
 
@@ -79,7 +80,9 @@ struct Side {
 /// The lines of the table, and the first of them that differs.
 class Table {
 public:
-  Table(double tolerance) : tolerance(tolerance) { fmt::print("{:<44} {:>22} {:>12} {:>12}\n", "layer", "shape of an image", "max diff", "rel. rms"); }
+  Table(double tolerance) : tolerance(tolerance) {
+    fmt::print("{:<44} {:>22} {:>12} {:>12}\n", "layer", "shape of an image", "max diff", "rel. rms");
+  }
 
   void add(const std::string &layer, const std::vector<int64_t> &shape, const Difference &difference) {
     bool bad = difference.exceeds(tolerance);
@@ -135,8 +138,8 @@ int compare(const CompareOptions &options) {
     if (vitrt::Error error = side->runner.run(batch, images, side->outputs, &side->capture))
       return fail(error);
 
-  fmt::print("A: {} ({})\nB: {} ({})\n", options.first, flatbuffers::GetStringView(first->model().artifact().target().name()), options.second,
-             flatbuffers::GetStringView(second->model().artifact().target().name()));
+  fmt::print("A: {} ({})\nB: {} ({})\n", options.first, flatbuffers::GetStringView(first->model().artifact().target().name()),
+             options.second, flatbuffers::GetStringView(second->model().artifact().target().name()));
   Table table(options.tolerance);
   size_t unmatched = 0;
   for (size_t i = 0; i < first->program().launches.size(); ++i) {
@@ -162,8 +165,8 @@ int compare(const CompareOptions &options) {
                               vitrt::formatShape(second->outputShape(i)), options.second));
     table.add("output " + output.name, output.shape, difference(a.outputs[i], b.outputs[i]));
   }
-  fmt::print("{} layers of both compared over {} image{}, {} of A have no counterpart of the same size in B\n", layers, batch, batch == 1 ? "" : "s",
-             unmatched);
+  fmt::print("{} layers of both compared over {} image{}, {} of A have no counterpart of the same size in B\n", layers, batch,
+             batch == 1 ? "" : "s", unmatched);
   if (!table.first.empty())
     return fail(table.first);
   return ExitDone;
@@ -176,8 +179,12 @@ void addCompareCommand(CLI::App &tool, Action &action) {
   CLI::App *command = tool.add_subcommand("compare", "Run two artifacts on the same images and compare them layer by layer");
   command->add_option("A.vitx", options->first, "A compiled model")->required();
   command->add_option("B.vitx", options->second, "Another, or the same with another target")->required();
-  auto *input = command->add_option("--input", options->input, "Images f32 [N, C, H, W], already normalised (default: random ones)")->type_name("X.npy");
-  command->add_option("--batch", options->batch, "Random images (default: 1)")->check(CLI::Range(1u, 100000u))->type_name("N")->excludes(input);
+  auto *input = command->add_option("--input", options->input, "Images f32 [N, C, H, W], already normalised (default: random ones)")
+                    ->type_name("X.npy");
+  command->add_option("--batch", options->batch, "Random images (default: 1)")
+      ->check(CLI::Range(1u, 100000u))
+      ->type_name("N")
+      ->excludes(input);
   command->add_option("--seed", options->seed, "Seed of the random images (default: 0)")->type_name("SEED")->excludes(input);
   command->add_option("--tolerance", options->tolerance, "Largest accepted relative rms difference ||A - B|| / ||B|| (default: 1e-4)")
       ->check(CLI::NonNegativeNumber)
@@ -185,7 +192,8 @@ void addCompareCommand(CLI::App &tool, Action &action) {
   command->add_option("--target-a", options->firstTarget, "Target of A (default: --target)")->type_name("NAME");
   command->add_option("--target-b", options->secondTarget, "Target of B (default: --target)")->type_name("NAME");
   addCommonOptions(*command, options->common);
-  command->footer("Layers are matched by name; exits 1 if one differs and names the first.\n\nExamples:\n  vit-run compare tiny.vitx tiny-reference.vitx\n"
+  command->footer("Layers are matched by name; exits 1 if one differs and names the first.\n\nExamples:\n  vit-run compare tiny.vitx "
+                  "tiny-reference.vitx\n"
                   "  vit-run compare both.vitx both.vitx --target-a=cpu --target-b=reference");
   command->callback([options, &action] { action = [options] { return compare(*options); }; });
 }

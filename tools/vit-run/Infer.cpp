@@ -5,7 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "runtime/data/Npy.h"
+#include "runtime/data/Arrays.h"
 #include "tools/vit-run/Progress.h"
 #include "tools/vit-run/Runner.h"
 
@@ -48,8 +48,8 @@ int checkExpected(const InferOptions &options, std::span<const float> output, co
   if (largest <= options.tolerance)
     return ExitDone;
   size_t perImage = output.size() / size_t(shape[0]);
-  return fail(fmt::format("the output differs from {} by {:.3g} at element {} of image {}: {:.9g} instead of {:.9g}", options.expected, largest,
-                          where % perImage, where / perImage, output[where], (*values)[where]));
+  return fail(fmt::format("the output differs from {} by {:.3g} at element {} of image {}: {:.9g} instead of {:.9g}", options.expected,
+                          largest, where % perImage, where / perImage, output[where], (*values)[where]));
 }
 
 int infer(const InferOptions &options) {

@@ -8,7 +8,7 @@
 #ifndef VITC_TOOLS_VITRUN_RUNNER_H
 #define VITC_TOOLS_VITRUN_RUNNER_H
 
-#include "runtime/data/Npy.h"
+#include "runtime/data/Arrays.h"
 #include "runtime/image/Preprocess.h"
 #include "runtime/plan/Session.h"
 #include "tools/vit-run/Options.h"
@@ -47,7 +47,8 @@ public:
   vitrt::Expected<std::vector<std::string>> labels(const std::string &file, size_t classes) const;
 
   /// Runs a batch; outputs are resized to fit. `observer` sees the launches instead of the trace.
-  vitrt::Error run(size_t batch, std::span<const float> input, std::vector<std::vector<float>> &outputs, vitrt::LaunchObserver *observer = nullptr);
+  vitrt::Error run(size_t batch, std::span<const float> input, std::vector<std::vector<float>> &outputs,
+                   vitrt::LaunchObserver *observer = nullptr);
 
   /// A phase for the trace, if there is one.
   void tracePhase(const std::string &name, Trace::Clock::time_point start);

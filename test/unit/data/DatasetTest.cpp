@@ -6,8 +6,8 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/data/Dataset.h"
+#include "runtime/data/Arrays.h"
 #include "runtime/data/Files.h"
-#include "runtime/data/Npy.h"
 #include "test/unit/data/TemporaryFolder.h"
 
 #include <gmock/gmock.h>
@@ -84,7 +84,8 @@ TEST(DatasetTest, fashionMnistIsReadPackedAndUnpacked) {
   ASSERT_TRUE(bool(picture));
   EXPECT_EQ(picture->channels, 1u);
   EXPECT_EQ(picture->pixels[0], 784 % 10);
-  EXPECT_THAT(openDataset("fashion-mnist:" + folder.path(), Split::Train).error().message, HasSubstr("holds neither train-images-idx3-ubyte"));
+  EXPECT_THAT(openDataset("fashion-mnist:" + folder.path(), Split::Train).error().message,
+              HasSubstr("holds neither train-images-idx3-ubyte"));
 }
 
 TEST(DatasetTest, damagedFashionMnistIsRefused) {
@@ -126,7 +127,8 @@ TEST(DatasetTest, cifarRecordsAreLabelsAndPlanes) {
     folder.write(name, bytes);
     EXPECT_THAT(openDataset(description, Split::Test).error().message, HasSubstr("expected a multiple of"));
   }
-  EXPECT_THAT(openDataset("cifar10:" + folder.path("none"), Split::Test).error().message, HasSubstr("expected the binary version of CIFAR-10"));
+  EXPECT_THAT(openDataset("cifar10:" + folder.path("none"), Split::Test).error().message,
+              HasSubstr("expected the binary version of CIFAR-10"));
   EXPECT_THAT(openDataset("cifar10", Split::Test).error().message, HasSubstr("cifar10:DIR"));
 }
 

@@ -1,12 +1,12 @@
-//===- Npy.h - NumPy arrays in and out ----------------------------------------*- C++ -*-===//
+//===- Arrays.h - NumPy arrays in and out of files ---------------------------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===--------------------------------------------------------------------------------------===//
 
-#ifndef VITC_RUNTIME_DATA_NPY_H
-#define VITC_RUNTIME_DATA_NPY_H
+#ifndef VITC_RUNTIME_DATA_ARRAYS_H
+#define VITC_RUNTIME_DATA_ARRAYS_H
 
 #include "runtime/weights/TensorFile.h"
 
@@ -65,4 +65,4 @@ std::string formatShape(std::span<const int64_t> shape);
 
 } // namespace vitrt
 
-#endif // VITC_RUNTIME_DATA_NPY_H
+#endif // VITC_RUNTIME_DATA_ARRAYS_H

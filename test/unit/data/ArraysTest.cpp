@@ -1,12 +1,12 @@
-//===- NpyTest.cpp - arrays in and out ---*- C++ -*-===//
+//===- ArraysTest.cpp - arrays in and out ---*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "runtime/data/Arrays.h"
 #include "runtime/data/Files.h"
-#include "runtime/data/Npy.h"
 #include "test/unit/data/TemporaryFolder.h"
 
 #include <gmock/gmock.h>

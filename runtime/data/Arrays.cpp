@@ -1,11 +1,11 @@
-//===- Npy.cpp - NumPy arrays in and out ---------------------------------------------------*- C++ -*-===//
+//===- Arrays.cpp - NumPy arrays in and out of files -------------------------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "runtime/data/Npy.h"
+#include "runtime/data/Arrays.h"
 
 #include "runtime/data/Files.h"
 #include "runtime/data/ZipWriter.h"
@@ -20,7 +20,8 @@ constexpr std::string_view npyMagic = "\x93NUMPY";
 
 /// The header of version 1.0 as NumPy writes it (numpy/lib/format.py).
 std::vector<uint8_t> makeHeader(const std::vector<int64_t> &shape) {
-  std::string text = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+  std::string text =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
   constexpr size_t prefix = 10, alignment = 64; // magic, version 1.0 and a 16-bit length; NumPy aligns the elements
   text.append(alignment - 1 - (prefix + text.size()) % alignment, ' ');
   text += '\n';
