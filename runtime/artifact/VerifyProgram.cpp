@@ -101,7 +101,8 @@ bool ManifestVerifier::checkProgram(const fb::Target &target, const fb::Program 
          checkMemory(target, program, where) && (program.name()->string_view() != "infer" || checkImages(program, where));
 }
 
-/// What a worker holds for the largest group: arena, copies of inputs and outputs, scratch. No sum of them that the runtime takes overflows.
+/// What a worker holds for the largest group: arena, copies of inputs and outputs, scratch. No sum of them that the runtime takes
+/// overflows.
 bool ManifestVerifier::checkMemory(const fb::Target &target, const fb::Program &program, const std::string &where) {
   unsigned __int128 bytes = program.arena_bytes_per_image();
   for (const fb::Buffer *buffer : *program.buffers())

@@ -21,8 +21,9 @@ namespace vitrt {
 /// The bytes of a file (also of a pipe). VITRT_ERROR_IO names the file and the system's reason.
 Expected<std::vector<uint8_t>> readFile(const std::string &path);
 
-/// A file that appears under its name only once it is complete: bytes go to a temporary file beside it, which commit() syncs and renames. Until then
-/// what had the name before stays; a destroyed, uncommitted file leaves nothing. Names of devices and pipes are written to directly.
+/// A file that appears under its name only once it is complete: bytes go to a temporary file beside it, which commit() syncs and renames.
+/// Until then what had the name before stays; a destroyed, uncommitted file leaves nothing. Names of devices and pipes are written to
+/// directly.
 class OutputFile {
 public:
   static Expected<OutputFile> create(const std::string &path);

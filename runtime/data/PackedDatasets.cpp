@@ -140,8 +140,8 @@ Expected<std::unique_ptr<Dataset>> openFashionMnist(const std::string &folder, S
       "fashion-mnist", 1, mnistEdge, mnistEdge,
       std::vector<std::string>{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"});
   if (labels->empty() || images->size() != labels->size() * data->imageBytes())
-    return makeError(VITRT_ERROR_FORMAT, "{}: {} images and {} labels, expected as many of both", folder, images->size() / data->imageBytes(),
-                     labels->size());
+    return makeError(VITRT_ERROR_FORMAT, "{}: {} images and {} labels, expected as many of both", folder,
+                     images->size() / data->imageBytes(), labels->size());
   data->bytes = std::move(*images);
   data->labels = std::move(*labels);
   return std::unique_ptr<Dataset>(std::move(data));
@@ -175,8 +175,8 @@ Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned
   for (const std::string &name : names) {
     std::string path = (root / name).string();
     if (!isThere(path))
-      return makeError(VITRT_ERROR_IO, "{}: holds no {}; expected the binary version of {} (cifar-{}-binary.tar.gz), unpacked", root.string(), name,
-                       ten ? "CIFAR-10" : "CIFAR-100", classes);
+      return makeError(VITRT_ERROR_IO, "{}: holds no {}; expected the binary version of {} (cifar-{}-binary.tar.gz), unpacked",
+                       root.string(), name, ten ? "CIFAR-10" : "CIFAR-100", classes);
     auto bytes = readFile(path);
     if (!bytes)
       return std::move(bytes.error());
@@ -185,7 +185,8 @@ Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned
     for (size_t at = 0; at < bytes->size(); at += recordBytes) {
       uint8_t label = (*bytes)[at + labelBytes - 1];
       if (label >= classes)
-        return makeError(VITRT_ERROR_FORMAT, "{}: image {} has the label {}, expected less than {}", path, at / recordBytes, label, classes);
+        return makeError(VITRT_ERROR_FORMAT, "{}: image {} has the label {}, expected less than {}", path, at / recordBytes, label,
+                         classes);
       data->labels.push_back(label);
       data->bytes.insert(data->bytes.end(), bytes->begin() + at + labelBytes, bytes->begin() + at + recordBytes);
     }

@@ -15,7 +15,8 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 bool startsWith(Bytes bytes, std::string_view magic) {
-  return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin(), [](char a, uint8_t b) { return uint8_t(a) == b; });
+  return bytes.size() >= magic.size() &&
+         std::equal(magic.begin(), magic.end(), bytes.begin(), [](char a, uint8_t b) { return uint8_t(a) == b; });
 }
 
 /// What a file that is neither JPEG nor PNG most likely is.

@@ -30,8 +30,8 @@ struct DecodeOptions {
 /// Largest accepted picture in pixels: twice Pillow's MAX_IMAGE_PIXELS, where it too refuses. Checked before memory is asked for.
 inline constexpr uint64_t kMaxImagePixels = 178'956'970;
 
-/// Decodes a JPEG (baseline or progressive; grey, YCbCr, RGB, CMYK, YCCK) or a PNG (every colour type and depth, interlaced or not; alpha is
-/// dropped). `name` is what error messages call the image. Truncated and damaged files, other formats and pictures of more than
+/// Decodes a JPEG (baseline or progressive; grey, YCbCr, RGB, CMYK, YCCK) or a PNG (every colour type and depth, interlaced or not; alpha
+/// is dropped). `name` is what error messages call the image. Truncated and damaged files, other formats and pictures of more than
 /// kMaxImagePixels are VITRT_ERROR_FORMAT.
 Expected<Image> decodeImage(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions &options = {});
 

@@ -20,7 +20,8 @@ namespace {
 /// More scans than any encoder writes; each costs a pass over all coefficients, so that a small file could keep us busy for minutes.
 constexpr int maxScans = 500;
 
-/// libjpeg reports errors by a function that must not return. Everything that owns memory lives here, outside the frames that longjmp skips.
+/// libjpeg reports errors by a function that must not return. Everything that owns memory lives here, outside the frames that longjmp
+/// skips.
 struct Reader {
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};

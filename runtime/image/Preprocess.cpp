@@ -74,8 +74,8 @@ Expected<Preprocessor> Preprocessor::create(const fb::Preprocess *table, uint32_
     return makeError(VITRT_ERROR_ARGUMENT, "the artifact does not say how images become inputs; give the model tensors instead");
   size_t means = table->mean() ? table->mean()->size() : 0, stds = table->std() ? table->std()->size() : 0;
   if (means != channels || stds != channels)
-    return makeError(VITRT_ERROR_ARGUMENT, "the artifact's preprocessing has {} means and {} standard deviations for {} channels", means, stds,
-                     channels);
+    return makeError(VITRT_ERROR_ARGUMENT, "the artifact's preprocessing has {} means and {} standard deviations for {} channels", means,
+                     stds, channels);
   Preprocessor result;
   result.extent = {height, width};
   result.resizeKind = uint32_t(table->resize());
@@ -89,8 +89,8 @@ Expected<Preprocessor> Preprocessor::create(const fb::Preprocess *table, uint32_
   result.cropTo = {table->crop_height(), table->crop_width()};
   bool crops = result.cropTo.height && result.cropTo.width;
   if (crops && result.cropTo != result.extent)
-    return makeError(VITRT_ERROR_ARGUMENT, "the artifact's preprocessing crops to {} x {} pixels and its model takes {} x {}", result.cropTo.width,
-                     result.cropTo.height, width, height);
+    return makeError(VITRT_ERROR_ARGUMENT, "the artifact's preprocessing crops to {} x {} pixels and its model takes {} x {}",
+                     result.cropTo.width, result.cropTo.height, width, height);
   if (!crops)
     result.cropTo = {};
   result.rounding = table->crop_rounding() == fb::CropRounding::Floor ? CropRounding::Floor : CropRounding::HalfToEven;
@@ -98,7 +98,8 @@ Expected<Preprocessor> Preprocessor::create(const fb::Preprocess *table, uint32_
   for (uint32_t c = 0; c < channels; ++c) {
     float mean = table->mean()->Get(c), std = table->std()->Get(c);
     if (std == 0.0f || !std::isfinite(std) || !std::isfinite(mean))
-      return makeError(VITRT_ERROR_ARGUMENT, "the artifact's preprocessing normalises channel {} by mean {} and standard deviation {}", c, mean, std);
+      return makeError(VITRT_ERROR_ARGUMENT, "the artifact's preprocessing normalises channel {} by mean {} and standard deviation {}", c,
+                       mean, std);
     for (unsigned byte = 0; byte < 256; ++byte)
       result.levels[c][byte] = normalizedLevel(byte, table->rescale(), mean, std);
     // timm pads what it fits into a box by the mean colour, everything else is padded by black.
@@ -118,14 +119,14 @@ Expected<Image> Preprocessor::crop(Image image, std::string_view name) const {
   else if (resizeKind == uint32_t(fb::Resize::Squash))
     to = resizeTo;
   if (uint64_t(to.height) * to.width > kMaxImagePixels)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} x {} pixels are too oblong: resized they would be {} x {}", name, from.width, from.height, to.width,
-                     to.height);
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} x {} pixels are too oblong: resized they would be {} x {}", name, from.width,
+                     from.height, to.width, to.height);
   image = resize(image, to.width, to.height, filter);
   if (cropTo.height)
     image = centreCrop(image, cropTo, rounding, padding);
   if (Extent{image.height, image.width} != extent)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} x {} pixels, the model takes {} x {} and its preprocessing does not resize", name, image.width,
-                     image.height, extent.width, extent.height);
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} x {} pixels, the model takes {} x {} and its preprocessing does not resize", name,
+                     image.width, image.height, extent.width, extent.height);
   return image;
 }
 

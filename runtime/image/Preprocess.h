@@ -43,16 +43,16 @@ Image centreCrop(const Image &image, Extent to, CropRounding rounding, std::arra
 /// The steps that the manifest's Preprocess table describes.
 class Preprocessor {
 public:
-  /// For inputs [channels, height, width]. Refused (VITRT_ERROR_ARGUMENT): other than 1 or 3 channels, mean or std that are not one a channel, a
-  /// standard deviation of 0, a crop of another size than the input's.
+  /// For inputs [channels, height, width]. Refused (VITRT_ERROR_ARGUMENT): other than 1 or 3 channels, mean or std that are not one a
+  /// channel, a standard deviation of 0, a crop of another size than the input's.
   static Expected<Preprocessor> create(const fb::Preprocess *table, uint32_t channels, uint32_t height, uint32_t width);
 
   /// Colour conversion, resize and crop: the bytes [height, width, channels] that are normalised. `name` is for the error that a
   /// picture of the wrong size is for a model that neither resizes nor crops.
   Expected<Image> crop(Image image, std::string_view name) const;
 
-  /// Rescale, mean and standard deviation in f32, as torch or transformers compute them: bytes [height, width, channels] of what crop() gave
-  /// to floats [channels, height, width].
+  /// Rescale, mean and standard deviation in f32, as torch or transformers compute them: bytes [height, width, channels] of what crop()
+  /// gave to floats [channels, height, width].
   void normalize(const Image &image, float *to) const;
 
   Extent input() const { return extent; }

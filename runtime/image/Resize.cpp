@@ -100,8 +100,7 @@ struct Taps {
 
 uint8_t clampToByte(int32_t sum) { return uint8_t(std::clamp(sum >> fractionBits, 0, 255)); }
 
-template <unsigned Channels>
-void resampleRow(const uint8_t *from, uint8_t *to, const Taps &taps) {
+template <unsigned Channels> void resampleRow(const uint8_t *from, uint8_t *to, const Taps &taps) {
   for (size_t x = 0; x < taps.first.size(); ++x, to += Channels) {
     const uint8_t *in = from + size_t(taps.first[x]) * Channels;
     const int32_t *weights = &taps.weights[x * taps.stride];

@@ -21,8 +21,8 @@ enum class PassOrder {
   HorizontalFirst // every Pillow before
 };
 
-/// Resamples to `width` x `height`, both at least 1. Every sample equals that of Pillow's Image.resize: weights are normalised in f64 and rounded
-/// to 22 fractional bits, each pass sums in 32 bits and clamps to a byte (Pillow, src/libImaging/Resample.c; nearest: Geometry.c).
+/// Resamples to `width` x `height`, both at least 1. Every sample equals that of Pillow's Image.resize: weights are normalised in f64 and
+/// rounded to 22 fractional bits, each pass sums in 32 bits and clamps to a byte (Pillow, src/libImaging/Resample.c; nearest: Geometry.c).
 Image resize(const Image &image, uint32_t width, uint32_t height, Filter filter, PassOrder order = PassOrder::Pillow13);
 
 } // namespace vitrt

@@ -110,7 +110,8 @@ Error Session::allocate() {
   return Error::success();
 }
 
-/// Points every operand but the weights, which stay, at the group's memory; a caller's tensor whose first image is not aligned goes through the worker's own copy.
+/// Points every operand but the weights, which stay, at the group's memory; a caller's tensor whose first image is not aligned goes through
+/// the worker's own copy.
 void Session::prepareBuffers(const Group &group, Worker &worker) {
   for (size_t i = 0; i < program.buffers.size(); ++i) {
     const Buffer &buffer = program.buffers[i];

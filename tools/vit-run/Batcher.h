@@ -29,7 +29,8 @@ public:
 
   static vitrt::Expected<Batcher> create(vitrt::Preprocessor preprocessor, unsigned threads);
 
-  /// The pictures [begin, end) as one normalised batch of those that can be read. `indices` names them; `errors` has a sentence for each of the others.
+  /// The pictures [begin, end) as one normalised batch of those that can be read. `indices` names them; `errors` has a sentence for each of
+  /// the others.
   struct Batch {
     std::vector<size_t> indices;
     std::vector<float> values;

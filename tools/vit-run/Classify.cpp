@@ -102,7 +102,8 @@ int classify(const ClassifyOptions &options) {
       const std::string &path = (*paths)[batch.indices[i]];
       std::span<const float> logits = std::span(outputs[0]).subspan(i * *classes, *classes);
       if (size_t undefined = countUndefined(logits))
-        failed = fail(fmt::format("{}: {} of the model's {} class scores are NaN or infinite, expected numbers", path, undefined, *classes));
+        failed =
+            fail(fmt::format("{}: {} of the model's {} class scores are NaN or infinite, expected numbers", path, undefined, *classes));
       else
         (options.json ? printJson : printText)(path, topClasses(logits, options.topk), *labels);
     }
@@ -121,7 +122,9 @@ void addClassifyCommand(CLI::App &tool, Action &action) {
   CLI::App *command = tool.add_subcommand("classify", "Say what is on images");
   command->add_option("FILE.vitx", options->file, "The compiled model")->required();
   command->add_option("IMAGE-OR-FOLDER", options->images, "JPEG or PNG files, or folders to search for them")->required();
-  command->add_option("--topk", options->topk, "How many classes to print for each image (default: 5)")->check(CLI::Range(1u, 1000000u))->type_name("N");
+  command->add_option("--topk", options->topk, "How many classes to print for each image (default: 5)")
+      ->check(CLI::Range(1u, 1000000u))
+      ->type_name("N");
   command->add_option("--labels", options->labels, "Names of the classes, one a line (default: the artifact's own)")->type_name("FILE");
   command->add_flag("--json", options->json, "One object a line: {\"path\", \"classes\": [{\"index\", \"label\", \"probability\"}]}");
   addImageOptions(*command, options->image);

@@ -16,9 +16,9 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <fmt/ranges.h>
 #include <new>
 #include <numeric>
-#include <fmt/ranges.h>
 #include <unistd.h>
 #include <utility>
 
@@ -123,7 +123,8 @@ int runCommandLine(int argc, char **argv) {
   tool.require_subcommand(1);
   tool.formatter(std::make_shared<PlainFormatter>());
   Action action;
-  for (auto add : {addClassifyCommand, addInferCommand, addEvalCommand, addBenchCommand, addTrainCommand, addCompareCommand, addInspectCommand})
+  for (auto add :
+       {addClassifyCommand, addInferCommand, addEvalCommand, addBenchCommand, addTrainCommand, addCompareCommand, addInspectCommand})
     add(tool, action);
 
   std::vector<std::string> arguments(argv + 1, argv + argc);
@@ -136,8 +137,8 @@ int runCommandLine(int argc, char **argv) {
   if (arguments.empty())
     return failUsage(fmt::format("no command given, expected one of: {}", fmt::join(listed, ", ")));
   if (!arguments[0].starts_with('-') && std::find(names.begin(), names.end(), arguments[0]) == names.end())
-    return failUsage(
-        fmt::format("unknown command `{}`{}, expected one of: {}", arguments[0], suggestion(arguments[0], listed), fmt::join(listed, ", ")));
+    return failUsage(fmt::format("unknown command `{}`{}, expected one of: {}", arguments[0], suggestion(arguments[0], listed),
+                                 fmt::join(listed, ", ")));
   try {
     tool.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

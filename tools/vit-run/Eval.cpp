@@ -30,10 +30,10 @@ struct EvalOptions {
   bool json = false;
 };
 
-/// Which class of the model each class of the data is. Folders may be named by the model's labels or by class numbers; otherwise both must have as many
-/// classes, and their order is the same.
-vitrt::Expected<std::vector<int64_t>> matchClasses(std::span<const std::string> names, const std::vector<std::string> &labels, size_t classes,
-                                                   const std::string &data) {
+/// Which class of the model each class of the data is. Folders may be named by the model's labels or by class numbers; otherwise both must
+/// have as many classes, and their order is the same.
+vitrt::Expected<std::vector<int64_t>> matchClasses(std::span<const std::string> names, const std::vector<std::string> &labels,
+                                                   size_t classes, const std::string &data) {
   std::vector<int64_t> byLabel, byNumber, byOrder;
   for (const std::string &name : names) {
     byOrder.push_back(int64_t(byOrder.size()));
@@ -50,9 +50,10 @@ vitrt::Expected<std::vector<int64_t>> matchClasses(std::span<const std::string> 
     return byNumber;
   if (names.size() == classes)
     return byOrder;
-  return vitrt::makeError(VITRT_ERROR_ARGUMENT,
-                          "{}: {} classes whose names are neither the model's labels nor class numbers, expected that or as many as the model has: {}", data,
-                          names.size(), classes);
+  return vitrt::makeError(
+      VITRT_ERROR_ARGUMENT,
+      "{}: {} classes whose names are neither the model's labels nor class numbers, expected that or as many as the model has: {}", data,
+      names.size(), classes);
 }
 
 /// Everything that is counted while images go through.
@@ -111,8 +112,8 @@ vitrt::Error Evaluation::prepare() {
   if (!dataset.hasPictures()) {
     std::span<const int64_t> shape = dataset.tensorShape(), expected = runner.inputShape();
     if (!std::equal(shape.begin(), shape.end(), expected.begin(), expected.end()))
-      return vitrt::makeError(VITRT_ERROR_ARGUMENT, "{}: images of the shape {}, the model takes {}", options.data, vitrt::formatShape(shape),
-                              vitrt::formatShape(expected));
+      return vitrt::makeError(VITRT_ERROR_ARGUMENT, "{}: images of the shape {}, the model takes {}", options.data,
+                              vitrt::formatShape(shape), vitrt::formatShape(expected));
     return vitrt::Error::success();
   }
   auto preprocessor = runner.preprocessor();
@@ -186,11 +187,12 @@ int Evaluation::report() {
     nlohmann::ordered_json line = {{"n", done}, {"top1", accuracy1}, {"top5", accuracy5}, {"images_per_second", rate}};
     fmt::print("{}\n", line.dump());
   } else {
-    fmt::print("{}: {} images, top-1 {:.2f} %, top-5 {:.2f} %, {:.0f} images/s on {} thread{}\n", options.data, done, 100 * accuracy1, 100 * accuracy5, rate,
-               runner.threads(), runner.threads() == 1 ? "" : "s");
+    fmt::print("{}: {} images, top-1 {:.2f} %, top-5 {:.2f} %, {:.0f} images/s on {} thread{}\n", options.data, done, 100 * accuracy1,
+               100 * accuracy5, rate, runner.threads(), runner.threads() == 1 ? "" : "s");
   }
   if (!options.page.empty()) {
-    std::string title = fmt::format("{} on {}: {:.2f} % right", flatbuffers::GetStringView(runner.model().artifact().model().name()), options.data, 100 * accuracy1);
+    std::string title = fmt::format("{} on {}: {:.2f} % right", flatbuffers::GetStringView(runner.model().artifact().model().name()),
+                                    options.data, 100 * accuracy1);
     auto bytes = vitrt::encodePng(drawPage(page, title));
     if (!bytes)
       return fail(bytes.error());
@@ -228,20 +230,25 @@ void addEvalCommand(CLI::App &tool, Action &action) {
   command->add_option("FILE.vitx", options->file, "The compiled model")->required();
   command
       ->add_option("--data", options->data,
-                   "A folder with one folder a class, fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR, or tensors:FILE.npz with `images` and `labels`")
+                   "A folder with one folder a class, fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR, or tensors:FILE.npz with `images` "
+                   "and `labels`")
       ->type_name("DATASET")
       ->required();
   command->add_option("--split", options->split, "test (default) or train, of data that has both")
       ->check(CLI::IsMember({"test", "train"}))
       ->type_name("SPLIT");
   command->add_option("--limit", options->limit, "Only the first N images")->check(CLI::Range(1u, UINT32_MAX))->type_name("N");
-  command->add_option("--labels", options->labels, "Names of the model's classes, one a line (default: the artifact's own)")->type_name("FILE");
+  command->add_option("--labels", options->labels, "Names of the model's classes, one a line (default: the artifact's own)")
+      ->type_name("FILE");
   command->add_option("--page", options->page, "Draw a page of predictions")->type_name("OUT.png");
-  command->add_option("--page-count", options->pageCount, "Images on that page (default: 48)")->check(CLI::Range(1u, 1000u))->type_name("N");
+  command->add_option("--page-count", options->pageCount, "Images on that page (default: 48)")
+      ->check(CLI::Range(1u, 1000u))
+      ->type_name("N");
   command->add_flag("--json", options->json, "One object: {\"n\", \"top1\", \"top5\", \"images_per_second\"}");
   addImageOptions(*command, options->image);
   addCommonOptions(*command, options->common);
-  command->footer("Speed counts reading, preprocessing and running.\n\nExample:\n  vit-run eval fashion.vitx --data=fashion-mnist --page=predictions.png");
+  command->footer("Speed counts reading, preprocessing and running.\n\nExample:\n  vit-run eval fashion.vitx --data=fashion-mnist "
+                  "--page=predictions.png");
   command->callback([options, &action] { action = [options] { return eval(*options); }; });
 }
 

@@ -20,7 +20,8 @@ using Colour = std::array<uint8_t, 3>;
 /// Glyphs are 5 x 7 pixels in cells of 6 x 8; each pixel is drawn as `scale` x `scale`.
 inline constexpr uint32_t glyphWidth = 6, glyphHeight = 8;
 
-/// Draws ASCII text into an RGB image with its top left corner at (x, y); what lies outside the image is cut off, other bytes show as a box.
+/// Draws ASCII text into an RGB image with its top left corner at (x, y); what lies outside the image is cut off, other bytes show as a
+/// box.
 void drawText(vitrt::Image &image, uint32_t x, uint32_t y, std::string_view text, Colour colour, uint32_t scale);
 
 } // namespace vitrun

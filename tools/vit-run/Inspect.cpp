@@ -40,9 +40,12 @@ void addInspectCommand(CLI::App &tool, Action &action) {
   CLI::App *command = tool.add_subcommand("inspect", "Show what an artifact is, needs and holds, its plan and its memory");
   command->add_option("FILE.vitx", options->file, "The compiled model")->required();
   command->add_option("--target", options->target, "Whose plan to show (default: the file's first)")->type_name("NAME");
-  command->add_option("--verify", options->verify, "Which checksums to check: all, or header")->check(CLI::IsMember({"all", "header"}))->type_name("WHAT");
+  command->add_option("--verify", options->verify, "Which checksums to check: all, or header")
+      ->check(CLI::IsMember({"all", "header"}))
+      ->type_name("WHAT");
   command->add_flag("--json", options->json, "The same as JSON");
-  command->footer("Nothing in the file is run, so artifacts of other machines can be inspected too.\n\nExample:\n  vit-run inspect tiny.vitx");
+  command->footer(
+      "Nothing in the file is run, so artifacts of other machines can be inspected too.\n\nExample:\n  vit-run inspect tiny.vitx");
   command->callback([options, &action] { action = [options] { return inspect(*options); }; });
 }
 

@@ -21,7 +21,9 @@ namespace {
 
 std::string text(const flatbuffers::String *string) { return string ? string->str() : std::string(); }
 
-Json shapeJson(const flatbuffers::Vector<uint64_t> *shape) { return shape ? Json(std::vector<uint64_t>(shape->begin(), shape->end())) : Json::array(); }
+Json shapeJson(const flatbuffers::Vector<uint64_t> *shape) {
+  return shape ? Json(std::vector<uint64_t>(shape->begin(), shape->end())) : Json::array();
+}
 
 /// Shortest decimals that mean the same f32, not the same f64.
 Json floatsJson(const flatbuffers::Vector<float> *values) {
@@ -35,7 +37,9 @@ Json floatsJson(const flatbuffers::Vector<float> *values) {
 
 /// Weights have checksums of their own, one each, so of their section the number of them says more.
 Json sectionsJson(const fb::Target &target) {
-  auto place = [](const char *name, const fb::Section &section) { return Json{{"name", name}, {"offset", section.offset()}, {"size", section.size()}}; };
+  auto place = [](const char *name, const fb::Section &section) {
+    return Json{{"name", name}, {"offset", section.offset()}, {"size", section.size()}};
+  };
   Json code = place("code", *target.code());
   code["hash"] = fmt::format("{:016x}", target.code()->hash());
   Json sections = {std::move(code)};
@@ -75,7 +79,9 @@ Json targetJson(const fb::Target &target) {
           {"triple", text(target.triple())},
           {"cpu", text(target.cpu())},
           {"features", std::move(features)},
-          {"weights", target.weight_data() ? "embedded" : target.weights_bytes() ? "external" : "none"},
+          {"weights", target.weight_data()     ? "embedded"
+                      : target.weights_bytes() ? "external"
+                                               : "none"},
           {"weights_bytes", target.weights_bytes()}};
 }
 
@@ -144,8 +150,9 @@ void printProgram(const Json &program) {
   fmt::print("  {:>4}  {:<36} {:<12} {:>6} {:>10}  {}\n", "", "layer", "kernel", "tasks", "MFLOP", "schedule");
   size_t index = 0;
   for (const Json &launch : program["launches"])
-    fmt::print("  {:>4}  {:<36} {:<12} {:>6} {:>10.2f}  {}\n", index++, launch["layer"].get<std::string>(), launch["kind"].get<std::string>(),
-               launch["tasks_of_one_image"].get<uint64_t>(), launch["flop_per_image"].get<double>() / 1e6, launch["schedule"].get<std::string>());
+    fmt::print("  {:>4}  {:<36} {:<12} {:>6} {:>10.2f}  {}\n", index++, launch["layer"].get<std::string>(),
+               launch["kind"].get<std::string>(), launch["tasks_of_one_image"].get<uint64_t>(),
+               launch["flop_per_image"].get<double>() / 1e6, launch["schedule"].get<std::string>());
   fmt::print("\n  buffers of one image\n  {:<44} {:<8} {:>20} {:>12} {:>12}\n", "name", "kind", "shape", "offset", "size");
   for (const Json &buffer : program["buffers"]) {
     if (buffer["kind"] == "Weight")
@@ -189,24 +196,28 @@ void printInspection(const vitrt::Artifact &artifact) {
   Json json = inspectionJson(artifact);
   const Json &model = json["model"];
   auto string = [](const Json &value) { return value.get<std::string>(); };
-  fmt::print("{}: {}, by {}, format {}, ABI {}\n", string(json["file"]), formatBytes(json["bytes"].get<uint64_t>()), string(json["producer"]),
-             json["format_version"].get<unsigned>(), json["abi_version"].get<unsigned>());
-  fmt::print("This is native code: open it only if you would also run a program from where it came from. Checksums find damage, not malice.\n\n");
-  fmt::print("model {}: {} parameters, {:.3f} GFLOP an image, input [{}], {} labels\n", string(model["name"]), model["parameters"].get<uint64_t>(),
-             model["flop_per_image"].get<double>() / 1e9, join(model["input"], ", "), model["labels"].get<uint64_t>());
+  fmt::print("{}: {}, by {}, format {}, ABI {}\n", string(json["file"]), formatBytes(json["bytes"].get<uint64_t>()),
+             string(json["producer"]), json["format_version"].get<unsigned>(), json["abi_version"].get<unsigned>());
+  fmt::print(
+      "This is native code: open it only if you would also run a program from where it came from. Checksums find damage, not malice.\n\n");
+  fmt::print("model {}: {} parameters, {:.3f} GFLOP an image, input [{}], {} labels\n", string(model["name"]),
+             model["parameters"].get<uint64_t>(), model["flop_per_image"].get<double>() / 1e9, join(model["input"], ", "),
+             model["labels"].get<uint64_t>());
   if (model.contains("preprocess")) {
     const Json &p = model["preprocess"];
-    fmt::print("  images: {} to {} ({}), centre crop {}, mean {}, std {}\n", string(p["resize"]), join(p["resize_to"], " x "), string(p["interpolation"]),
-               join(p["crop"], " x "), join(p["mean"], ", "), join(p["std"], ", "));
+    fmt::print("  images: {} to {} ({}), centre crop {}, mean {}, std {}\n", string(p["resize"]), join(p["resize_to"], " x "),
+               string(p["interpolation"]), join(p["crop"], " x "), join(p["mean"], ", "), join(p["std"], ", "));
   }
   fmt::print("  weights by the names of: {}\n", join(json["weight_names"], ", "));
   for (const Json &target : json["targets"])
-    fmt::print("\ntarget {}{}: {}, {}, needs {}\n  weights: {} ({})\n", string(target["name"]), target["name"] == json["target"] ? " (shown below)" : "",
-               string(target["triple"]), string(target["cpu"]), target["features"].empty() ? "nothing special" : join(target["features"], " "),
-               string(target["weights"]), formatBytes(target["weights_bytes"].get<uint64_t>()));
+    fmt::print("\ntarget {}{}: {}, {}, needs {}\n  weights: {} ({})\n", string(target["name"]),
+               target["name"] == json["target"] ? " (shown below)" : "", string(target["triple"]), string(target["cpu"]),
+               target["features"].empty() ? "nothing special" : join(target["features"], " "), string(target["weights"]),
+               formatBytes(target["weights_bytes"].get<uint64_t>()));
   fmt::print("\nsections\n");
   for (const Json &section : json["sections"])
-    fmt::print("  {:<8} at {:>12}, {:>12} bytes, {}\n", string(section["name"]), section["offset"].get<uint64_t>(), section["size"].get<uint64_t>(),
+    fmt::print("  {:<8} at {:>12}, {:>12} bytes, {}\n", string(section["name"]), section["offset"].get<uint64_t>(),
+               section["size"].get<uint64_t>(),
                section.contains("hash") ? "XXH3 " + string(section["hash"])
                                         : fmt::format("{} packed weights with a checksum each", section["packed_weights"].get<uint32_t>()));
   for (const Json &program : json["programs"])

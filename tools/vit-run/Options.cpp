@@ -28,12 +28,16 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
       ->check(CLI::Range(1u, vitrt::ThreadPool::kMaxThreads))
       ->type_name("N")
       ->group(group);
-  command.add_option("--device", options.device, "Where to run: cpu")->check(CLI::Validator(checkDevice, ""))->type_name("NAME")->group(group);
+  command.add_option("--device", options.device, "Where to run: cpu")
+      ->check(CLI::Validator(checkDevice, ""))
+      ->type_name("NAME")
+      ->group(group);
   command.add_option("--target", options.target, "Which target of the file: cpu, reference (default: the first that runs here)")
       ->type_name("NAME")
       ->group(group);
-  auto *weights =
-      command.add_option("--weights", options.weights, "Weights for an artifact without: .safetensors, .npz or a folder")->type_name("FILE")->group(group);
+  auto *weights = command.add_option("--weights", options.weights, "Weights for an artifact without: .safetensors, .npz or a folder")
+                      ->type_name("FILE")
+                      ->group(group);
   command.add_option("--random-weights", options.randomWeights, "The same numbers from a seed everywhere, for an artifact without weights")
       ->type_name("SEED")
       ->excludes(weights)

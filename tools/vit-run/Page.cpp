@@ -19,7 +19,8 @@ namespace {
 
 // In pixels.
 constexpr uint32_t pictureEdge = 184, gap = 20, margin = 24, frame = 4, textScale = 2, titleScale = 3;
-constexpr uint32_t lineHeight = glyphHeight * textScale + 4, captionHeight = 2 * lineHeight + 6, titleHeight = glyphHeight * titleScale + 20;
+constexpr uint32_t lineHeight = glyphHeight * textScale + 4, captionHeight = 2 * lineHeight + 6,
+                   titleHeight = glyphHeight * titleScale + 20;
 constexpr uint32_t cellWidth = pictureEdge + gap, cellHeight = pictureEdge + captionHeight + gap;
 constexpr Colour paper = {250, 250, 248}, ink = {40, 44, 52}, green = {26, 127, 55}, red = {200, 35, 40}, shade = {228, 228, 224};
 

@@ -23,7 +23,8 @@ struct PageEntry {
   bool right;
 };
 
-/// Draws the entries as a grid under a title: each picture enlarged, below it the predicted class with its probability in green, or in red with the true class.
+/// Draws the entries as a grid under a title: each picture enlarged, below it the predicted class with its probability in green, or in red
+/// with the true class.
 vitrt::Image drawPage(const std::vector<PageEntry> &entries, const std::string &title);
 
 } // namespace vitrun

@@ -21,7 +21,8 @@ double key(float logit) { return std::isnan(logit) ? -std::numeric_limits<double
 } // namespace
 
 size_t countUndefined(std::span<const float> logits) {
-  return size_t(std::count_if(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit) || (std::isinf(logit) && logit > 0); }));
+  return size_t(
+      std::count_if(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit) || (std::isinf(logit) && logit > 0); }));
 }
 
 std::vector<Prediction> topClasses(std::span<const float> logits, size_t count) {

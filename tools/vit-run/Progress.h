@@ -14,8 +14,8 @@
 
 namespace vitrun {
 
-/// Says on stderr how far a work of `total` steps is. Work of less than a second stays silent; on a terminal a bar is redrawn ten times a second,
-/// elsewhere a line appears every ten seconds.
+/// Says on stderr how far a work of `total` steps is. Work of less than a second stays silent; on a terminal a bar is redrawn ten times a
+/// second, elsewhere a line appears every ten seconds.
 class Progress {
 public:
   Progress(std::string what, size_t total, std::string unit = "images");

@@ -74,7 +74,8 @@ Expected<Runner> Runner::load(const std::string &path, const CommonOptions &opti
     runner.tracePhase("bind weights", bindStart);
   }
   if (!runner.theModel->hasWeights())
-    return makeError(VITRT_ERROR_WEIGHTS, "{}: the artifact holds no weights; give some with --weights=FILE or --random-weights=SEED", path);
+    return makeError(VITRT_ERROR_WEIGHTS, "{}: the artifact holds no weights; give some with --weights=FILE or --random-weights=SEED",
+                     path);
   auto session = vitrt::Session::create(*runner.theModel, options.threads, pin);
   if (!session)
     return std::move(session.error());
@@ -90,8 +91,8 @@ size_t Runner::outputElements(size_t output) const { return product(outputShape(
 
 Expected<size_t> Runner::classCount(const std::string &path) const {
   if (outputShape(0).size() != 1)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: the program returns {} {}, expected a vector of class scores; `vit-run infer` runs it", path,
-                     program().buffers[program().outputs[0]].name, vitrt::formatShape(outputShape(0)));
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: the program returns {} {}, expected a vector of class scores; `vit-run infer` runs it",
+                     path, program().buffers[program().outputs[0]].name, vitrt::formatShape(outputShape(0)));
   return outputElements(0);
 }
 
@@ -118,8 +119,8 @@ Expected<std::vector<std::string>> Runner::labels(const std::string &file, size_
 
 Error Runner::run(size_t batch, std::span<const float> input, std::vector<std::vector<float>> &outputs, vitrt::LaunchObserver *observer) {
   if (batch > SIZE_MAX / inputElements() || input.size() != batch * inputElements())
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} numbers were given for {} images of {}", theModel->artifact().name(), input.size(), batch,
-                     vitrt::formatShape(inputShape()));
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} numbers were given for {} images of {}", theModel->artifact().name(), input.size(),
+                     batch, vitrt::formatShape(inputShape()));
   std::vector<float *> pointers;
   outputs.resize(program().outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -148,8 +149,8 @@ Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, con
   bool matches = shape.size() == expected.size() + 1 && shape[0] >= 1 && std::equal(expected.begin(), expected.end(), shape.begin() + 1);
   if (!matches) {
     std::string text = vitrt::formatShape(expected);
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: the array has the shape {}, the model takes [N, {} with N >= 1", array.name(), vitrt::formatShape(shape),
-                     text.substr(1));
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: the array has the shape {}, the model takes [N, {} with N >= 1", array.name(),
+                     vitrt::formatShape(shape), text.substr(1));
   }
   return floats;
 }

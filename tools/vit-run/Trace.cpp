@@ -56,10 +56,14 @@ void Trace::launched(const vitrt::LaunchEvent &event) {
     args["workers"] = "all";
   if (flop && duration > 0)
     args["gflop/s"] = double(flop) / duration / 1e3;
-  nlohmann::ordered_json json = {{"name", event.launch.name}, {"cat", event.launch.kernel->kind()->str()},
-                                 {"ph", "X"},                 {"ts", start},
-                                 {"dur", duration},           {"pid", 1},
-                                 {"tid", event.worker + 1},   {"args", std::move(args)}};
+  nlohmann::ordered_json json = {{"name", event.launch.name},
+                                 {"cat", event.launch.kernel->kind()->str()},
+                                 {"ph", "X"},
+                                 {"ts", start},
+                                 {"dur", duration},
+                                 {"pid", 1},
+                                 {"tid", event.worker + 1},
+                                 {"args", std::move(args)}};
   std::lock_guard lock(mutex);
   for (; namedWorkers <= event.worker; ++namedWorkers)
     add(threadName(namedWorkers + 1, fmt::format("worker {}", namedWorkers)).dump());
@@ -68,7 +72,8 @@ void Trace::launched(const vitrt::LaunchEvent &event) {
 
 void Trace::phase(const std::string &name, Clock::time_point start, Clock::time_point end) {
   double from = microseconds(start);
-  nlohmann::ordered_json json = {{"name", name}, {"cat", "phase"}, {"ph", "X"}, {"ts", from}, {"dur", microseconds(end) - from}, {"pid", 1}, {"tid", phaseTrack}};
+  nlohmann::ordered_json json = {{"name", name}, {"cat", "phase"},   {"ph", "X"}, {"ts", from}, {"dur", microseconds(end) - from},
+                                 {"pid", 1},     {"tid", phaseTrack}};
   std::lock_guard lock(mutex);
   add(json.dump());
   flush();

@@ -17,8 +17,8 @@
 
 namespace vitrun {
 
-/// Writes the JSON array format of the Trace Event Format, one track a worker and one for the tool's own phases. The file gets its name when it is
-/// finished: a run that fails or is interrupted leaves what had the name before.
+/// Writes the JSON array format of the Trace Event Format, one track a worker and one for the tool's own phases. The file gets its name
+/// when it is finished: a run that fails or is interrupted leaves what had the name before.
 class Trace : public vitrt::LaunchObserver {
 public:
   using Clock = vitrt::LaunchEvent::Clock;

@@ -110,7 +110,8 @@ TEST(FilesTest, theUmaskIsNeverTouched) {
 TEST(FilesTest, aFullDiskIsASentence) {
   if (!std::filesystem::exists("/dev/full"))
     GTEST_SKIP() << "no /dev/full";
-  EXPECT_THAT(writeFile("/dev/full", std::vector<uint8_t>(100)).message, HasSubstr("/dev/full: cannot be written: No space left on device"));
+  EXPECT_THAT(writeFile("/dev/full", std::vector<uint8_t>(100)).message,
+              HasSubstr("/dev/full: cannot be written: No space left on device"));
 }
 
 } // namespace

@@ -71,7 +71,8 @@ TEST(DecodeTest, damagedOrientationIsNone) {
 }
 
 TEST(DecodeTest, truncatedFilesAreErrors) {
-  for (const char *name : {"image/jpeg/ycc420.jpg", "image/jpeg/ycc444-progressive.jpg", "image/rgb8-interlaced.png", "image/palette4.png"}) {
+  for (const char *name :
+       {"image/jpeg/ycc420.jpg", "image/jpeg/ycc444-progressive.jpg", "image/rgb8-interlaced.png", "image/palette4.png"}) {
     std::vector<uint8_t> bytes = readBytes(dataPath(name));
     // The end marker of a JPEG is two bytes that decoders do not miss.
     for (size_t size = 8; size + 16 < bytes.size(); size += 7)
@@ -83,7 +84,8 @@ TEST(DecodeTest, truncatedFilesAreErrors) {
 }
 
 TEST(DecodeTest, changedBytesNeverCrash) {
-  for (const char *name : {"image/jpeg/cmyk.jpg", "image/jpeg/ycc444-progressive.jpg", "image/rgb8-interlaced.png", "image/palette4-transparent.png"}) {
+  for (const char *name :
+       {"image/jpeg/cmyk.jpg", "image/jpeg/ycc444-progressive.jpg", "image/rgb8-interlaced.png", "image/palette4-transparent.png"}) {
     const std::vector<uint8_t> bytes = readBytes(dataPath(name));
     for (size_t i = 0; i < bytes.size(); ++i) {
       std::vector<uint8_t> changed = bytes;

@@ -65,7 +65,8 @@ TEST(PreprocessTest, oddMarginsAreSplitByTheFrameworksRule) {
   EXPECT_EQ(centreCrop(ramp, {1, 4}, CropRounding::HalfToEven).pixels.front(), 3);
   EXPECT_EQ(centreCrop(ramp, {1, 4}, CropRounding::Floor).pixels.front(), 3);
   // torchvision pads the smaller half first, transformers the larger.
-  EXPECT_THAT(centreCrop(ramp, {1, 12}, CropRounding::HalfToEven, {7, 7, 7}).pixels, testing::ElementsAre(7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 7, 7));
+  EXPECT_THAT(centreCrop(ramp, {1, 12}, CropRounding::HalfToEven, {7, 7, 7}).pixels,
+              testing::ElementsAre(7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 7, 7));
   EXPECT_THAT(centreCrop(ramp, {1, 12}, CropRounding::Floor).pixels, testing::ElementsAre(0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0));
   Image tall = centreCrop(ramp, {3, 5}, CropRounding::HalfToEven);
   EXPECT_THAT(tall.pixels, testing::ElementsAre(0, 0, 0, 0, 0, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0));
@@ -107,10 +108,12 @@ TEST(PreprocessTest, impossibleTablesAndPicturesAreSentences) {
   fixture.table.crop_width = 31;
   EXPECT_THAT(fixture.create().error().message, HasSubstr("crops to 31 x 32"));
   fixture = {};
-  EXPECT_THAT(fixture.create()->crop(Image(10'000'000, 1, 1), "strip").error().message, HasSubstr("strip: 10000000 x 1 pixels are too oblong"));
+  EXPECT_THAT(fixture.create()->crop(Image(10'000'000, 1, 1), "strip").error().message,
+              HasSubstr("strip: 10000000 x 1 pixels are too oblong"));
   fixture.table.resize = fb::Resize::None;
   fixture.table.crop_width = fixture.table.crop_height = 0;
-  EXPECT_THAT(fixture.create()->crop(Image(31, 32, 3), "small").error().message, HasSubstr("small: 31 x 32 pixels, the model takes 32 x 32"));
+  EXPECT_THAT(fixture.create()->crop(Image(31, 32, 3), "small").error().message,
+              HasSubstr("small: 31 x 32 pixels, the model takes 32 x 32"));
 }
 
 TEST(PreprocessTest, greyModelsTakeColourAndColourModelsTakeGrey) {
@@ -177,7 +180,8 @@ TEST(PreprocessTest, torchvisionGoldensAreMetExactly) {
       EXPECT_EQ(std::memcmp(floats.data(), it->second.data(), it->second.size()), 0) << name;
     }
     if (auto it = tensors.find(name + "/u8_horizontal_first"); it != tensors.end()) {
-      Extent to = squash ? Extent{fixture.height, fixture.width} : shorterEdgeExtent({picture.height, picture.width}, fixture.table.resize_height);
+      Extent to =
+          squash ? Extent{fixture.height, fixture.width} : shorterEdgeExtent({picture.height, picture.width}, fixture.table.resize_height);
       Image old = resize(picture, to.width, to.height, Filter(fixture.table.interpolation), PassOrder::HorizontalFirst);
       EXPECT_TRUE(centreCrop(old, {fixture.height, fixture.width}, CropRounding::HalfToEven).pixels == it->second) << name;
     }

@@ -16,8 +16,9 @@ using namespace vitc::test;
 namespace {
 
 TEST(ResizeTest, everyFilterHasPillowsBytes) {
-  const std::map<std::string, Filter> filters = {{"nearest", Filter::Nearest}, {"bilinear", Filter::Bilinear}, {"bicubic", Filter::Bicubic},
-                                                 {"lanczos", Filter::Lanczos}, {"box", Filter::Box},           {"hamming", Filter::Hamming}};
+  const std::map<std::string, Filter> filters = {{"nearest", Filter::Nearest}, {"bilinear", Filter::Bilinear},
+                                                 {"bicubic", Filter::Bicubic}, {"lanczos", Filter::Lanczos},
+                                                 {"box", Filter::Box},         {"hamming", Filter::Hamming}};
   Image picture = decodeFile(dataPath("image/picture.png"));
   std::ifstream table(dataPath("image/resize.tsv"));
   std::string filter;
