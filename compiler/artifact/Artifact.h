@@ -66,7 +66,8 @@ std::string assembleExternal(const Contents &contents);
 
 /// Writes the file to a temporary name beside `path`, binds the weights straight into it, syncs it and renames it; on an error nothing is left behind and
 /// an older file at `path` is untouched. Weights need no memory of their own.
-llvm::Error write(const Contents &contents, const WeightsFrom &weights, llvm::StringRef path, const Progress &progress, BindingNotes &notes);
+llvm::Error write(const Contents &contents, const WeightsFrom &weights, llvm::StringRef path, const Progress &progress,
+                  BindingNotes &notes);
 
 } // namespace vitc::artifact
 

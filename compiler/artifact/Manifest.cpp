@@ -48,11 +48,13 @@ static std::unique_ptr<fb::PreprocessT> preprocess(const ModelConfig &config) {
   result->resize_width = steps.resizeWidth;
   result->crop_height = steps.cropHeight;
   result->crop_width = steps.cropWidth;
-  static_assert(int(Interpolation::Nearest) == int(fb::Interpolation::Nearest) && int(Interpolation::Bilinear) == int(fb::Interpolation::Bilinear) &&
-                int(Interpolation::Bicubic) == int(fb::Interpolation::Bicubic) && int(Interpolation::Lanczos) == int(fb::Interpolation::Lanczos) &&
-                int(Interpolation::Box) == int(fb::Interpolation::Box) && int(Interpolation::Hamming) == int(fb::Interpolation::Hamming));
+  static_assert(
+      int(Interpolation::Nearest) == int(fb::Interpolation::Nearest) && int(Interpolation::Bilinear) == int(fb::Interpolation::Bilinear) &&
+      int(Interpolation::Bicubic) == int(fb::Interpolation::Bicubic) && int(Interpolation::Lanczos) == int(fb::Interpolation::Lanczos) &&
+      int(Interpolation::Box) == int(fb::Interpolation::Box) && int(Interpolation::Hamming) == int(fb::Interpolation::Hamming));
   result->interpolation = static_cast<fb::Interpolation>(config.preprocess.interpolation);
-  result->crop_rounding = config.preprocess.cropRounding == CropRounding::HalfToEven ? fb::CropRounding::HalfToEven : fb::CropRounding::Floor;
+  result->crop_rounding =
+      config.preprocess.cropRounding == CropRounding::HalfToEven ? fb::CropRounding::HalfToEven : fb::CropRounding::Floor;
   result->rescale = config.preprocess.rescale == Rescale::Divide255 ? fb::Rescale::Divide255 : fb::Rescale::Multiply255;
   result->mean = convert<float>(config.preprocess.mean);
   result->std = convert<float>(config.preprocess.std);

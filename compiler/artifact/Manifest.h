@@ -20,8 +20,8 @@ struct SectionLayout {
 struct Layout {
   bool external = false;
   uint64_t manifestSize = 0, fileSize = 0;
-  std::vector<SectionLayout> code, weights;                          ///< one a target
-  std::vector<std::vector<uint64_t>> weightOffsets, weightHashes;    ///< a target's packed weights
+  std::vector<SectionLayout> code, weights;                       ///< one a target
+  std::vector<std::vector<uint64_t>> weightOffsets, weightHashes; ///< a target's packed weights
 };
 
 /// Places header, manifest, code and weights; the hashes of the weights are still 0.

@@ -21,7 +21,8 @@
 using namespace vitc::artifact;
 
 static llvm::Error failure(llvm::StringRef what, llvm::StringRef path, int error) {
-  return llvm::createStringError(std::error_code(error, std::generic_category()), "cannot " + what + " '" + path + "': " + llvm::sys::StrError(error));
+  return llvm::createStringError(std::error_code(error, std::generic_category()),
+                                 "cannot " + what + " '" + path + "': " + llvm::sys::StrError(error));
 }
 
 llvm::Expected<std::unique_ptr<OutputFile>> OutputFile::create(llvm::StringRef path, size_t size) {

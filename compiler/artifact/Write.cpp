@@ -40,8 +40,8 @@ std::string artifact::assembleExternal(const Contents &contents) {
 }
 
 /// Opens the file without weights as any program would and has the runtime bind into the place that the weights have in the file.
-static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, Layout &layout, std::span<std::byte> file, const Progress &progress,
-                        BindingNotes &notes) {
+static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, Layout &layout, std::span<std::byte> file,
+                        const Progress &progress, BindingNotes &notes) {
   std::string external = assembleExternal(contents);
   vitrt::Expected<vitrt::AnonymousMemory> memory = vitrt::AnonymousMemory::allocate(external.size(), "the program without its weights");
   if (!memory)
@@ -57,7 +57,8 @@ static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, La
     if (!opened)
       return toError(opened.error());
     if (!tensors) {
-      auto found = weights.randomSeed ? vitrt::randomTensors((*opened)->manifest(), *weights.randomSeed) : vitrt::openTensorFile(weights.path);
+      auto found =
+          weights.randomSeed ? vitrt::randomTensors((*opened)->manifest(), *weights.randomSeed) : vitrt::openTensorFile(weights.path);
       if (!found)
         return toError(found.error());
       tensors = std::move(*found);

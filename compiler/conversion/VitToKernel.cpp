@@ -127,8 +127,9 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
     };
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case([&](vit::LinearOp linear) {
-          return replace(kernel::GemmOp::create(builder, op->getLoc(), linear.getType(), linear.getInput(), linear.getWeight(), linear.getBias(),
-                                                linear.getResidual(), linear.getActivation(), kernel::GemmScheduleAttr()));
+          return replace(kernel::GemmOp::create(builder, op->getLoc(), linear.getType(), linear.getInput(), linear.getWeight(),
+                                                linear.getBias(), linear.getResidual(), linear.getActivation(),
+                                                kernel::GemmScheduleAttr()));
         })
         .Case([&](vit::SdpaOp sdpa) {
           return replace(kernel::AttentionOp::create(builder, op->getLoc(), sdpa.getType(), sdpa.getQkv(), sdpa.getBias(), sdpa.getHeads(),
@@ -136,7 +137,8 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
         })
         .Case([&](vit::NormalizeOp normalize) {
           return replace(kernel::NormalizeOp::create(builder, op->getLoc(), normalize.getType(), normalize.getInput(), normalize.getGain(),
-                                                     normalize.getShift(), normalize.getKind(), normalize.getEps(), kernel::RowScheduleAttr()));
+                                                     normalize.getShift(), normalize.getKind(), normalize.getEps(),
+                                                     kernel::RowScheduleAttr()));
         })
         .Default([](Operation *) { return failure(); });
   }
@@ -150,7 +152,8 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
 
     SmallVector<Operation *> computations;
     getOperation()->walk([&](Operation *op) {
-      bool computes = isa_and_nonnull<vit::VitDialect>(op->getDialect()) && llvm::any_of(op->getResults(), [](Value v) { return !isWeight(v); });
+      bool computes =
+          isa_and_nonnull<vit::VitDialect>(op->getDialect()) && llvm::any_of(op->getResults(), [](Value v) { return !isWeight(v); });
       if (computes && !op->getParentOfType<kernel::ReferenceOp>())
         computations.push_back(op);
     });

@@ -8,7 +8,6 @@
 #include "compiler/driver/Compile.h"
 #include "compiler/frontend/Import.h"
 
-
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -144,8 +143,9 @@ FailureOr<artifact::Contents> Compilation::compile() {
   return contents;
 }
 
-llvm::Error vitc::compile(MLIRContext &context, const ModelConfig &config, const CompileOptions &options, const artifact::WeightsFrom &weights,
-                          StringRef path, const artifact::Progress &progress, artifact::BindingNotes &notes) {
+llvm::Error vitc::compile(MLIRContext &context, const ModelConfig &config, const CompileOptions &options,
+                          const artifact::WeightsFrom &weights, StringRef path, const artifact::Progress &progress,
+                          artifact::BindingNotes &notes) {
   if (!weights.external() && llvm::Triple(options.triple).getArch() != llvm::Triple(llvm::sys::getProcessTriple()).getArch() &&
       !options.triple.empty())
     return llvm::createStringError("weights cannot be packed here for '" + options.triple +

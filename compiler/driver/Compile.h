@@ -69,8 +69,9 @@ private:
 };
 
 /// The whole way, as `vitc MODEL -o PATH` does it. What the passes report as errors is the returned error's text.
-llvm::Error compile(mlir::MLIRContext &context, const ModelConfig &config, const CompileOptions &options, const artifact::WeightsFrom &weights,
-                    llvm::StringRef path, const artifact::Progress &progress, artifact::BindingNotes &notes);
+llvm::Error compile(mlir::MLIRContext &context, const ModelConfig &config, const CompileOptions &options,
+                    const artifact::WeightsFrom &weights, llvm::StringRef path, const artifact::Progress &progress,
+                    artifact::BindingNotes &notes);
 
 } // namespace vitc
 

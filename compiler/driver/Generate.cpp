@@ -88,7 +88,7 @@ FailureOr<Generated> vitc::generate(ModuleOp module, const cpu::CpuTarget &targe
       FailureOr<cpu::KernelInfo> info = cpu::emitKernel(*generated.kernels, launch, symbol, target);
       complete = succeeded(info);
       if (complete)
-        entry->second = {info->symbol,       info->kind,         info->schedule,   info->scratchBytes,
+        entry->second = {info->symbol,       info->kind,        info->schedule,   info->scratchBytes,
                          info->rowsPerImage, info->rowsPerTask, info->columnTasks};
     }
     return entry->second;

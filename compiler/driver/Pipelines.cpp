@@ -71,8 +71,9 @@ struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
 void vitc::registerPassesAndPipelines() {
   registerTransformsPasses();
   registerConversionPasses();
-  PassPipelineRegistration<PipelineCommandLine>("vitc-vit-pipeline", "imported vit operations: decompose, fold, fuse",
-                                                [](OpPassManager &passes, const PipelineCommandLine &line) { buildVitPipeline(passes, line.options()); });
+  PassPipelineRegistration<PipelineCommandLine>(
+      "vitc-vit-pipeline", "imported vit operations: decompose, fold, fuse",
+      [](OpPassManager &passes, const PipelineCommandLine &line) { buildVitPipeline(passes, line.options()); });
   PassPipelineRegistration<PipelineCommandLine>(
       "vitc-kernel-pipeline", "vit operations to scheduled launches and bindings",
       [](OpPassManager &passes, const PipelineCommandLine &line) { buildKernelPipeline(passes, line.options()); });

@@ -27,7 +27,8 @@ struct DecomposePass : impl::VitDecomposeBase<DecomposePass> {
       builder.setInsertionPoint(op);
       Operation *before = op->getPrevNode();
       op->replaceAllUsesWith(op.decompose(builder));
-      for (Operation *part = before ? before->getNextNode() : &op->getBlock()->front(); part != op.getOperation(); part = part->getNextNode())
+      for (Operation *part = before ? before->getNextNode() : &op->getBlock()->front(); part != op.getOperation();
+           part = part->getNextNode())
         if (auto composite = dyn_cast<vit::DecomposableInterface>(part))
           work.push_back(composite);
       op->erase();

@@ -69,9 +69,11 @@ struct OutlineBindingPass : impl::KernelOutlineBindingBase<OutlineBindingPass> {
           continue;
         kernel::BindingOp &binding = outlined[operand.get()];
         if (!binding)
-          binding = outline(symbols, operand.get(), (layerName(launch->getLoc()) + "." + launch.getOperandRole(operand.getOperandNumber())).str());
+          binding = outline(symbols, operand.get(),
+                            (layerName(launch->getLoc()) + "." + launch.getOperandRole(operand.getOperandNumber())).str());
         OpBuilder builder(launch);
-        operand.set(kernel::WeightOp::create(builder, launch->getLoc(), operand.get().getType(), FlatSymbolRefAttr::get(binding.getSymNameAttr())));
+        operand.set(
+            kernel::WeightOp::create(builder, launch->getLoc(), operand.get().getType(), FlatSymbolRefAttr::get(binding.getSymNameAttr())));
       }
     // What only the bindings needed is dead now.
     getOperation().walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {

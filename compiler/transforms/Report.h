@@ -19,12 +19,8 @@ class Report {
 public:
   Report(llvm::StringRef category, llvm::StringRef name) : category(category), name(name) {}
 
-  void done(mlir::Operation *op, const llvm::Twine &what) const {
-    mlir::remark::passed(op->getLoc(), options(op)) << what.str();
-  }
-  void missed(mlir::Operation *op, const llvm::Twine &why) const {
-    mlir::remark::missed(op->getLoc(), options(op)) << why.str();
-  }
+  void done(mlir::Operation *op, const llvm::Twine &what) const { mlir::remark::passed(op->getLoc(), options(op)) << what.str(); }
+  void missed(mlir::Operation *op, const llvm::Twine &why) const { mlir::remark::missed(op->getLoc(), options(op)) << why.str(); }
 
 private:
   mlir::remark::RemarkOpts options(mlir::Operation *op) const {

@@ -28,7 +28,8 @@ def VitDecompose : Pass<"vit-decompose"> {
 def VitFoldLayerScale : Pass<"vit-fold-layer-scale"> {
   let summary = "fold LayerScale's gamma into the product before it";
   let description = [{
-    gamma o (x W' + b) = x (gamma o W)' + gamma o b (Touvron et al. 2021, equation 2). For inference only: a training program needs gamma's own gradient.
+    gamma o (x W' + b) = x (gamma o W)' + gamma o b (Touvron et al. 2021, equation 2). For inference only: a training program needs
+    gamma's own gradient.
     ```mlir
     %1 = vit.linear %0, %w bias(%b)
     %2 = vit.residual %x, %1 gamma(%g)
@@ -85,7 +86,8 @@ def VitFuseEpilogue : Pass<"vit-fuse-epilogue"> {
 def KernelSchedule : Pass<"kernel-schedule"> {
   let summary = "choose how each launch is tiled, and pack its weights accordingly";
   let description = [{
-    Attaches a schedule to each launch that has none, by the vector registers of the target, and puts a `kernel.pack` before each product's weight.
+    Attaches a schedule to each launch that has none, by the vector registers of the target, and puts a `kernel.pack` before each
+    product's weight.
     ```mlir
     %1 = kernel.gemm %0, %w : tensor<?x197x192xf32>, tensor<768x192xf32> -> tensor<?x197x768xf32>
     // ->

@@ -16,7 +16,8 @@ def Kernel_Dialect : Dialect {
   let cppNamespace = "::vitc::kernel";
   let summary = "how it is computed: one operation, one kernel launch";
   let description = [{
-    Each operation becomes one launch of the plan. The algorithm is the operation, the schedule is data: an attribute that can be printed, tested, searched
+    Each operation becomes one launch of the plan. The algorithm is the operation, the schedule is data: an attribute that can be printed,
+    tested, searched
     and cached. Values are still tensors; the planner gives them memory. Activations [B, T, D] are rows [B * T, D] to a kernel.
   }];
   let useDefaultAttributePrinterParser = 1;
@@ -28,11 +29,13 @@ class Kernel_Schedule<string name, string mnemonic_> : AttrDef<Kernel_Dialect, n
 def Kernel_GemmScheduleAttr : Kernel_Schedule<"GemmSchedule", "gemm_schedule"> {
   let summary = "tiling of a matrix product";
   let description = [{
-    `rows` x `columns` accumulators stay in registers over `k_block` steps of K; `row_block` rows of the input are reused from the second-level cache
+    `rows` x `columns` accumulators stay in registers over `k_block` steps of K; `row_block` rows of the input are reused from the second-
+    level cache
     while the weight panels of one k-block go by; each `prefetch` steps of k one cache line of the next panel is prefetched (0: none).
     `vector` is the number of f32 lanes of a register. Weights are packed [K / k_block][N / columns][k_block][columns], zero-padded.
   }];
-  let parameters = (ins "int64_t":$rows, "int64_t":$columns, "int64_t":$k_block, "int64_t":$row_block, "int64_t":$prefetch, "int64_t":$vector);
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns, "int64_t":$k_block, "int64_t":$row_block,
+                        "int64_t":$prefetch, "int64_t":$vector);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

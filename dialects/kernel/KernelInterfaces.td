@@ -13,12 +13,14 @@ include "mlir/IR/Interfaces.td"
 def KernelLaunchInterface : OpInterface<"KernelLaunchInterface"> {
   let cppNamespace = "::vitc::kernel";
   let description = [{
-    An operation that becomes one launch of a plan. Scheduling, outlining and planning know launches by this interface alone, so a new kernel is its
+    An operation that becomes one launch of a plan. Scheduling, outlining and planning know launches by this interface alone, so a new
+    kernel is its
     operation and its code generation.
   }];
   let methods = [
     InterfaceMethod<[{
-        Chooses how the launch is tiled for vector registers of `lanes` floats, and packs its weights accordingly. Called on a launch without a schedule;
+        Chooses how the launch is tiled for vector registers of `lanes` floats, and packs its weights accordingly. Called on a launch
+        without a schedule;
         one that has nothing to choose does nothing.
       }],
       "void", "chooseSchedule", (ins "int64_t":$lanes)>,

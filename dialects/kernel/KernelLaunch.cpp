@@ -40,9 +40,7 @@ static Tile tileFor(int64_t lanes) {
 
 /// Steps of K that a tile's accumulators stay in registers. 768 x 64 floats of weights and about 198 rows of input fill a second-level cache of
 /// 1 MiB; up to 1024 unsplit costs less than a second pass over the result.
-static int64_t blockOfK(int64_t depth) {
-  return depth <= 1024 ? depth : llvm::divideCeilSigned(depth, llvm::divideCeilSigned(depth, 768));
-}
+static int64_t blockOfK(int64_t depth) { return depth <= 1024 ? depth : llvm::divideCeilSigned(depth, llvm::divideCeilSigned(depth, 768)); }
 
 /// Packs the product's weight [outputs, inputs] for the tile of `lanes`.
 template <typename ProductOp> static void scheduleProduct(ProductOp op, int64_t lanes) {
@@ -62,9 +60,7 @@ void GemmOp::chooseSchedule(int64_t lanes) { scheduleProduct(*this, lanes); }
 
 void PatchEmbedOp::chooseSchedule(int64_t lanes) { scheduleProduct(*this, lanes); }
 
-void AttentionOp::chooseSchedule(int64_t lanes) {
-  setScheduleAttr(AttentionScheduleAttr::get(getContext(), tileFor(lanes).rows, lanes));
-}
+void AttentionOp::chooseSchedule(int64_t lanes) { setScheduleAttr(AttentionScheduleAttr::get(getContext(), tileFor(lanes).rows, lanes)); }
 
 void NormalizeOp::chooseSchedule(int64_t lanes) {
   // 16 rows are a microsecond or two: short enough to balance, long against a dispatch.
@@ -112,9 +108,7 @@ static std::string roleOf(Operation *op, unsigned operand, ArrayRef<std::pair<Va
   return "input" + std::to_string(operand);
 }
 
-std::string GemmOp::getOperandRole(unsigned operand) {
-  return roleOf(*this, operand, {{getWeight(), "weight"}, {getBias(), "bias"}});
-}
+std::string GemmOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getWeight(), "weight"}, {getBias(), "bias"}}); }
 
 std::string PatchEmbedOp::getOperandRole(unsigned operand) {
   return roleOf(*this, operand, {{getWeight(), "weight"}, {getPosition(), "position"}, {getPrefix(), "prefix"}});
@@ -122,9 +116,7 @@ std::string PatchEmbedOp::getOperandRole(unsigned operand) {
 
 std::string AttentionOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getBias(), "bias"}}); }
 
-std::string NormalizeOp::getOperandRole(unsigned operand) {
-  return roleOf(*this, operand, {{getGain(), "gain"}, {getShift(), "shift"}});
-}
+std::string NormalizeOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getGain(), "gain"}, {getShift(), "shift"}}); }
 
 Value GemmOp::getInPlaceOperand() {
   // A tile's residuals are read before any of its results is written; the input is read by other tiles too.

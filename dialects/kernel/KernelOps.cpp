@@ -31,13 +31,15 @@ static LogicalResult verifyWeight(Operation *op, Value weight, int64_t outputs, 
     return success();
   InFlightDiagnostic diagnostic = op->emitOpError() << "weight must be ";
   llvm::interleave(expected, diagnostic, "x");
-  return diagnostic << (schedule ? ", packed for its schedule," : ", [outputs, inputs] without a schedule,") << " but is " << weight.getType();
+  return diagnostic << (schedule ? ", packed for its schedule," : ", [outputs, inputs] without a schedule,") << " but is "
+                    << weight.getType();
 }
 
 LogicalResult PackOp::verify() {
   RankedTensorType from = tensorType(getWeight()), to = tensorType(getPacked());
   if (from.getRank() != 2 || to.getRank() != 4 || !from.hasStaticShape() || !to.hasStaticShape())
-    return emitOpError() << "packs a static [outputs, inputs] tensor into [k-blocks, panels, k_block, columns], not " << from << " into " << to;
+    return emitOpError() << "packs a static [outputs, inputs] tensor into [k-blocks, panels, k_block, columns], not " << from << " into "
+                         << to;
   if (to.getDimSize(0) != llvm::divideCeilSigned(from.getDimSize(1), to.getDimSize(2)) ||
       to.getDimSize(1) != llvm::divideCeilSigned(from.getDimSize(0), to.getDimSize(3)))
     return emitOpError() << "the number of blocks of " << to << " does not fit " << from;
@@ -50,7 +52,8 @@ FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &builder) {
   Value empty = tensor::EmptyOp::create(builder, loc, to.getShape(), to.getElementType());
   SmallVector<utils::IteratorType> parallel(4, utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(
-      builder, loc, to, ValueRange{}, ValueRange{empty}, {builder.getMultiDimIdentityMap(4)}, parallel, [&](OpBuilder &b, Location l, ValueRange) {
+      builder, loc, to, ValueRange{}, ValueRange{empty}, {builder.getMultiDimIdentityMap(4)}, parallel,
+      [&](OpBuilder &b, Location l, ValueRange) {
         auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, l, value); };
         // position = block * size + offset; past the end the last element is read and thrown away.
         auto position = [&](int64_t blockDim, int64_t offsetDim, int64_t size, int64_t extent, Value &inside) -> Value {
@@ -109,7 +112,8 @@ LogicalResult PatchEmbedOp::verify() {
   if (getPrefix() && tensorType(getPrefix()).getShape() != ArrayRef<int64_t>{prefix, columns})
     return emitOpError() << "prefix " << getPrefix().getType() << " must have rows of width " << columns;
   if (getPosition() && tensorType(getPosition()).getShape() != ArrayRef<int64_t>{patches, columns})
-    return emitOpError() << "position " << getPosition().getType() << " must be one row of width " << columns << " for each of " << patches << " patches";
+    return emitOpError() << "position " << getPosition().getType() << " must be one row of width " << columns << " for each of " << patches
+                         << " patches";
   return verifyWeight(*this, getWeight(), columns, images.getDimSize(1) * height * width, getScheduleAttr());
 }
 
@@ -130,7 +134,8 @@ LogicalResult NormalizeOp::verify() {
   RankedTensorType input = tensorType(getInput());
   if (input != getValue().getType())
     return emitOpError() << "input " << input << " and result " << getValue().getType() << " must have one type";
-  if (failed(verifyVector(*this, getGain(), "gain", input.getShape().back())) || failed(verifyVector(*this, getShift(), "shift", input.getShape().back())))
+  if (failed(verifyVector(*this, getGain(), "gain", input.getShape().back())) ||
+      failed(verifyVector(*this, getShift(), "shift", input.getShape().back())))
     return failure();
   return success();
 }

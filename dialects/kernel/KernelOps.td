@@ -26,7 +26,8 @@ def Kernel_Tensor : TensorOf<[F32]>;
 def Kernel_PackOp : Kernel_Op<"pack", [Pure, DeclareOpInterfaceMethods<ReferenceLoweringInterface>]> {
   let summary = "a weight [N, K] in the layout that a scheduled product reads";
   let description = [{
-    packed[b, p, k, j] = weight[p * columns + j, b * k_block + k], zero outside; result [ceil(K / k_block), ceil(N / columns), k_block, columns].
+    packed[b, p, k, j] = weight[p * columns + j, b * k_block + k], zero outside; result [ceil(K / k_block), ceil(N / columns), k_block,
+    columns].
   }];
   let arguments = (ins Kernel_Tensor:$weight);
   let results = (outs Kernel_Tensor:$packed);
@@ -37,7 +38,8 @@ def Kernel_PackOp : Kernel_Op<"pack", [Pure, DeclareOpInterfaceMethods<Reference
 def Kernel_BindingOp : Kernel_Op<"binding", [Symbol, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "how one packed weight is made from the model's tensors";
   let description = [{
-    The region takes one argument for each name in `sources` and yields the packed weight. It is compiled to a bind function (docs/abi.md), which vitc
+    The region takes one argument for each name in `sources` and yields the packed weight. It is compiled to a bind function
+    (docs/abi.md), which vitc
     runs while compiling, or the runtime when it loads external weights.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, ArrayAttr:$sources);
@@ -61,7 +63,8 @@ def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage", "getOperandRole", "getInPlaceOperand"]>]> {
   let summary = "rows times a weight, with an epilogue: residual + activation(x W' + b)";
   let description = [{
-    input [B, .., K]; weight [N, K], or packed once a schedule is there; bias [N]; residual and result [B, .., N]. The residual may share its memory with the result.
+    input [B, .., K]; weight [N, K], or packed once a schedule is there; bias [N]; residual and result [B, .., N]. The residual may share
+    its memory with the result.
   }];
   let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$residual,
                        DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation,
@@ -78,8 +81,10 @@ def Kernel_PatchEmbedOp : Kernel_Op<"patch_embed", [Pure, AttrSizedOperandSegmen
     DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage", "getOperandRole"]>]> {
   let summary = "patch embedding as a product that reads the image in place, with prefix tokens and positions";
   let description = [{
-    images [B, C, H, W]; weight [D, C P Q] with columns in (C, P, Q) order, or packed; position [N, D] is added to the patches' rows (the projection's bias is part of it);
-    prefix [K, D] are the rows before them, complete. -> [B, K + N, D]. No copy of the image is made: element (c, y, x) of a patch is read where it lies.
+    images [B, C, H, W]; weight [D, C P Q] with columns in (C, P, Q) order, or packed; position [N, D] is added to the patches' rows (the
+    projection's bias is part of it);
+    prefix [K, D] are the rows before them, complete. -> [B, K + N, D]. No copy of the image is made: element (c, y, x) of a patch is read
+    where it lies.
   }];
   let arguments = (ins Kernel_Tensor:$images, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$position, Optional<Kernel_Tensor>:$prefix,
                        DenseI64ArrayAttr:$patch, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
@@ -115,10 +120,12 @@ def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments,
   let hasVerifier = 1;
 }
 
-def Kernel_ReferenceOp : Kernel_Op<"reference", [Pure, DeclareOpInterfaceMethods<KernelLaunchInterface>, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
+def Kernel_ReferenceOp : Kernel_Op<"reference", [Pure, IsolatedFromAbove,
+    DeclareOpInterfaceMethods<KernelLaunchInterface>, SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "any computation by its reference lowering, one image a task";
   let description = [{
-    The region computes one image: its arguments are the operands with a batch of 1 (weights as they are), it yields the results with a batch of 1.
+    The region computes one image: its arguments are the operands with a batch of 1 (weights as they are), it yields the results with a
+    batch of 1.
     All of `--target=reference` is made of these; other targets use them for rare operations.
   }];
   let arguments = (ins Variadic<Kernel_Tensor>:$inputs);

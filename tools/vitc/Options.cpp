@@ -26,38 +26,43 @@ static cl::OptionCategory targetOptions("Target");
 static cl::OptionCategory outputOptions("Output");
 
 static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), cl::cat(modelOptions));
-static cl::list<std::string> overrides("set", cl::desc("Override a config field; repeatable"), cl::value_desc("KEY=VALUE"), cl::cat(modelOptions));
-static cl::opt<std::string> weights("weights", cl::desc("Weights: .safetensors, .npz or a folder"), cl::value_desc("FILE"), cl::cat(modelOptions));
+static cl::list<std::string> overrides("set", cl::desc("Override a config field; repeatable"), cl::value_desc("KEY=VALUE"),
+                                       cl::cat(modelOptions));
+static cl::opt<std::string> weights("weights", cl::desc("Weights: .safetensors, .npz or a folder"), cl::value_desc("FILE"),
+                                    cl::cat(modelOptions));
 static cl::opt<std::string> randomWeights("random-weights", cl::desc("Weights as a function of the tensors' names"), cl::value_desc("SEED"),
                                           cl::cat(modelOptions));
 static cl::opt<bool> externalWeights("external-weights", cl::desc("Leave the weights out; they are bound at load"), cl::cat(modelOptions));
 static cl::opt<bool> explainWeights("explain-weights", cl::desc("Print which tensor went where"), cl::cat(modelOptions));
-static cl::opt<std::string> preprocessor("preprocessor", cl::desc("A Hugging Face preprocessor_config.json instead of the model's preprocessing"),
+static cl::opt<std::string> preprocessor("preprocessor",
+                                         cl::desc("A Hugging Face preprocessor_config.json instead of the model's preprocessing"),
                                          cl::value_desc("FILE"), cl::cat(modelOptions));
 static cl::opt<bool> listModels("list-models", cl::desc("List presets; MODEL is a filter"), cl::cat(modelOptions));
 static cl::opt<bool> printConfigOption("print-config", cl::desc("Print the complete config of MODEL"), cl::cat(modelOptions));
 
 static cl::list<std::string> targets("target", cl::desc("cpu (default), reference; several go into one file"), cl::value_desc("NAME,..."),
                                      cl::CommaSeparated, cl::cat(targetOptions));
-static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::value_desc("NAME"), cl::init("host"),
-                                      cl::cat(targetOptions));
-static cl::opt<std::string> targetFeatures("target-features", cl::desc("Features to add and remove"), cl::value_desc("+a,-b"), cl::cat(targetOptions));
+static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::value_desc("NAME"),
+                                      cl::init("host"), cl::cat(targetOptions));
+static cl::opt<std::string> targetFeatures("target-features", cl::desc("Features to add and remove"), cl::value_desc("+a,-b"),
+                                           cl::cat(targetOptions));
 static cl::opt<std::string> targetTriple("target-triple", cl::desc("Machine to compile for (default: this one)"), cl::value_desc("TRIPLE"),
                                          cl::cat(targetOptions));
 static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32"), cl::value_desc("P"), cl::init("f32"),
                                       cl::cat(targetOptions));
 static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), cl::cat(targetOptions));
-static cl::opt<std::string> optLevel("O", cl::desc("Optimization level, 0 to 3 (default 2)"), cl::Prefix, cl::init("2"), cl::cat(targetOptions));
+static cl::opt<std::string> optLevel("O", cl::desc("Optimization level, 0 to 3 (default 2)"), cl::Prefix, cl::init("2"),
+                                     cl::cat(targetOptions));
 
 static cl::opt<std::string> output("o", cl::desc("Output file; - is stdout for text"), cl::value_desc("FILE"), cl::cat(outputOptions));
-static cl::opt<std::string> emit("emit", cl::desc("Stop after a stage and print it: config, vit, vit-opt, kernel, plan, llvm, asm, artifact"),
+static cl::opt<std::string> emit("emit",
+                                 cl::desc("Stop after a stage and print it: config, vit, vit-opt, kernel, plan, llvm, asm, artifact"),
                                  cl::value_desc("STAGE"), cl::init("artifact"), cl::cat(outputOptions));
 static cl::opt<bool> remarks("remarks", cl::desc("Print each fusion, done or missed and why"), cl::cat(outputOptions));
 
-static constexpr llvm::StringLiteral overview =
-    "vitc: compile a Vision Transformer into one file\n\n"
-    "  MODEL is a preset's name, a config file (.json) or a Hugging Face folder.\n\n"
-    "EXAMPLE: vitc vit_tiny_patch16_224 --weights=model.safetensors -o tiny.vitx\n";
+static constexpr llvm::StringLiteral overview = "vitc: compile a Vision Transformer into one file\n\n"
+                                                "  MODEL is a preset's name, a config file (.json) or a Hugging Face folder.\n\n"
+                                                "EXAMPLE: vitc vit_tiny_patch16_224 --weights=model.safetensors -o tiny.vitx\n";
 
 void tool::reportError(const llvm::Twine &text) { llvm::errs() << "vitc: error: " << text << '\n'; }
 
@@ -136,7 +141,8 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   }
   bool needsModel = request.action == Request::Action::Compile || request.action == Request::Action::PrintConfig;
   if (needsModel && request.model.empty()) {
-    reportError("no model was given; name a preset, a config file or a Hugging Face folder, as in 'vitc vit_tiny_patch16_224 -o tiny.vitx'");
+    reportError(
+        "no model was given; name a preset, a config file or a Hugging Face folder, as in 'vitc vit_tiny_patch16_224 -o tiny.vitx'");
     return std::nullopt;
   }
   return request;

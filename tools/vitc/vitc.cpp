@@ -21,6 +21,7 @@
 #include "llvm/Support/Signals.h"
 
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <unistd.h>
 
@@ -67,7 +68,8 @@ static artifact::Progress progressBar(StringRef what) {
       return;
     constexpr unsigned width = 40;
     unsigned filled = done * width / total;
-    llvm::errs() << '\r' << what << " [" << std::string(filled, '#') << std::string(width - filled, ' ') << "] " << done * 100 / total << " %";
+    llvm::errs() << '\r' << what << " [" << std::string(filled, '#') << std::string(width - filled, ' ') << "] " << done * 100 / total
+                 << " %";
     if (done == total)
       llvm::errs() << "\r\033[K";
   };
@@ -149,8 +151,9 @@ static int compileModel(Request &request) {
 
   MLIRContext context;
   context.getDiagEngine().registerHandler(printDiagnostic);
-  if (request.remarks && failed(remark::enableOptimizationRemarks(context, nullptr, std::make_unique<remark::RemarkEmittingPolicyAll>(),
-                                                                  remark::RemarkCategories{{}, ".*", ".*", ".*", ".*"}, /*printAsEmitRemarks=*/true)))
+  if (request.remarks &&
+      failed(remark::enableOptimizationRemarks(context, nullptr, std::make_unique<remark::RemarkEmittingPolicyAll>(),
+                                               remark::RemarkCategories{{}, ".*", ".*", ".*", ".*"}, /*printAsEmitRemarks=*/true)))
     return 1;
   if (request.emit != Phase::Artifact) {
     Compilation compilation(context, loaded->config, request.compile);
@@ -181,6 +184,8 @@ static int compileModel(Request &request) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  // A file over the process's limit is an error of the write, not a crash.
+  std::signal(SIGXFSZ, SIG_IGN);
   // Unfinished files are removed before this is called.
   llvm::sys::SetInterruptFunction([] {
     constexpr char message[] = "vitc: error: interrupted\n";
