@@ -6,7 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/data/Arrays.h"
-#include "tools/vit-run/Progress.h"
+#include "tools/support/Progress.h"
 #include "tools/vit-run/RandomImages.h"
 #include "tools/vit-run/Runner.h"
 
@@ -87,7 +87,7 @@ vitrt::Expected<Samples> measure(const BenchOptions &options, Runner &runner, si
     if (vitrt::Error error = runner.run(batch, images, outputs))
       return error;
   Samples samples;
-  Progress progress("bench", options.iterations ? options.iterations : size_t(options.seconds * 10),
+  vitc::tool::Progress progress("bench", options.iterations ? options.iterations : size_t(options.seconds * 10),
                     options.iterations ? "batches" : "tenths of a second");
   auto begin = Trace::Clock::now();
   double spent = 0;

@@ -6,9 +6,9 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/data/Dataset.h"
+#include "tools/support/Progress.h"
 #include "tools/vit-run/Batcher.h"
 #include "tools/vit-run/Predictions.h"
-#include "tools/vit-run/Progress.h"
 #include "tools/vit-run/Runner.h"
 
 #include <filesystem>
@@ -85,7 +85,7 @@ int classify(const ClassifyOptions &options) {
 
   bool failed = false;
   std::vector<std::vector<float>> outputs;
-  Progress progress("classifying", paths->size());
+  vitc::tool::Progress progress("classifying", paths->size());
   for (size_t begin = 0; begin < paths->size(); begin += Batcher::batchImages) {
     size_t end = std::min(begin + Batcher::batchImages, paths->size());
     auto start = Trace::Clock::now();

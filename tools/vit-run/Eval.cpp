@@ -7,10 +7,10 @@
 
 #include "runtime/data/Dataset.h"
 #include "runtime/data/Files.h"
+#include "tools/support/Progress.h"
 #include "tools/vit-run/Batcher.h"
 #include "tools/vit-run/Page.h"
 #include "tools/vit-run/Predictions.h"
-#include "tools/vit-run/Progress.h"
 #include "tools/vit-run/Runner.h"
 
 #include <algorithm>
@@ -128,7 +128,7 @@ vitrt::Error Evaluation::prepare() {
 
 vitrt::Error Evaluation::run() {
   auto start = Trace::Clock::now();
-  Progress progress("evaluating", total);
+  vitc::tool::Progress progress("evaluating", total);
   for (size_t begin = 0; begin < total; begin += Batcher::batchImages) {
     size_t end = std::min(begin + Batcher::batchImages, total);
     auto batchStart = Trace::Clock::now();

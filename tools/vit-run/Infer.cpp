@@ -6,7 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/data/Arrays.h"
-#include "tools/vit-run/Progress.h"
+#include "tools/support/Progress.h"
 #include "tools/vit-run/Runner.h"
 
 #include <cmath>
@@ -70,7 +70,7 @@ int infer(const InferOptions &options) {
 
   size_t n = size_t(input->shape()[0]), elements = runner->inputElements();
   std::vector<std::vector<float>> results(program.outputs.size()), outputs;
-  Progress progress("infer", n);
+  vitc::tool::Progress progress("infer", n);
   for (size_t begin = 0; begin < n; begin += callImages) {
     size_t count = std::min(callImages, n - begin);
     if (vitrt::Error error = runner->run(count, images->subspan(begin * elements, count * elements), outputs))

@@ -5,10 +5,10 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "tools/support/Progress.h"
 #include "tools/vit-run/Runner.h"
 
 #include "runtime/data/Dataset.h"
-#include "tools/vit-run/Progress.h"
 
 #include <algorithm>
 #include <numeric>
@@ -26,7 +26,7 @@ size_t product(std::span<const int64_t> shape) {
 }
 
 Error bindWeights(vitrt::Model &model, const CommonOptions &options) {
-  Progress progress("binding weights", model.artifact().target().weights_bytes() >> 20, "MB");
+  vitc::tool::Progress progress("binding weights", model.artifact().target().weights_bytes() >> 20, "MB");
   uint64_t reported = 0;
   vitrt::BindOptions bindOptions{.threads = options.threads, .progress = [&](uint64_t done, uint64_t) {
                                    progress.advance((done >> 20) - reported);

@@ -8,6 +8,7 @@
 #include "compiler/artifact/OutputFile.h"
 #include "compiler/model/ConfigJson.h"
 #include "compiler/model/Presets.h"
+#include "tools/support/Progress.h"
 #include "tools/vitc/Options.h"
 
 #include "mlir/IR/AsmState.h"
@@ -17,12 +18,12 @@
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/Process.h"
 #include "llvm/Support/Signals.h"
 
-#include <chrono>
 #include <csignal>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <unistd.h>
 
 using namespace mlir;
@@ -58,20 +59,17 @@ static int fail(llvm::Error error) {
   return 1;
 }
 
-/// A bar on a terminal once the work has taken a second; nothing otherwise.
-static artifact::Progress progressBar(StringRef what) {
-  if (!llvm::sys::Process::StandardErrIsDisplayed())
-    return {};
-  auto begin = std::chrono::steady_clock::now();
-  return [=, what = what.str()](uint64_t done, uint64_t total) {
-    if (std::chrono::steady_clock::now() - begin < std::chrono::seconds(1) || total == 0)
-      return;
-    constexpr unsigned width = 40;
-    unsigned filled = done * width / total;
-    llvm::errs() << '\r' << what << " [" << std::string(filled, '#') << std::string(width - filled, ' ') << "] " << done * 100 / total
-                 << " %";
+/// Reports the binding of weights in megabytes once it takes longer than a second.
+static artifact::Progress reportWeights() {
+  auto bar = std::make_shared<std::optional<Progress>>();
+  auto reported = std::make_shared<uint64_t>(0);
+  return [=](uint64_t done, uint64_t total) {
+    if (!*bar)
+      bar->emplace("packing weights", total >> 20, "MB");
+    (*bar)->advance((done >> 20) - *reported);
+    *reported = done >> 20;
     if (done == total)
-      llvm::errs() << "\r\033[K";
+      (*bar)->finish();
   };
 }
 
@@ -173,7 +171,7 @@ static int compileModel(Request &request) {
   }
   std::string path = request.output.empty() ? loaded->config.name + ".vitx" : request.output;
   artifact::BindingNotes notes;
-  if (llvm::Error error = compile(context, loaded->config, request.compile, weights, path, progressBar("weights"), notes))
+  if (llvm::Error error = compile(context, loaded->config, request.compile, weights, path, reportWeights(), notes))
     return fail(std::move(error));
   for (const std::string &warning : notes.warnings)
     llvm::errs() << "vitc: warning: " << warning << '\n';

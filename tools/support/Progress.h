@@ -5,14 +5,14 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#ifndef VITC_TOOLS_VITRUN_PROGRESS_H
-#define VITC_TOOLS_VITRUN_PROGRESS_H
+#ifndef VITC_TOOLS_SUPPORT_PROGRESS_H
+#define VITC_TOOLS_SUPPORT_PROGRESS_H
 
 #include <chrono>
 #include <cstddef>
 #include <string>
 
-namespace vitrun {
+namespace vitc::tool {
 
 /// Says on stderr how far a work of `total` steps is. Work of less than a second stays silent; on a terminal a bar is redrawn ten times a
 /// second, elsewhere a line appears every ten seconds.
@@ -37,6 +37,6 @@ private:
   bool terminal, drawn = false;
 };
 
-} // namespace vitrun
+} // namespace vitc::tool
 
-#endif // VITC_TOOLS_VITRUN_PROGRESS_H
+#endif // VITC_TOOLS_SUPPORT_PROGRESS_H

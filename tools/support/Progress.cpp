@@ -5,14 +5,14 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "tools/vit-run/Progress.h"
+#include "tools/support/Progress.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
 
-namespace vitrun {
+namespace vitc::tool {
 
 using namespace std::chrono_literals;
 
@@ -51,4 +51,4 @@ void Progress::finish() {
   drawn = false;
 }
 
-} // namespace vitrun
+} // namespace vitc::tool
