@@ -5,16 +5,9 @@ include(GoogleTest)
 set(VITC_SHARED "${CMAKE_SOURCE_DIR}/../shared" CACHE PATH "Folder of optional test data; tests that want it skip where it is absent")
 
 # vitc_unit_test(NAME source... [LINK libraries...] [TIMEOUT seconds]): an executable of GoogleTest cases, each of them a test of ctest
-# (120 seconds by default). Left out where it links a library of the compiler and the compiler is not built.
+# (120 seconds by default).
 function(vitc_unit_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "LINK" ${ARGN})
-  foreach(library ${ARG_LINK})
-    if(NOT VITC_ENABLE_COMPILER AND library MATCHES "^(vitc_|MLIR)" AND NOT TARGET ${library})
-      message(STATUS "${name}: left out, ${library} belongs to the compiler")
-      add_executable(${name} EXCLUDE_FROM_ALL ${ARG_UNPARSED_ARGUMENTS}) # so that the caller may go on setting its properties
-      return()
-    endif()
-  endforeach()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
