@@ -33,8 +33,18 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
   refuse(config.relativePosition == RelativePosition::Mlp, "relative_position=mlp");
   refuse(config.relativePosition == RelativePosition::SharedMlp, "relative_position=shared_mlp");
   refuse(config.relativePosition == RelativePosition::Table, "relative_position=table");
-  refuse(config.rope == Rope::Eva, "rope=eva");
-  refuse(config.rope == Rope::DinoV3, "rope=dinov3");
+  refuse(config.relativePosition == RelativePosition::SharedTable, "relative_position=shared_table");
+  refuse(config.relativePosition == RelativePosition::Decomposed, "relative_position=decomposed");
+  refuse(config.position == Position::Factorized, "position=factorized");
+  refuse(config.rope != Rope::None, "rope");
+  refuse(config.windowSize != 0, "window_size");
+  refuse(config.neckChannels != 0, "neck_channels");
+  refuse(config.block == BlockKind::Parallel, "block=parallel");
+  refuse(config.attention == AttentionKind::Differential, "attention=differential");
+  refuse(config.attentionNorm, "attention_norm");
+  refuse(config.patchNorm, "patch_norm");
+  refuse(config.positionGridHeight != 0, "position_grid");
+  refuse(config.weightPatchHeight != 0, "weight_patch_size");
   refuse(config.pool == Pool::Map, "pool=map");
   refuse(config.pool == Pool::TokenAvg && (config.headHidden || !config.numClasses), "pool=token_avg without a linear classifier");
   // Flax's token pooling then takes a row of the grid, and its unpooled answer keeps the grid's two axes.

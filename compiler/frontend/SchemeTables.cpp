@@ -291,18 +291,32 @@ static SchemeTable notebook() {
            torch(Role::Fc2, {layer + "mlp.3"}), torch(Role::FcNorm, {"mlp_head.0"}), torch(Role::Head, {"mlp_head.1"})}};
 }
 
-static std::string homeScheme(Family family) {
+static llvm::StringRef homeScheme(Family family) {
   switch (family) {
   case Family::Timm:
     return "timm";
+  case Family::TimmEva:
+    return "timm-eva";
+  case Family::TimmBeit:
+    return "timm-beit";
+  case Family::TimmNaFlex:
+    return "timm-naflex";
+  case Family::TimmSam:
+    return "timm-sam";
   case Family::HuggingFaceVit:
     return "huggingface-vit";
   case Family::HuggingFaceDeit:
     return "huggingface-deit";
+  case Family::HuggingFaceBeit:
+    return "huggingface-beit";
   case Family::HuggingFaceDinov2:
     return "huggingface-dinov2";
+  case Family::HuggingFaceDinov3:
+    return "huggingface-dinov3";
   case Family::HuggingFaceClip:
     return "huggingface-clip";
+  case Family::HuggingFaceSiglip:
+    return "huggingface-siglip";
   case Family::Torchvision:
     return "torchvision";
   case Family::Flax:
@@ -333,7 +347,7 @@ std::vector<SchemeTable> vitc::schemeTables(const ModelConfig &config) {
                                      slides(config),
                                      csdn(config),
                                      notebook()};
-  std::string home = homeScheme(config.family);
+  llvm::StringRef home = homeScheme(config.family);
   auto first = llvm::find_if(tables, [&](const SchemeTable &table) { return table.name == home; });
   std::rotate(tables.begin(), first, first + 1);
   return tables;

@@ -27,6 +27,8 @@ ConfigField layerScaleField();
 ConfigField mlpRatioField();
 ConfigField stemLayersField();
 ConfigField labelsField();
+ConfigField globalBlocksField();
+ConfigField poolMlpRatioField();
 
 /// Keys that set several other fields.
 std::vector<ConfigField> shorthandFields();

@@ -51,6 +51,11 @@ int64_t ModelConfig::usedPositionRows() const {
   return 0;
 }
 
+int64_t ModelConfig::weightPositionRows() const {
+  int64_t used = usedPositionRows();
+  return used ? used - patches() + weightGridHeight() * weightGridWidth() : 0;
+}
+
 double ModelConfig::scoreScale() const {
   switch (attentionScale) {
   case AttentionScale::HeadDim:
@@ -137,6 +142,11 @@ static void checkGeometry(const ModelConfig &c, Findings &findings) {
   constexpr int64_t maxTokens = 1 << 20;
   findings.check(c.patches() <= maxTokens, "image_size {}x{} in patches of {}x{} gives {} tokens, more than {}", c.imageHeight,
                  c.imageWidth, c.patchHeight, c.patchWidth, c.patches(), maxTokens);
+  findings.check((c.positionGridHeight == 0) == (c.positionGridWidth == 0), "position_grid needs both height and width");
+  findings.check(c.positionRows == 0 || c.positionGridHeight == 0,
+                 "position_rows and position_grid contradict each other: a table longer than needed is cut, one of another grid resized");
+  findings.check(c.position != Position::Factorized || c.positionOn == PositionOn::Patches || c.prefixTokens() == 0,
+                 "position=factorized has rows for the patches alone: position_on must be patches");
   findings.check(c.positionRows == 0 || c.positionRows >= c.usedPositionRows(), "position_rows is {}, but image_size {}x{} needs {} rows",
                  c.positionRows, c.imageHeight, c.imageWidth, c.usedPositionRows());
   findings.check(c.position != Position::Sincos2d || c.embedDim % 4 == 0,
@@ -154,10 +164,23 @@ static void checkBlocks(const ModelConfig &c, Findings &findings) {
   findings.check(c.headDim != 0 || c.embedDim % c.numHeads == 0,
                  "embed_dim {} is not divisible by num_heads {} (give head_dim if the heads have another width)", c.embedDim, c.numHeads);
   findings.check(c.mlpWidth() > 0, "embed_dim {} times mlp_ratio {} leaves no hidden width", c.embedDim, c.mlpRatio);
+  findings.check(!c.parallelFused || c.block == BlockKind::Parallel, "parallel_fused is defined for block=parallel only");
+  findings.check(c.block != BlockKind::Parallel || (!c.gatedMlp && !c.mlpNorm && !c.attentionNorm),
+                 "block=parallel has neither gated_mlp, mlp_norm nor attention_norm");
+  findings.check(c.attention != AttentionKind::Differential || c.headWidth() % 2 == 0,
+                 "head width {} is odd, but attention=differential gives each of its two softmaxes half of it", c.headWidth());
+  findings.check(c.relativePosition != RelativePosition::Table || c.prefixTokens() == int64_t(c.classToken),
+                 "relative_position=table has entries for the class token and no other prefix token");
+  for (int64_t block : c.globalBlocks)
+    findings.check(block < c.depth, "global_blocks names block {}, but depth is {}", block, c.depth);
+  findings.check(c.windowSize == 0 || c.prefixTokens() == 0, "window_size {} needs tokens that are all patches, but there are {} others",
+                 c.windowSize, c.prefixTokens());
   findings.check(c.parallelBranches == 1 || c.block == BlockKind::PreNorm, "parallel_branches={} is defined for block=pre_norm only",
                  c.parallelBranches);
   findings.check(c.rope == Rope::None || c.headWidth() % 4 == 0, "head width {} is not a multiple of 4, which rotary positions require",
                  c.headWidth());
+  findings.check(c.pool != Pool::Map || c.embedDim % (c.poolHeads ? c.poolHeads : c.numHeads) == 0,
+                 "embed_dim {} is not divisible by the {} heads of pool=map", c.embedDim, c.poolHeads ? c.poolHeads : c.numHeads);
   findings.check(c.attentionScale != AttentionScale::Value || c.attentionScaleValue > 0.0, "attention_scale {} is not positive",
                  c.attentionScaleValue);
 }

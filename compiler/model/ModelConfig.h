@@ -20,10 +20,17 @@ namespace vitc {
 /// doubtful cases.
 enum class Family {
   Timm,
+  TimmEva,
+  TimmBeit,
+  TimmNaFlex,
+  TimmSam,
   HuggingFaceVit,
   HuggingFaceDeit,
+  HuggingFaceBeit,
   HuggingFaceDinov2,
+  HuggingFaceDinov3,
   HuggingFaceClip,
+  HuggingFaceSiglip,
   Torchvision,
   Flax,
   Labml,
@@ -40,10 +47,22 @@ enum class Stem {
 };
 
 enum class Position {
-  Learned,  ///< a table of the weight file
-  None,     ///< no absolute position
-  Sincos1d, ///< sin and cos of the patch's number, interleaved
-  Sincos2d  ///< sin and cos of the patch's column and row; SincosLayout says where
+  Learned,    ///< a table of the weight file
+  None,       ///< no absolute position
+  Factorized, ///< NaFlex: a table for the rows of the grid and one for its columns, added
+  Sincos1d,   ///< sin and cos of the patch's number, interleaved
+  Sincos2d    ///< sin and cos of the patch's column and row; SincosLayout says where
+};
+
+/// How a table of positions for one grid becomes one for another; "home" is what the framework of the weights does.
+enum class PositionResize {
+  Home,
+  Bicubic,          ///< torch, a = -0.75, no antialias: timm 0.6, transformers
+  BicubicAntialias, ///< torch, a = -0.5 and a support that widens when shrinking: timm since 0.8
+  BicubicAligned,   ///< torch, a = -0.75, corners aligned: torchvision
+  Bilinear,         ///< torch, no antialias: timm for files of the original Flax code
+  BilinearAntialias,
+  BilinearAligned ///< corners aligned: scipy.ndimage.zoom(order=1), the original Flax code
 };
 
 /// Columns of a 2-D sine table (reference: each system's own source).
@@ -64,12 +83,21 @@ enum class PositionOn {
 /// A term added to the scaled scores that depends on the distance of two patches.
 enum class RelativePosition {
   None,
-  Mlp,       ///< timm's RelPosMlp, one small network a block
-  SharedMlp, ///< the same, one for all blocks
-  Table      ///< BEiT: a table of (2H-1)(2W-1)+3 rows a block
+  Mlp,         ///< timm's RelPosMlp, one small network a block
+  SharedMlp,   ///< the same, one for all blocks
+  Table,       ///< BEiT: a table of (2H-1)(2W-1)+3 rows a block
+  SharedTable, ///< the same, one for all blocks
+  Decomposed   ///< SAM: the query times a table of row and one of column distances
 };
 
-enum class Rope { None, Eva, DinoV3 };
+/// Rotary positions (timm's `rope_type`; timm/layers/pos_embed_sincos.py).
+enum class Rope {
+  None,
+  Cat,    ///< angle = index * theta^(-k / (d/4)): EVA-02, Perception Encoder
+  DinoV3, ///< angle = 2 pi c / theta^(2k / (d/2)), c from -1 to 1 over the grid
+  Mixed   ///< learned frequencies for each block and head (Heo et al. 2024)
+};
+enum class RopeIndexing { RowFirst, ColumnFirst }; ///< which coordinate turns the first half of a head: timm's "ij", "xy"
 
 enum class QkvBias { All, None, QueryValue };
 enum class QkvPacking {
@@ -82,8 +110,13 @@ enum class AttentionScale { HeadDim, Heads, Value }; ///< 1/sqrt(head_dim), 1/sq
 enum class Activation { Identity, Relu, Gelu, GeluTanh, QuickGelu, Silu, Tanh, Sigmoid };
 enum class NormKind { Layer, Rms };
 enum class BlockKind {
-  PreNorm, ///< x + f(norm(x))
-  PostNorm ///< x + norm(f(x)): timm's rpn models
+  PreNorm,  ///< x + f(norm(x))
+  PostNorm, ///< x + norm(f(x)): timm's rpn models
+  Parallel  ///< x + attention(norm(x)) + mlp(norm(x)), one norm (Dehghani et al. 2023): timm's ParallelScalingBlock
+};
+enum class AttentionKind {
+  Softmax,
+  Differential ///< the difference of two softmaxes (Ye et al. 2024, equation 1)
 };
 
 enum class Pool {
@@ -140,6 +173,9 @@ struct ModelConfig {
   Stem stem = Stem::None;
   std::vector<int64_t> stemLayers; ///< bottlenecks of each stage
   double stemWidth = 1.0;          ///< factor on 64 channels
+  bool patchNorm = false;          ///< a normalization of the patches before positions: AIMv2
+  int64_t weightPatchHeight = 0;   ///< of the patch kernel in the weight file, where it is resized (FlexiViT); 0: patch_size
+  int64_t weightPatchWidth = 0;
 
   // Tokens and positions.
   bool classToken = true;
@@ -147,13 +183,22 @@ struct ModelConfig {
   int64_t regTokens = 0;
   Position position = Position::Learned;
   PositionOn positionOn = PositionOn::All;
-  int64_t positionRows = 0; ///< rows of the learned table where it is longer than needed (labml: 5000); 0: as many as needed
+  int64_t positionRows = 0;       ///< rows of the learned table where it is longer than needed (labml: 5000); 0: as many as needed
+  int64_t positionGridHeight = 0; ///< grid of the positions in the weight file, where they are resized; 0: the model's own
+  int64_t positionGridWidth = 0;
+  PositionResize positionResize = PositionResize::Home;
+  bool positionSquare = false; ///< resized to a square of the longer side, of which the grid is a part: NaFlex
   SincosLayout sincosLayout = SincosLayout::Interleaved;
   SincosFirst sincosFirst = SincosFirst::Column;
   RelativePosition relativePosition = RelativePosition::None;
   int64_t relativePositionHidden = 512;
   Rope rope = Rope::None;
   double ropeTheta = 10000.0;
+  double ropeOffset = 0.0; ///< added to the indices of rows and columns
+  RopeIndexing ropeIndexing = RopeIndexing::RowFirst;
+  bool ropeRotateHalf = false;     ///< pairs are (k, k + d/2) instead of (2k, 2k + 1)
+  int64_t ropeReferenceHeight = 0; ///< grid to which indices are scaled (`ref_feat_shape`); 0: none
+  int64_t ropeReferenceWidth = 0;
   bool normPre = false;
 
   // Blocks.
@@ -163,15 +208,22 @@ struct ModelConfig {
   int64_t mlpDim = 0;      ///< 0: embed_dim * mlp_ratio, rounded towards zero
   bool transformer = true; ///< false: Flax's `transformer=None`, patches go straight to pooling
   BlockKind block = BlockKind::PreNorm;
+  bool parallelFused = false; ///< block=parallel: one weight for both outputs (timm's DiffParallelScalingBlock)
+  AttentionKind attention = AttentionKind::Softmax;
   int64_t parallelBranches = 1; ///< timm's ParallelBlock: sums of so many attentions, then of so many mlps
   QkvBias qkvBias = QkvBias::All;
+  bool qkvFused = true; ///< of timm-eva: one weight, or three
   QkvPacking qkvPacking = QkvPacking::Parts;
+  bool attentionNorm = false;        ///< a normalization of the heads' output (sub-LN): EVA-02 CLIP, BEiT-3
+  int64_t windowSize = 0;            ///< attention within squares of so many patches; 0: all patches
+  std::vector<int64_t> globalBlocks; ///< blocks without windows
   bool qkNorm = false;
   bool projBias = true;
   AttentionScale attentionScale = AttentionScale::HeadDim;
   double attentionScaleValue = 1.0;
   Activation activation = Activation::Gelu;
-  bool gatedMlp = false; ///< activation(x fc1') * (x gate'); the GLU family
+  bool gatedMlp = false;  ///< activation(x fc1') * (x gate'); the GLU family
+  bool gatePacked = true; ///< of timm: fc1 holds both (GluMlp), or each has a weight (SwiGLU)
   bool mlpBias = true, gateBias = true;
   bool mlpNorm = false; ///< LayerNorm over the hidden width (sub-LN)
   NormKind norm = NormKind::Layer;
@@ -182,7 +234,11 @@ struct ModelConfig {
   bool finalNorm = true; ///< on all tokens, before pooling
   bool fcNorm = false;   ///< on the pooled row
   Pool pool = Pool::Token;
-  int64_t headHidden = 0; ///< width of a layer before the last: MLP head, `pre_logits`, pooler; 0: none
+  int64_t poolHeads = 0;           ///< of pool=map; 0: num_heads
+  double poolMlpRatio = 0;         ///< of pool=map; 0: mlp_ratio
+  bool poolIncludesPrefix = false; ///< pool=map sees class token and registers too
+  int64_t neckChannels = 0;        ///< SAM: two convolutions to so many channels behind the blocks; 0: none
+  int64_t headHidden = 0;          ///< width of a layer before the last: MLP head, `pre_logits`, pooler; 0: none
   Activation headActivation = Activation::Tanh;
   bool headBias = true;
   bool headDistillation = false; ///< a second head on the distillation token; the answer is the mean of both
@@ -205,6 +261,10 @@ struct ModelConfig {
   int64_t attentionWidth() const { return headWidth() * numHeads; }
   int64_t mlpWidth() const { return mlpDim ? mlpDim : static_cast<int64_t>(static_cast<double>(embedDim) * mlpRatio); }
   double scoreScale() const;
+  int64_t weightGridHeight() const { return positionGridHeight ? positionGridHeight : gridHeight(); }
+  int64_t weightGridWidth() const { return positionGridWidth ? positionGridWidth : gridWidth(); }
+  /// Rows of the position table in the weight file.
+  int64_t weightPositionRows() const;
   /// Width of the row that the head gets.
   int64_t pooledWidth() const { return pool == Pool::TokenAvg ? 2 * embedDim : embedDim; }
   int64_t outputWidth() const { return numClasses ? numClasses : headHidden ? headHidden : pooledWidth(); }

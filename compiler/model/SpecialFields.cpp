@@ -103,6 +103,37 @@ ConfigField fields::stemLayersField() {
           [](const ModelConfig &config) { return Json(config.stemLayers); }};
 }
 
+ConfigField fields::globalBlocksField() {
+  return {"global_blocks",
+          {"global_attn_indexes"},
+          "a list of integers from 0 to 4095",
+          "blocks whose attention has no windows",
+          Json{{"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 0}, {"maximum", 4095}}}},
+          [](ModelConfig &config, const Json &value) {
+            if (!value.is_array() || !llvm::all_of(value, [](const Json &v) { return isInteger(v, 0, 4095); }))
+              return false;
+            config.globalBlocks = value.get<std::vector<int64_t>>();
+            return true;
+          },
+          [](const ModelConfig &config) { return Json(config.globalBlocks); }};
+}
+
+ConfigField fields::poolMlpRatioField() {
+  return {"pool_mlp_ratio",
+          {"attn_pool_mlp_ratio"},
+          "a number from 0.001 to 1024, or null",
+          "mlp_ratio of pool=map; null: that of the blocks",
+          Json{{"type", Json::array({"number", "null"})}, {"minimum", 1e-3}, {"maximum", 1024}},
+          [](ModelConfig &config, const Json &value) {
+            bool isNumber = value.is_number() && value.get<double>() >= 1e-3 && value.get<double>() <= 1024;
+            if (!isNumber && !value.is_null())
+              return false;
+            config.poolMlpRatio = isNumber ? value.get<double>() : 0.0;
+            return true;
+          },
+          [](const ModelConfig &config) { return config.poolMlpRatio == 0.0 ? Json() : Json(config.poolMlpRatio); }};
+}
+
 ConfigField fields::labelsField() {
   return {"labels",
           {},
