@@ -5,21 +5,21 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// Sources: the state dicts of timm 0.6.13, transformers, torchvision and open_clip, the parameter trees of
-// google-research/vision_transformer, and the reference systems' own code.
+// Sources: the state dicts of torchvision and open_clip, the parameter trees of google-research/vision_transformer, and the reference
+// systems' own code.
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/frontend/SchemeTables.h"
+#include "compiler/frontend/SchemeParts.h"
 
 #include "compiler/model/ModelConfig.h"
 
 #include "llvm/ADT/STLExtras.h"
 
 using namespace vitc;
+using namespace vitc::schemes;
 
-/// PyTorch's spelling of a module's two tensors.
-static RoleNames torch(Role role, std::vector<std::string> modules) {
+RoleNames schemes::torch(Role role, std::vector<std::string> modules) {
   RoleNames names{role, {}, {}};
   for (const std::string &module : modules) {
     names.weight.push_back(module + ".weight");
@@ -28,136 +28,18 @@ static RoleNames torch(Role role, std::vector<std::string> modules) {
   return names;
 }
 
-/// Flax's: a dense layer has a kernel, a normalization a scale.
-static RoleNames dense(Role role, const std::string &module) { return {role, {module + "/kernel"}, {module + "/bias"}}; }
-static RoleNames scale(Role role, const std::string &module) { return {role, {module + "/scale"}, {module + "/bias"}}; }
+RoleNames schemes::dense(Role role, const std::string &module) { return {role, {module + "/kernel"}, {module + "/bias"}}; }
+RoleNames schemes::scale(Role role, const std::string &module) { return {role, {module + "/scale"}, {module + "/bias"}}; }
 
-static RoleNames plain(Role role, std::vector<std::string> names) { return {role, std::move(names), {}}; }
+RoleNames schemes::plain(Role role, std::vector<std::string> names) { return {role, std::move(names), {}}; }
 
-/// Query, key and value in one tensor each of weights and biases.
-static std::vector<RoleNames> packed(const std::string &weight, const std::string &bias) {
+std::vector<RoleNames> schemes::packed(const std::string &weight, const std::string &bias) {
   return {{Role::Query, {weight}, {bias}}, {Role::Key, {weight}, {bias}}, {Role::Value, {weight}, {bias}}};
 }
 
-static std::vector<RoleNames> join(std::vector<RoleNames> first, std::vector<RoleNames> second) {
+std::vector<RoleNames> schemes::join(std::vector<RoleNames> first, std::vector<RoleNames> second) {
   llvm::append_range(first, std::move(second));
   return first;
-}
-
-//===--------------------------------------------------------------------------------------===//
-// timm
-//===--------------------------------------------------------------------------------------===//
-
-static SchemeTable timm(const ModelConfig &config) {
-  bool parallel = config.parallelBranches > 1;
-  std::string attention = parallel ? "blocks.#.attns.@." : "blocks.#.", mlp = parallel ? "blocks.#.ffns.@." : "blocks.#.";
-  SchemeTable table{"timm",
-                    {plain(Role::ClassToken, {"cls_token"}),
-                     plain(Role::DistillationToken, {"dist_token"}),
-                     plain(Role::RegisterTokens, {"reg_token", "register_tokens"}),
-                     plain(Role::Position, {"pos_embed"}),
-                     torch(Role::Patch, {"patch_embed.proj"}),
-                     torch(Role::NormPre, {"norm_pre"}),
-                     torch(Role::Norm1, {attention + (parallel ? "norm" : "norm1")}),
-                     torch(Role::QueryNorm, {attention + "attn.q_norm"}),
-                     torch(Role::KeyNorm, {attention + "attn.k_norm"}),
-                     torch(Role::Proj, {attention + "attn.proj"}),
-                     plain(Role::Scale1, {attention + (parallel ? "ls.gamma" : "ls1.gamma")}),
-                     torch(Role::Norm2, {mlp + (parallel ? "norm" : "norm2")}),
-                     torch(Role::Fc1, {mlp + "mlp.fc1", mlp + "mlp.w12"}),
-                     torch(Role::Gate, {mlp + "mlp.fc1", mlp + "mlp.w12"}),
-                     torch(Role::MlpNorm, {mlp + "mlp.norm"}),
-                     torch(Role::Fc2, {mlp + "mlp.fc2", mlp + "mlp.w3"}),
-                     plain(Role::Scale2, {mlp + (parallel ? "ls.gamma" : "ls2.gamma")}),
-                     torch(Role::Norm, {"norm"}),
-                     torch(Role::FcNorm, {"fc_norm"}),
-                     torch(Role::Head, {"head"}),
-                     torch(Role::HeadDistillation, {"head_dist"})},
-                    {"", "model.", "module."}};
-  table.roles = join(table.roles, packed(attention + "attn.qkv.weight", attention + "attn.qkv.bias"));
-  if (config.qkvBias == QkvBias::QueryValue)
-    for (RoleNames &names : table.roles)
-      if (names.role == Role::Query || names.role == Role::Value)
-        names.bias = {attention + (names.role == Role::Query ? "attn.q_bias" : "attn.v_bias")};
-  table.qkv = QkvLayout::Packed;
-  table.gateInFc1 = true;
-  table.ignored = {"pre_logits.*", "*mask_token", "*relative_position_index"};
-  return table;
-}
-
-//===--------------------------------------------------------------------------------------===//
-// transformers
-//===--------------------------------------------------------------------------------------===//
-
-/// A model with a head keeps its encoder under a name of its own, a bare encoder does not.
-static std::vector<std::string> encoderPrefixes(const ModelConfig &config, const std::string &name) {
-  if (config.numClasses)
-    return {name, ""};
-  return {"", name};
-}
-
-static SchemeTable huggingFaceVit(const ModelConfig &config, bool deit) {
-  std::string layer = "encoder.layer.#.";
-  std::vector<std::string> head = {"classifier"};
-  if (config.headDistillation)
-    head = {"cls_classifier"};
-  SchemeTable table{deit ? "huggingface-deit" : "huggingface-vit",
-                    {plain(Role::ClassToken, {"embeddings.cls_token"}), plain(Role::Position, {"embeddings.position_embeddings"}),
-                     torch(Role::Patch, {"embeddings.patch_embeddings.projection"}), torch(Role::Norm1, {layer + "layernorm_before"}),
-                     torch(Role::Query, {layer + "attention.attention.query"}), torch(Role::Key, {layer + "attention.attention.key"}),
-                     torch(Role::Value, {layer + "attention.attention.value"}), torch(Role::Proj, {layer + "attention.output.dense"}),
-                     torch(Role::Norm2, {layer + "layernorm_after"}), torch(Role::Fc1, {layer + "intermediate.dense"}),
-                     torch(Role::Fc2, {layer + "output.dense"}), torch(Role::Norm, {"layernorm"}),
-                     torch(Role::HeadHidden, {"pooler.dense"}), torch(Role::Head, head)},
-                    encoderPrefixes(config, deit ? "deit." : "vit."),
-                    {Role::Head, Role::HeadDistillation}};
-  if (deit) {
-    table.roles.push_back(plain(Role::DistillationToken, {"embeddings.distillation_token"}));
-    table.roles.push_back(torch(Role::HeadDistillation, {"distillation_classifier"}));
-  }
-  table.ignored = {"*mask_token", "decoder.*"};
-  if (!config.headHidden)
-    table.ignored.push_back("*pooler.*");
-  return table;
-}
-
-static SchemeTable huggingFaceDinov2(const ModelConfig &config) {
-  std::string layer = "encoder.layer.#.";
-  std::string fc1 = config.gatedMlp ? "mlp.weights_in" : "mlp.fc1", fc2 = config.gatedMlp ? "mlp.weights_out" : "mlp.fc2";
-  SchemeTable table{"huggingface-dinov2",
-                    {plain(Role::ClassToken, {"embeddings.cls_token"}), plain(Role::RegisterTokens, {"embeddings.register_tokens"}),
-                     plain(Role::Position, {"embeddings.position_embeddings"}),
-                     torch(Role::Patch, {"embeddings.patch_embeddings.projection"}), torch(Role::Norm1, {layer + "norm1"}),
-                     torch(Role::Query, {layer + "attention.attention.query"}), torch(Role::Key, {layer + "attention.attention.key"}),
-                     torch(Role::Value, {layer + "attention.attention.value"}), torch(Role::Proj, {layer + "attention.output.dense"}),
-                     plain(Role::Scale1, {layer + "layer_scale1.lambda1"}), torch(Role::Norm2, {layer + "norm2"}),
-                     torch(Role::Fc1, {layer + fc1}), torch(Role::Gate, {layer + fc1}), torch(Role::Fc2, {layer + fc2}),
-                     plain(Role::Scale2, {layer + "layer_scale2.lambda1"}), torch(Role::Norm, {"layernorm"}),
-                     torch(Role::Head, {"classifier"})},
-                    encoderPrefixes(config, config.regTokens ? "dinov2_with_registers." : "dinov2."),
-                    {Role::Head}};
-  table.gateInFc1 = true;
-  table.ignored = {"*mask_token"};
-  return table;
-}
-
-static SchemeTable huggingFaceClip() {
-  std::string layer = "encoder.layers.#.";
-  SchemeTable table{"huggingface-clip",
-                    {plain(Role::ClassToken, {"embeddings.class_embedding"}),
-                     plain(Role::Position, {"embeddings.position_embedding.weight"}), torch(Role::Patch, {"embeddings.patch_embedding"}),
-                     torch(Role::NormPre, {"pre_layrnorm"}), // sic
-                     torch(Role::Norm1, {layer + "layer_norm1"}), torch(Role::Query, {layer + "self_attn.q_proj"}),
-                     torch(Role::Key, {layer + "self_attn.k_proj"}), torch(Role::Value, {layer + "self_attn.v_proj"}),
-                     torch(Role::Proj, {layer + "self_attn.out_proj"}), torch(Role::Norm2, {layer + "layer_norm2"}),
-                     torch(Role::Fc1, {layer + "mlp.fc1"}), torch(Role::Fc2, {layer + "mlp.fc2"}), torch(Role::Norm, {"post_layernorm"}),
-                     torch(Role::FcNorm, {"post_layernorm"}), torch(Role::Head, {"visual_projection"})},
-                    {"vision_model.", ""},
-                    {Role::Head}};
-  table.token = TokenLayout::D;
-  table.table = TableLayout::Rows;
-  table.ignored = {"*position_ids", "text_model.*", "text_projection.*", "logit_scale", "visual_projection.*"};
-  return table;
 }
 
 //===--------------------------------------------------------------------------------------===//
@@ -334,19 +216,10 @@ static llvm::StringRef homeScheme(Family family) {
 }
 
 std::vector<SchemeTable> vitc::schemeTables(const ModelConfig &config) {
-  std::vector<SchemeTable> tables = {timm(config),
-                                     huggingFaceVit(config, /*deit=*/false),
-                                     huggingFaceVit(config, /*deit=*/true),
-                                     huggingFaceDinov2(config),
-                                     huggingFaceClip(),
-                                     torchvision(),
-                                     openClip(),
-                                     flax(/*published=*/false),
-                                     flax(/*published=*/true),
-                                     labml(),
-                                     slides(config),
-                                     csdn(config),
-                                     notebook()};
+  std::vector<SchemeTable> tables = timmSchemes(config);
+  llvm::append_range(tables, huggingFaceSchemes(config));
+  llvm::append_range(tables, std::vector<SchemeTable>{torchvision(), openClip(), flax(/*published=*/false), flax(/*published=*/true),
+                                                      labml(), slides(config), csdn(config), notebook()});
   llvm::StringRef home = homeScheme(config.family);
   auto first = llvm::find_if(tables, [&](const SchemeTable &table) { return table.name == home; });
   std::rotate(tables.begin(), first, first + 1);
