@@ -1,0 +1,66 @@
+//===- ImportHead.cpp - from tokens to an answer ----------------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/frontend/Importer.h"
+
+using namespace mlir;
+using namespace vitc;
+
+Value Importer::pool(const Twine &name, Value input, vit::Pool kind, int64_t index) {
+  return vit::PoolOp::create(builder, loc(name), type({ShapedType::kDynamic, config.embedDim}), input,
+                             vit::PoolAttr::get(builder.getContext(), kind), builder.getI64IntegerAttr(index));
+}
+
+/// DINOv2: a classifier on [class token, mean of the patches] is the sum of one on each.
+Value Importer::headOfTokenAndMean(Value tokens) {
+  Value token = pool("pool.token", tokens, vit::Pool::Token, 0), mean = pool("pool.avg", tokens, vit::Pool::Avg, config.prefixTokens());
+  if (config.fcNorm) {
+    token = normalize("fc_norm", token);
+    mean = normalize("fc_norm", mean);
+  }
+  Location at = loc("head");
+  Value first = linear(loc("head.token"), token, weight(at, "head.token.weight"), weight(at, "head.bias"));
+  Value second = linear(loc("head.avg"), mean, weight(at, "head.avg.weight"), Value());
+  return residual(at, first, second, "head");
+}
+
+/// DeiT with a teacher: the mean of two classifiers, with the half in their weights.
+Value Importer::headOfTwoTokens(Value tokens) {
+  auto classify = [&](const std::string &name, const char *pooled, int64_t index) {
+    Value row = pool(pooled, tokens, vit::Pool::Token, index);
+    if (config.fcNorm)
+      row = normalize("fc_norm", row);
+    Location at = loc(name + ".half");
+    auto half = [&](Value value) -> Value {
+      if (!value)
+        return value;
+      return vit::ScaleRowsByConstantOp::create(builder, at, value.getType(), value, builder.getI64IntegerAttr(config.numClasses),
+                                                number(0.5));
+    };
+    return linear(at, row, half(weight(at, name + ".weight")), half(weight(at, name + ".bias")));
+  };
+  Value first = classify("head", "pool", 0), second = classify("head_dist", "pool_dist", 1);
+  return residual(loc("head"), first, second, "head");
+}
+
+Value Importer::head(Value x) {
+  if (config.pool == Pool::TokenAvg)
+    return headOfTokenAndMean(x);
+  if (config.headDistillation)
+    return headOfTwoTokens(x);
+  if (config.pool == Pool::Token)
+    x = pool("pool", x, vit::Pool::Token, 0);
+  else if (config.pool == Pool::Avg || config.pool == Pool::AvgAll)
+    x = pool("pool", x, vit::Pool::Avg, config.pool == Pool::Avg && config.transformer ? config.prefixTokens() : 0);
+  if (config.fcNorm)
+    x = normalize("fc_norm", x);
+  if (config.headHidden) {
+    x = linear(loc("head_hidden"), "head_hidden", x);
+    x = vit::ActivationOp::create(builder, loc("head_hidden.act"), x.getType(), x, activation(config.headActivation));
+  }
+  return config.numClasses ? linear(loc("head"), "head", x) : x;
+}

@@ -1,0 +1,73 @@
+//===- Importer.h - what builds a model as vit IR ---------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_FRONTEND_IMPORTER_H
+#define VITC_COMPILER_FRONTEND_IMPORTER_H
+
+#include "compiler/frontend/Sources.h"
+#include "compiler/model/ModelConfig.h"
+#include "dialects/vit/VitDialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace vitc {
+
+/// Builds the program of one config. Values are named by locations: the model's layers.
+class Importer {
+public:
+  Importer(mlir::MLIRContext &context, const ModelConfig &config) : config(config), builder(&context) {
+    for (const PlacedSource &source : describeSources(config))
+      shapes[source.name] = source.shape;
+  }
+  mlir::OwningOpRef<mlir::ModuleOp> import();
+
+private:
+  mlir::NameLoc loc(const llvm::Twine &layer) { return mlir::NameLoc::get(builder.getStringAttr(layer)); }
+  mlir::RankedTensorType type(llvm::ArrayRef<int64_t> shape) { return mlir::RankedTensorType::get(shape, builder.getF32Type()); }
+  static llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) { return mlir::cast<mlir::RankedTensorType>(value.getType()).getShape(); }
+
+  /// The weight of that name, null if the model has none.
+  mlir::Value weight(mlir::Location loc, const llvm::Twine &name);
+  mlir::Value reshape(mlir::Location loc, mlir::Value value, llvm::ArrayRef<int64_t> shape);
+
+  mlir::FloatAttr number(double value) { return builder.getF32FloatAttr(static_cast<float>(value)); }
+  mlir::FloatAttr eps() { return number(config.normEps); }
+  vit::NormKindAttr normKind() {
+    return vit::NormKindAttr::get(builder.getContext(), config.norm == NormKind::Layer ? vit::NormKind::Layer : vit::NormKind::Rms);
+  }
+  vit::ActivationAttr activation(Activation kind);
+
+  mlir::Value normalize(const llvm::Twine &name, mlir::Value input);
+  mlir::Value linear(mlir::Location at, const std::string &name, mlir::Value input);
+  mlir::Value linear(mlir::Location at, mlir::Value input, mlir::Value matrix, mlir::Value bias);
+  mlir::Value residual(mlir::Location at, mlir::Value skip, mlir::Value branch, const std::string &scale);
+
+  using Body = mlir::Value (Importer::*)(const BranchNames &names, mlir::Value input);
+  using Names = BranchNames (*)(const ModelConfig &config, int64_t block, int64_t branch);
+  mlir::Value attention(const BranchNames &names, mlir::Value input);
+  mlir::Value mlp(const BranchNames &names, mlir::Value input);
+  mlir::Value half(mlir::Value x, Body body, Names names, int64_t index, const std::string &layer);
+  mlir::Value block(int64_t index, mlir::Value x);
+
+  mlir::Value positions(mlir::Location at);
+  mlir::Value tokens(mlir::Value images);
+  mlir::Value pool(const llvm::Twine &name, mlir::Value input, vit::Pool kind, int64_t index);
+  mlir::Value head(mlir::Value tokens);
+  mlir::Value headOfTokenAndMean(mlir::Value tokens);
+  mlir::Value headOfTwoTokens(mlir::Value tokens);
+
+  const ModelConfig &config;
+  mlir::OpBuilder builder;
+  llvm::StringMap<std::vector<int64_t>> shapes;
+};
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_FRONTEND_IMPORTER_H
