@@ -36,7 +36,7 @@ say "Building into build/"
 scripts/configure.sh release build
 cmake --build build
 say "Testing"
-run_suite build
+run_suite build -LE full
 
 if [[ $sanitizers == on ]]; then
   say "Building the runtime with AddressSanitizer and UndefinedBehaviorSanitizer into build-asan/"
