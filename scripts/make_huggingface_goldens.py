@@ -33,8 +33,10 @@ GOLDENS = {
     "deit-distilled": ("DeiTForImageClassificationWithTeacher", "DeiTConfig", {**MLP, "num_labels": LABELS}),
     "beit-tables": ("BeitForImageClassification", "BeitConfig", {**BEIT, "use_relative_position_bias": True}),
     "beit-shared-table": ("BeitForImageClassification", "BeitConfig", {**BEIT, "use_shared_relative_position_bias": True}),
-    "beit-absolute": ("BeitForImageClassification", "BeitConfig", {**BEIT, "use_absolute_position_embeddings": True, "layer_scale_init_value": 0.0}),
-    "beit-class-token": ("BeitForImageClassification", "BeitConfig", {**BEIT, "use_relative_position_bias": True, "use_mean_pooling": False}),
+    "beit-absolute": ("BeitForImageClassification", "BeitConfig", {
+        **BEIT, "use_absolute_position_embeddings": True, "layer_scale_init_value": 0.0}),
+    "beit-class-token": ("BeitForImageClassification", "BeitConfig", {
+        **BEIT, "use_relative_position_bias": True, "use_mean_pooling": False}),
     "beit-model": ("BeitModel", "BeitConfig", {**BEIT, "use_relative_position_bias": True}),
     "dinov2-model": ("Dinov2Model", "Dinov2Config", WIDTHS),
     "dinov2-swiglu": ("Dinov2ForImageClassification", "Dinov2Config", {**WIDTHS, "use_swiglu_ffn": True, "num_labels": LABELS}),
@@ -52,7 +54,8 @@ GOLDENS = {
     "siglip-vision": ("SiglipVisionModel", "SiglipVisionConfig", MLP),
     "siglip-vision-gelu": ("SiglipVisionModel", "SiglipVisionConfig", {**MLP, "hidden_act": "gelu"}),
     "siglip-both-towers": ("SiglipModel", "SiglipConfig", {"vision_config": MLP, "text_config": TEXT}),
-    "siglip-classifier": ("SiglipForImageClassification", "SiglipConfig", {"vision_config": MLP, "text_config": TEXT, "num_labels": LABELS}),
+    "siglip-classifier": ("SiglipForImageClassification", "SiglipConfig", {
+        "vision_config": MLP, "text_config": TEXT, "num_labels": LABELS}),
 }
 
 # In the order in which a class's answer is looked for.
@@ -92,7 +95,8 @@ def golden(name, out, keep_weights):
         refill(folder + "/model.safetensors")
         values = []
         for dtype in (torch.float32, torch.float64):
-            model, loading = getattr(transformers, kind).from_pretrained(folder, dtype=dtype, attn_implementation="sdpa", output_loading_info=True)
+            model, loading = getattr(transformers, kind).from_pretrained(
+                folder, dtype=dtype, attn_implementation="sdpa", output_loading_info=True)
             assert not loading["missing_keys"] and not loading["unexpected_keys"], loading
             with torch.no_grad():
                 values.append(answer(model.eval(), images.to(dtype)).double().numpy())

@@ -68,7 +68,8 @@ SWITCHES = {
     "pe-lang": ("vit_pe_lang_large_patch14_448", {}),
     "beit": ("beit_base_patch16_224", {}),
     "beitv2": ("beitv2_base_patch16_224", {}),
-    "beit-shared": ("beit_base_patch16_224", {"use_rel_pos_bias": False, "use_shared_rel_pos_bias": True}, {"relative_position": "shared_table"}),
+    "beit-shared": ("beit_base_patch16_224", {"use_rel_pos_bias": False, "use_shared_rel_pos_bias": True},
+                    {"relative_position": "shared_table"}),
     "relpos": ("vit_relpos_small_patch16_224", {}),
     "relpos-class": ("vit_relpos_base_patch16_cls_224", {}),
     "relpos-class-gap": ("vit_relpos_base_patch16_clsgap_224", {}),
@@ -107,8 +108,10 @@ def logits(name, arguments, images):
 def lit_test(name, model, arguments, keys, shape, error):
     """What vitc is told: `keys` in place of the arguments that have no key of the same meaning."""
     base = {k.replace("img_size", "image_size"): v for k, v in arguments.items() if not (keys and k.startswith("use_"))}
-    changes = " ".join(f"--set {k}={v if isinstance(v, str) else json.dumps(v, separators=(',', ':'))}" for k, v in {**base, **keys}.items())
-    check = f"--input=%data/switches/input-{shape}.npy --expected=%data/switches/{name}.expected.npy --tolerance={max(1e-5, 4 * error):.0e}"
+    values = {k: v if isinstance(v, str) else json.dumps(v, separators=(",", ":")) for k, v in {**base, **keys}.items()}
+    changes = " ".join(f"--set {k}={v}" for k, v in values.items())
+    tolerance = max(1e-5, 4 * error)
+    check = f"--input=%data/switches/input-{shape}.npy --expected=%data/switches/{name}.expected.npy --tolerance={tolerance:.0e}"
     lines = ["REQUIRES: compiler"]
     for target, file in (("", "%t.vitx"), (" --target=reference", "%t.reference.vitx")):
         lines += [f"RUN: vitc {model} {changes} --random-weights=0{target} -o {file}", f"RUN: vit-run infer {file} {check}"]

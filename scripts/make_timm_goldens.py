@@ -8,8 +8,8 @@ Without names: all of the families below that the files lack. Of each name:
 
   name, timm        the model and the version of timm
   parameters        number of parameters of the model as the name says
-  tensors, digest   of the floating-point tensors that its checkpoint holds: their number and the FNV-1a-64 of the lines "NAME D0xD1x...\\n",
-                    sorted by name ("NAME \\n" for a scalar)
+  tensors, digest   of the floating-point tensors that its checkpoint holds: their number, and the FNV-1a-64 of the lines
+                    "NAME D0xD1x...\\n" sorted by name ("NAME \\n" for a scalar)
   preprocessing     of the name's default tag (default_cfg)
   set               what makes it cheap to run, as `vitc --set` takes it: two blocks
   input_shape       the input is the image of docs/random-weights.md, seed 0, as it is (no normalization); so are the weights
@@ -24,8 +24,9 @@ import sys
 import random_weights
 
 # What a module of timm.models is called here.
-FAMILIES = {"beit": "beit", "cait": "cait", "deit": "deit", "eva": "eva", "naflexvit": "naflexvit", "vision_transformer": "vision_transformer",
-            "vision_transformer_hybrid": "hybrid", "vision_transformer_relpos": "relpos", "vision_transformer_sam": "sam"}
+FAMILIES = {"beit": "beit", "cait": "cait", "deit": "deit", "eva": "eva", "naflexvit": "naflexvit",
+            "vision_transformer": "vision_transformer", "vision_transformer_hybrid": "hybrid", "vision_transformer_relpos": "relpos",
+            "vision_transformer_sam": "sam"}
 
 # Two blocks tell as much as forty: every block of a model is built alike. Where blocks differ, one of each kind is kept.
 REDUCED = {"depth": 2}

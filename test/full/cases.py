@@ -133,9 +133,10 @@ def huggingface(shared):
 # The reference systems
 #===------------------------------------------------------------------------------------------===#
 
-PRESETS = {"000": "labml-vit", "001": "slides-vit", "002": "csdn-vit", "003": "notebook-vit", "004": "ViT-B_16", "timm": "vit_base_patch16_224"}
-VALUES = {"gelu-erf": "gelu", "gelu-tanh": "gelu_tanh", "1/sqrt(head_dim)": "head_dim", "1/sqrt(heads)": "heads", "(q k v) per head": "heads",
-          "q k v, heads inside": "parts", "sincos-1d": "sincos1d", "sincos-2d": "sincos2d"}
+PRESETS = {"000": "labml-vit", "001": "slides-vit", "002": "csdn-vit", "003": "notebook-vit", "004": "ViT-B_16",
+           "timm": "vit_base_patch16_224"}
+VALUES = {"gelu-erf": "gelu", "gelu-tanh": "gelu_tanh", "1/sqrt(head_dim)": "head_dim", "1/sqrt(heads)": "heads",
+          "(q k v) per head": "heads", "q k v, heads inside": "parts", "sincos-1d": "sincos1d", "sincos-2d": "sincos2d"}
 
 # Keys that the config has under the same or another name are passed on as they are; these are not.
 UNUSED = {"patch_order", "input_layout", "head_bias_init", "dropout", "bias2"}
@@ -187,27 +188,57 @@ def seeded_weights(path, tensors, constants):
     (arrays.write_npz if path.endswith(".npz") else arrays.write_safetensors)(path, values)
 
 
-def small_cases(folder):
-    with open(folder + "/config.json") as f:
-        description = json.load(f)
-    system, label = description["system"], os.path.basename(folder)
-    preset, data = PRESETS[system], arrays.read_npz(folder + "/expected.npz")
-    file = "weights.npz" if system == "004" else "weights.safetensors"
+@dataclass
+class Variant:
+    """A small configuration of a system: images and logits as stored, images in the system's own order of axes."""
+    name: str
+    arguments: list
+    images: tuple
+    logits: tuple
+    prepare: Callable = lambda folder: None
 
-    def case(name, config, expected, images, weights, size=None, prepare=lambda folder: None):
-        sizes = [setting("image_size", size)] if size else []
-        return Case("reference-systems", f"{label}/{name}", [preset, *settings(system, config), *sizes, weights],
-                    lambda: channels_first(system, images), [difference(expected)], 1e-5, prepare)
 
-    yield case("stored", description["config"], data["logits_f64"], data["input"], f"--weights={folder}/{file}")
-    yield case("seeded", description["config"], data["logits_f64"], data["input"], "--random-weights=0")
-    for name, variant in description["variants"].items():
-        values = arrays.read_npz(f"{folder}/variants/{name}.npz")
-        tensors = {k: v for k, v in description["tensors"].items() if k not in variant["tensors_absent"]} | variant["tensors_unlike_the_main_case"]
-        constants = variant.get("set")
-        weights = f"--weights={{tmp}}/{file}" if constants else "--random-weights=0"
-        prepare = (lambda to, t=tensors, c=constants: seeded_weights(f"{to}/{file}", t, c)) if constants else lambda to: None
-        yield case(name, variant["config"], values["logits_f64"], values.get("input", data["input"]), weights, variant.get("size"), prepare)
+@dataclass
+class SmallSystem:
+    folder: str
+    label: str
+    system: str
+    description: dict
+
+    def variants(self):
+        data = arrays.read_npz(self.folder + "/expected.npz")
+        file = "weights.npz" if self.system == "004" else "weights.safetensors"
+
+        def variant(name, config, values, weights, size=None, prepare=lambda folder: None):
+            sizes = [setting("image_size", size)] if size else []
+            return Variant(name, [PRESETS[self.system], *settings(self.system, config), *sizes, weights],
+                           values.get("input", data["input"]), values["logits_f64"], prepare)
+
+        yield variant("stored", self.description["config"], data, f"--weights={self.folder}/{file}")
+        yield variant("seeded", self.description["config"], data, "--random-weights=0")
+        for name, v in self.description["variants"].items():
+            values, size, constants = arrays.read_npz(f"{self.folder}/variants/{name}.npz"), v.get("size"), v.get("set")
+            if not constants:
+                yield variant(name, v["config"], values, "--random-weights=0", size)
+                continue
+            absent = v["tensors_absent"]
+            tensors = {k: t for k, t in self.description["tensors"].items() if k not in absent} | v["tensors_unlike_the_main_case"]
+            prepare = lambda to, t=tensors, c=constants: seeded_weights(f"{to}/{file}", t, c)
+            yield variant(name, v["config"], values, f"--weights={{tmp}}/{file}", size, prepare)
+
+
+def small_systems(shared):
+    for path in sorted(glob.glob(shared + "/data/reference-systems/*-small/config.json")):
+        folder = os.path.dirname(path)
+        with open(path) as f:
+            description = json.load(f)
+        yield SmallSystem(folder, os.path.basename(folder), description["system"], description)
+
+
+def small_cases(small):
+    for v in small.variants():
+        yield Case("reference-systems", f"{small.label}/{v.name}", v.arguments,
+                   lambda images=v.images: channels_first(small.system, images), [difference(v.logits)], 1e-5, v.prepare)
 
 
 def default_cases(path):
@@ -234,8 +265,8 @@ def loading_cases(folder):
 
 def reference_systems(shared):
     root = shared + "/data/reference-systems"
-    for folder in sorted(glob.glob(root + "/*-small")):
-        yield from small_cases(folder)
+    for small in small_systems(shared):
+        yield from small_cases(small)
     for path in sorted(glob.glob(root + "/default/*.json")):
         yield from default_cases(path)
     if os.path.exists(root + "/004-load"):

@@ -3,9 +3,9 @@
 
     test/full/check.py --bin=build/bin [FAMILY or PATTERN of names ...]
 
-A line for each model: its error, the bound, seconds to compile and to run, the largest anonymous memory of vitc. Without FAMILY: all of them.
-References that lie in VITC_SHARED (default: ../shared) are left out where that folder is absent. Exit codes: 0 all equal, 1 not, 2 bad usage,
-77 nothing to do.
+A line for each model: its error, the bound, seconds to compile and to run, the largest anonymous memory of vitc. Without FAMILY: all of
+them. References that lie in VITC_SHARED (default: ../shared) are left out where that folder is absent. Exit codes: 0 all equal, 1 not,
+2 bad usage, 77 nothing to do.
 """
 import argparse
 import fnmatch
@@ -99,7 +99,8 @@ def main():
         try:
             error, compiling, running, memory = check(case, options.bin, options.target, folder)
             wrong = not error <= case.bound
-            print(f"{case.name:44} {error:9.2e} {case.bound:9.2e} {compiling:6.2f} s {running:5.2f} s {memory:6.0f} MB{'  DIFFERS' if wrong else ''}", flush=True)
+            figures = f"{error:9.2e} {case.bound:9.2e} {compiling:6.2f} s {running:5.2f} s {memory:6.0f} MB"
+            print(f"{case.name:44} {figures}{'  DIFFERS' if wrong else ''}", flush=True)
             failed += wrong
         except Failure as failure:
             print(f"{case.name:44} {failure}", flush=True)
