@@ -23,6 +23,9 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
     if (unsupported)
       switches.push_back(std::move(text));
   };
+  for (Family family : {Family::TimmEva, Family::TimmBeit, Family::TimmNaFlex, Family::TimmSam, Family::HuggingFaceBeit,
+                        Family::HuggingFaceDinov3, Family::HuggingFaceSiglip})
+    refuse(config.family == family, "names of that family's tensors");
   refuse(config.stem == Stem::ResNetV2, "stem=resnetv2");
   refuse(config.stem == Stem::ResNetD, "stem=resnetd");
   refuse(config.position == Position::Sincos1d, "position=sincos1d");

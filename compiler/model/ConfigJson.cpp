@@ -10,6 +10,7 @@
 #include "compiler/model/Presets.h"
 
 #include "fmt/format.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace vitc;
@@ -62,6 +63,24 @@ static llvm::Expected<ModelConfig> baseOf(const Json &file, llvm::StringRef wher
   return findPreset(base.get<std::string>());
 }
 
+llvm::Error vitc::applyFields(ModelConfig &config, const Json &object, llvm::StringRef where) {
+  std::vector<std::pair<const ConfigField *, std::string>> keys;
+  for (auto &[key, value] : object.items())
+    keys.emplace_back(findConfigField(key), key);
+  // In the table's order, because some fields depend on others; unknown keys (null) come first.
+  llvm::sort(keys);
+  llvm::Error errors = llvm::Error::success();
+  auto refuse = [&](const llvm::Twine &text) { errors = llvm::joinErrors(std::move(errors), sentence(where + ": " + text)); };
+  for (size_t i = 0; i < keys.size(); ++i) {
+    auto &[field, key] = keys[i];
+    if (field && i > 0 && keys[i - 1].first == field)
+      refuse(keys[i - 1].second + " and " + key + " are names of the same key");
+    else if (llvm::Error error = setConfigField(config, key, object[key]))
+      refuse(llvm::toString(std::move(error)));
+  }
+  return errors;
+}
+
 llvm::Expected<ModelConfig> vitc::parseConfig(llvm::StringRef text, llvm::StringRef where) {
   llvm::Expected<Json> file = parseJson(text, where);
   if (!file)
@@ -71,29 +90,8 @@ llvm::Expected<ModelConfig> vitc::parseConfig(llvm::StringRef text, llvm::String
   llvm::Expected<ModelConfig> config = baseOf(*file, where);
   if (!config)
     return config.takeError();
-
-  // In the table's order, because some fields depend on others.
-  llvm::Error errors = llvm::Error::success();
-  auto read = [&](llvm::StringRef key, const Json &value) {
-    if (llvm::Error error = setConfigField(*config, key, value))
-      errors = llvm::joinErrors(std::move(errors), sentence(where + ": " + llvm::toString(std::move(error))));
-  };
-  for (auto &[key, value] : file->items())
-    if (key != baseKey && !findConfigField(key))
-      read(key, value);
-  for (const ConfigField &field : configFields()) {
-    std::string first;
-    for (auto &[key, value] : file->items()) {
-      if (findConfigField(key) != &field)
-        continue;
-      if (!first.empty())
-        errors =
-            llvm::joinErrors(std::move(errors), sentence(fmt::format("{}: {} and {} are names of the same key", where.str(), first, key)));
-      first = key;
-      read(key, value);
-    }
-  }
-  if (errors)
+  file->erase(baseKey.str());
+  if (llvm::Error errors = applyFields(*config, *file, where))
     return std::move(errors);
   return config;
 }

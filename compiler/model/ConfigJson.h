@@ -15,6 +15,9 @@ namespace vitc {
 /// Parses JSON text that nests at most 64 levels deep; `where` (a file's name) begins the error's sentence.
 llvm::Expected<Json> parseJson(llvm::StringRef text, llvm::StringRef where);
 
+/// Sets the fields that an object's keys name. The error lists every key that is unknown, given twice, or has a wrong value.
+llvm::Error applyFields(ModelConfig &config, const Json &object, llvm::StringRef where);
+
 /// A config file: an object of config keys. `"base": "PRESET"` starts from a preset, otherwise from the defaults of ModelConfig.
 /// Not yet validated.
 llvm::Expected<ModelConfig> parseConfig(llvm::StringRef text, llvm::StringRef where);

@@ -8,9 +8,11 @@
 #include "compiler/model/Presets.h"
 
 #include "compiler/model/Nearest.h"
+#include "compiler/model/PresetFiles.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/GlobPattern.h"
 
 using namespace vitc;
@@ -33,12 +35,43 @@ const std::vector<ModelConfig> &vitc::presets() {
   static const std::vector<ModelConfig> all = [] {
     std::vector<ModelConfig> list = timmPresets();
     llvm::append_range(list, referencePresets());
+    llvm::StringSet<> taken;
+    for (const ModelConfig &config : list)
+      taken.insert(config.name);
+    for (const PresetAlias &entry : aliases)
+      taken.insert(entry.alias);
+    for (const FilePreset &preset : filePresets())
+      if (taken.insert(preset.config.name).second)
+        list.push_back(preset.config);
     return list;
   }();
   return all;
 }
 
+/// Of `name`, which has a dot.
+static llvm::Expected<ModelConfig> findTag(llvm::StringRef name) {
+  std::vector<llvm::StringRef> names;
+  for (const FilePreset &preset : filePresets()) {
+    if (preset.config.name != name.split('.').first)
+      continue;
+    for (const ModelConfig &tag : preset.tags) {
+      if (tag.name == name)
+        return tag;
+      names.push_back(tag.name);
+    }
+    if (names.empty())
+      return sentence("there is no model '" + name + "': " + preset.config.name + " has no tags");
+    return sentence("there is no model '" + name + "'; the nearest tags are " + llvm::join(nearest(name, names, 3), ", "));
+  }
+  for (const FilePreset &preset : filePresets())
+    for (const ModelConfig &tag : preset.tags)
+      names.push_back(tag.name);
+  return sentence("there is no model '" + name + "'; the nearest names are " + llvm::join(nearest(name, names, 3), ", "));
+}
+
 llvm::Expected<ModelConfig> vitc::findPreset(llvm::StringRef name) {
+  if (name.contains('.'))
+    return findTag(name);
   std::vector<llvm::StringRef> names;
   const PresetAlias *alias = llvm::find_if(aliases, [&](const PresetAlias &entry) { return entry.alias == name; });
   for (const ModelConfig &config : presets()) {
@@ -59,8 +92,21 @@ std::vector<std::string> vitc::listPresets(llvm::StringRef filter) {
     llvm::consumeError(pattern.takeError());
     return names;
   }
-  for (const ModelConfig &config : presets())
-    if (isPattern ? pattern->match(config.name) : llvm::StringRef(config.name).contains(filter))
-      names.push_back(config.name);
+  auto list = [&](llvm::StringRef name) {
+    if (isPattern ? pattern->match(name) : name.contains(filter))
+      names.push_back(name.str());
+  };
+  if (filter.contains('.')) {
+    for (const FilePreset &preset : filePresets())
+      for (const ModelConfig &tag : preset.tags)
+        list(tag.name);
+  } else {
+    for (const ModelConfig &config : presets())
+      list(config.name);
+    for (const PresetAlias &entry : aliases)
+      list(entry.alias);
+  }
+  // patch8 before patch16
+  llvm::sort(names, [](llvm::StringRef a, llvm::StringRef b) { return a.compare_numeric(b) < 0; });
   return names;
 }

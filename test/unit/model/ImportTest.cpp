@@ -67,7 +67,7 @@ TEST(Import, EverySupportedPreset) {
     if (config.pool != Pool::None)
       EXPECT_EQ(import(config), "tensor<?x" + width + "xf32>") << config.name;
   }
-  EXPECT_EQ(supported, 70u);
+  EXPECT_EQ(supported, 178u);
 }
 
 TEST(Import, LayersHaveTheModelsNames) {

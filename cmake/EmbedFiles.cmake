@@ -1,0 +1,20 @@
+# Writes a C++ file that holds the text of others: cmake -DOUTPUT=FILE.cpp -DFILES=A;B;... -DHEADER=H.h -DFUNCTION=NAMESPACE::NAME -P EmbedFiles.cmake
+#
+# FUNCTION returns an array of {name, text}, as HEADER declares it. A literal is at most 16,000 bytes long (C++ promises 65,536).
+set(piece 16000)
+set(code "// Made by cmake/EmbedFiles.cmake.\n#include \"${HEADER}\"\n\n")
+set(table "")
+list(LENGTH FILES count)
+foreach(path IN LISTS FILES)
+  get_filename_component(name "${path}" NAME)
+  file(READ "${path}" text)
+  string(LENGTH "${text}" length)
+  string(APPEND table "    {\"${name}\",")
+  foreach(begin RANGE 0 ${length} ${piece})
+    string(SUBSTRING "${text}" ${begin} ${piece} part)
+    string(APPEND table "\n     R\"embedded(${part})embedded\"")
+  endforeach()
+  string(APPEND table "},\n")
+endforeach()
+string(APPEND code "static constexpr vitc::EmbeddedFile files[] = {\n${table}};\n\nllvm::ArrayRef<vitc::EmbeddedFile> ${FUNCTION}() { return files; }\n")
+file(WRITE "${OUTPUT}" "${code}")
