@@ -55,6 +55,7 @@ struct WeightsFrom {
 /// What the binding of weights had to say, for people.
 struct BindingNotes {
   std::string explanation;           ///< `--explain-weights`: which tensor went where
+  std::vector<std::string> notes;    ///< which part of a checkpoint was taken
   std::vector<std::string> warnings; ///< unused tensors, NaN values
 };
 

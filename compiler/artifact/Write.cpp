@@ -72,6 +72,7 @@ static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, La
     // All targets bind the same tensors; one account of it is enough.
     if (index == 0) {
       notes.explanation = vitrt::explain(*report);
+      notes.notes = report->notes;
       notes.warnings = report->warnings;
     }
     for (auto [i, binding] : llvm::enumerate(target.bindings))

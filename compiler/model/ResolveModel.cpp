@@ -36,7 +36,7 @@ static std::string inFolder(llvm::StringRef folder, llvm::StringRef file) {
 
 /// The weight file of a Hugging Face folder, in transformers' order of preference; empty if there is none.
 static std::string weightsIn(llvm::StringRef folder) {
-  for (llvm::StringRef file : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"})
+  for (llvm::StringRef file : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"})
     if (std::string path = inFolder(folder, file); llvm::sys::fs::exists(path))
       return path;
   return "";

@@ -47,6 +47,8 @@ std::string describeView(const BoundSource &source) {
 
 std::string vitrt::explain(const BindReport &report) {
   std::string text = fmt::format("weights by the names of {}\n", report.scheme);
+  for (const std::string &note : report.notes)
+    text += fmt::format("  {}\n", note);
   for (const BoundSource &source : report.sources)
     text += fmt::format("  {} {} <- {} {} {} ({}) -> {}\n", source.source, formatShape(source.shape), source.tensor, nameOf(source.type),
                         formatShape(source.tensorShape), describeView(source), fmt::join(source.packed, ", "));

@@ -278,6 +278,8 @@ Expected<BindReport> vitrt::bindWeights(const Artifact &artifact, const TensorFi
 
   BindReport report;
   report.scheme = manifest.schemes()->Get(match.scheme)->name()->str();
+  for (const std::string &note : tensors.notes())
+    report.notes.push_back(fmt::format("'{}': {}", tensors.name(), note));
   report.sources = describeSources(manifest, target, match, tensors);
   listUnused(manifest, match, tensors, report.ignored, report.extra);
   for (const std::string &extra : report.extra)

@@ -36,7 +36,8 @@ struct BoundSource {
 };
 
 struct BindReport {
-  std::string scheme; ///< the naming that fitted best: "timm"
+  std::string scheme;             ///< the naming that fitted best: "timm"
+  std::vector<std::string> notes; ///< what was done to find the tensors (TensorFile::notes)
   std::vector<BoundSource> sources;
   std::vector<std::string> ignored; ///< there, known to the scheme, and of no use to this program
   std::vector<std::string> extra;   ///< there and unknown to the scheme

@@ -176,32 +176,14 @@ Expected<TensorData> vitrt::decodeArray(const ArrayHeader &header, TensorData da
   if (header.elements == 0 || (!transpose && !header.bigEndian))
     return data;
 
-  TensorData decoded = {{}, allocateBytes(data.bytes.size())};
-  if (!decoded.owned)
-    return makeError(VITRT_ERROR_MEMORY, "{}: cannot allocate {} bytes", name, data.bytes.size());
-  std::vector<uint64_t> strides(rank, 1), index(rank, 0);
+  std::vector<uint64_t> strides(rank, 1);
   if (transpose)
     for (size_t axis = 1; axis < rank; ++axis)
       strides[axis] = strides[axis - 1] * header.shape[axis - 1];
   else
     for (size_t axis = rank; axis-- > 1;)
       strides[axis - 1] = strides[axis] * header.shape[axis];
-  std::byte *to = decoded.owned.get();
-  uint64_t from = 0;
-  for (uint64_t i = 0; i < header.elements; ++i, to += size) {
-    std::memcpy(to, data.bytes.data() + from * size, size);
-    if (header.bigEndian)
-      std::reverse(to, to + size);
-    for (size_t axis = rank; axis-- > 0;) {
-      from += strides[axis];
-      if (++index[axis] < header.shape[axis])
-        break;
-      from -= strides[axis] * header.shape[axis];
-      index[axis] = 0;
-    }
-  }
-  decoded.bytes = {decoded.owned.get(), data.bytes.size()};
-  return decoded;
+  return gatherRowMajor(data.bytes, size, header.bigEndian, header.shape, strides, name);
 }
 
 Expected<std::unique_ptr<TensorFile>> vitrt::openNpy(MappedFile file, const std::string &path) {

@@ -55,29 +55,59 @@ bool isFolder(const std::string &path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+/// The names that Hugging Face's libraries give to weights, safetensors before pickles.
+constexpr std::string_view kFolderFiles[] = {
+    "model.safetensors", "diffusion_pytorch_model.safetensors", "open_clip_model.safetensors", "model.safetensors.index.json",
+    "pytorch_model.bin", "open_clip_pytorch_model.bin",         "pytorch_model.bin.index.json"};
+
 Expected<std::unique_ptr<TensorFile>> openFolder(const std::string &path) {
-  for (const char *file : {"model.safetensors", "diffusion_pytorch_model.safetensors", "open_clip_model.safetensors"})
-    if (std::string inside = path + "/" + file; exists(inside))
+  for (std::string_view file : kFolderFiles)
+    if (std::string inside = fmt::format("{}/{}", path, file); exists(inside))
       return openTensorFile(inside);
-  if (std::string index = path + "/model.safetensors.index.json"; exists(index))
-    return openShards(index);
-  if (std::string pickle = path + "/pytorch_model.bin"; exists(pickle))
-    return pickleError(pickle);
-  return makeError(VITRT_ERROR_IO, "the folder '{}' has no weights: expected model.safetensors or model.safetensors.index.json in it",
-                   path);
+  return makeError(VITRT_ERROR_IO, "the folder '{}' has no weights: expected {} in it", path, fmt::join(kFolderFiles, ", "));
+}
+
+Expected<std::unique_ptr<TensorFile>> openArchive(MappedFile file, const std::string &path) {
+  Expected<std::vector<ZipMember>> members = readZip(file.bytes(), fmt::format("'{}' is not a valid zip archive (.npz, .pth)", path));
+  if (!members)
+    return std::move(members.error());
+  for (const ZipMember &member : *members)
+    if (member.name == "data.pkl" || member.name.ends_with("/data.pkl"))
+      return openTorchZip(std::move(file), *members, member, path);
+  return openNpz(std::move(file), *members, path);
 }
 
 } // namespace
 
-Error vitrt::pickleError(const std::string &path) {
-  return makeError(VITRT_ERROR_WEIGHTS,
-                   "'{}' is a PyTorch pickle, which is not read; save its tensors as safetensors (safetensors.torch.save_file(state_dict, "
-                   "'model.safetensors'))",
-                   path);
-}
-
 std::unique_ptr<std::byte[]> vitrt::allocateBytes(uint64_t count) {
   return std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[count]);
+}
+
+Expected<TensorData> vitrt::gatherRowMajor(std::span<const std::byte> from, size_t size, bool swapped, std::span<const uint64_t> shape,
+                                           std::span<const uint64_t> strides, const std::string &name) {
+  uint64_t elements = 1;
+  for (uint64_t extent : shape)
+    elements *= extent;
+  TensorData gathered = {{}, allocateBytes(elements * size)};
+  if (!gathered.owned)
+    return makeError(VITRT_ERROR_MEMORY, "{}: cannot allocate {} bytes", name, elements * size);
+  std::vector<uint64_t> index(shape.size(), 0);
+  std::byte *to = gathered.owned.get();
+  uint64_t at = 0;
+  for (uint64_t i = 0; i < elements; ++i, to += size) {
+    std::memcpy(to, from.data() + at * size, size);
+    if (swapped)
+      std::reverse(to, to + size);
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      at += strides[axis];
+      if (++index[axis] < shape[axis])
+        break;
+      at -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  gathered.bytes = {gathered.owned.get(), elements * size};
+  return gathered;
 }
 
 std::string_view vitrt::nameOf(ElementType type) { return kElementTypes[size_t(type)].name; }
@@ -107,24 +137,23 @@ std::vector<size_t> TensorFile::sortByName() {
 Expected<std::unique_ptr<TensorFile>> vitrt::openTensorFile(const std::string &path) {
   if (isFolder(path))
     return openFolder(path);
+  return path.ends_with(".index.json") ? openShards(path) : openSingleFile(path);
+}
+
+Expected<std::unique_ptr<TensorFile>> vitrt::openSingleFile(const std::string &path) {
   Expected<MappedFile> file = MappedFile::open(path);
   if (!file)
     return std::move(file.error());
   std::span<const std::byte> bytes = file->bytes();
   if (bytes.empty())
     return makeError(VITRT_ERROR_WEIGHTS, "'{}' is empty, expected weights", path);
-  if (path.ends_with(".index.json"))
-    return openShards(path);
   if (beginsWith(bytes, "PK\x03\x04") || beginsWith(bytes, "PK\x05\x06"))
-    return openNpz(std::move(*file), path);
+    return openArchive(std::move(*file), path);
   if (beginsWith(bytes, "\x93NUMPY"))
     return openNpy(std::move(*file), path);
-  // Pickles begin with PROTO (0x80) and its version, 2 to 5.
-  if (bytes.size() > 1 && bytes[0] == std::byte(0x80) && bytes[1] >= std::byte(2) && bytes[1] <= std::byte(5))
-    if (bytes.size() < 9 || bytes[8] != std::byte('{'))
-      return pickleError(path);
+  if (isPickle(bytes))
+    return openTorchLegacy(std::move(*file), path);
   if (path.ends_with(".safetensors") || (bytes.size() > 8 && bytes[8] == std::byte('{')))
     return openSafetensors(std::move(*file), path);
-  return makeError(VITRT_ERROR_WEIGHTS, "'{}' is no weight file that is known; expected .safetensors, a folder of them, .npz or .npy",
-                   path);
+  return makeError(VITRT_ERROR_WEIGHTS, "'{}' is no weight file that is known; expected .safetensors, .pth, .bin, .npz or .npy", path);
 }

@@ -51,6 +51,8 @@ public:
   /// What messages call it: a path.
   const std::string &name() const { return displayName; }
   std::span<const TensorInfo> tensors() const { return infos; }
+  /// What was done to find the tensors in the file, a sentence each: of a checkpoint, which entry was taken.
+  std::span<const std::string> notes() const { return remarks; }
   /// Index of a tensor, -1 if there is none of that name.
   ptrdiff_t find(std::string_view tensor) const;
 
@@ -65,9 +67,11 @@ protected:
 
   std::string displayName;
   std::vector<TensorInfo> infos;
+  std::vector<std::string> remarks;
 };
 
-/// Opens weights: a `.safetensors` file, a folder with `model.safetensors` or `model.safetensors.index.json` (shards), an `.npz`, or a
+/// Opens weights: a `.safetensors` file, a PyTorch file (`.pth`, `.pt`, `.bin`; no code in its pickle is run), a folder with
+/// `model.safetensors` or `pytorch_model.bin` or the index of their shards (`model.safetensors.index.json`), such an index, an `.npz`, or a
 /// single `.npy` (one tensor, named after the file). Told apart by their first bytes, not by their ending. Nothing is copied that can be
 /// mapped.
 Expected<std::unique_ptr<TensorFile>> openTensorFile(const std::string &path);

@@ -44,6 +44,8 @@ Error bindWeights(vitrt::Model &model, const CommonOptions &options) {
   progress.finish();
   if (!report)
     return std::move(report.error());
+  for (const std::string &note : report->notes)
+    fmt::print(stderr, "vit-run: note: {}\n", note);
   for (const std::string &warning : report->warnings)
     warn(warning);
   return Error::success();

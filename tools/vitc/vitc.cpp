@@ -173,6 +173,8 @@ static int compileModel(Request &request) {
   artifact::BindingNotes notes;
   if (llvm::Error error = compile(context, loaded->config, request.compile, weights, path, reportWeights(), notes))
     return fail(std::move(error));
+  for (const std::string &note : notes.notes)
+    llvm::errs() << "vitc: note: " << note << '\n';
   for (const std::string &warning : notes.warnings)
     llvm::errs() << "vitc: warning: " << warning << '\n';
   if (request.explainWeights)

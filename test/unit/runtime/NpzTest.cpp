@@ -158,10 +158,6 @@ TEST(Npy, MalformedIsRefusedWithASentence) {
   EXPECT_THAT(npyMessage(longHeader), HasSubstr("its header would have"));
 }
 
-TEST(Npz, PicklesNameTheWay) {
-  EXPECT_THAT(openMessage(zip({{"archive/data.pkl", "\x80\x02"}})), HasSubstr("save its tensors as safetensors"));
-}
-
 TEST(Npz, MalformedIsRefusedWithASentence) {
   std::string array = f4("(2,)", rawFloats({1, 2}));
   EXPECT_THAT(openMessage(zip({{"a.npy", array}, {"a.npy", array}})), HasSubstr("two members are called 'a.npy'"));
