@@ -53,6 +53,8 @@ static std::unique_ptr<fb::PreprocessT> preprocess(const ModelConfig &config) {
       int(Interpolation::Bicubic) == int(fb::Interpolation::Bicubic) && int(Interpolation::Lanczos) == int(fb::Interpolation::Lanczos) &&
       int(Interpolation::Box) == int(fb::Interpolation::Box) && int(Interpolation::Hamming) == int(fb::Interpolation::Hamming));
   result->interpolation = static_cast<fb::Interpolation>(config.preprocess.interpolation);
+  result->antialias = config.preprocess.antialias;
+  result->resize_rounding = config.preprocess.resizeRounding;
   result->crop_rounding =
       config.preprocess.cropRounding == CropRounding::HalfToEven ? fb::CropRounding::HalfToEven : fb::CropRounding::Floor;
   result->rescale = config.preprocess.rescale == Rescale::Divide255 ? fb::Rescale::Divide255 : fb::Rescale::Multiply255;

@@ -5,122 +5,69 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// Source of defaults and rules: transformers/models/{vit,deit,dinov2,dinov2_with_registers,clip}/{configuration,modeling}_*.py.
+// HuggingFaceModels.h says what transformers' types and classes are.
 //
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/model/HuggingFace.h"
 
 #include "compiler/model/ConfigJson.h"
+#include "compiler/model/HuggingFaceModels.h"
 
 #include "fmt/format.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace vitc;
-
-namespace {
-/// What a model class adds to the encoder.
-enum class Task { Classifier, ClassifierWithTeacher, Features, Projection };
-
-struct Architecture {
-  llvm::StringRef name;
-  Task task;
-};
-} // namespace
-
-static llvm::ArrayRef<Architecture> architecturesOf(Family family) {
-  static const Architecture vit[] = {{"ViTForImageClassification", Task::Classifier}, {"ViTModel", Task::Features}};
-  static const Architecture deit[] = {{"DeiTForImageClassification", Task::Classifier},
-                                      {"DeiTForImageClassificationWithTeacher", Task::ClassifierWithTeacher},
-                                      {"DeiTModel", Task::Features}};
-  static const Architecture dinov2[] = {{"Dinov2ForImageClassification", Task::Classifier},
-                                        {"Dinov2WithRegistersForImageClassification", Task::Classifier},
-                                        {"Dinov2Model", Task::Features},
-                                        {"Dinov2WithRegistersModel", Task::Features}};
-  static const Architecture clip[] = {
-      {"CLIPVisionModelWithProjection", Task::Projection}, {"CLIPModel", Task::Projection}, {"CLIPVisionModel", Task::Features}};
-  switch (family) {
-  case Family::HuggingFaceDeit:
-    return deit;
-  case Family::HuggingFaceDinov2:
-    return dinov2;
-  case Family::HuggingFaceClip:
-    return clip;
-  default:
-    return vit;
-  }
-}
-
-/// A file without `architectures` was written for the class that its other fields speak of.
-static llvm::Expected<Task> taskOf(const Json &file, Family family) {
-  if (!file.contains("architectures") || !file["architectures"].is_array() || file["architectures"].empty()) {
-    if (file.value("model_type", "") == "clip")
-      return Task::Projection;
-    return file.contains("id2label") || file.contains("num_labels") ? Task::Classifier : Task::Features;
-  }
-  const Json &name = file["architectures"][0];
-  std::vector<std::string> known;
-  for (const Architecture &architecture : architecturesOf(family)) {
-    if (name == architecture.name.str())
-      return architecture.task;
-    known.push_back(architecture.name.str());
-  }
-  return sentence(fmt::format("architectures is {}, expected one of {}", name.dump(), llvm::join(known, ", ")));
-}
+using namespace vitc::huggingface;
 
 //===--------------------------------------------------------------------------------------===//
-// Classes' defaults
+// Fields
 //===--------------------------------------------------------------------------------------===//
 
-static ModelConfig defaultsOf(Family family, bool registers) {
-  ModelConfig config;
-  config.family = family;
-  config.mlpDim = 3072;
-  config.normEps = 1e-12;
-  switch (family) {
-  case Family::HuggingFaceDeit:
-    config.distillationToken = true;
-    break;
-  case Family::HuggingFaceDinov2:
-    config.patchHeight = config.patchWidth = 14;
-    config.mlpDim = 0;
-    config.normEps = 1e-6;
-    config.layerScale = 1.0;
-    if (registers) {
-      config.regTokens = 4;
-      config.positionOn = PositionOn::ClassAndPatches;
-    }
-    break;
-  case Family::HuggingFaceClip:
-    config.patchHeight = config.patchWidth = 32;
-    config.patchBias = false;
-    config.normPre = true;
-    config.normEps = 1e-5;
-    config.activation = Activation::QuickGelu;
-    config.finalNorm = false; // post_layernorm sees the class token's row alone
-    config.fcNorm = true;
-    config.headBias = false;
-    break;
-  default:
-    break;
-  }
-  return config;
+/// transformers' names of activations that vitc calls otherwise (transformers/activations.py, ACT2FN).
+static Json activationOf(const Json &value) {
+  static const std::pair<const char *, const char *> names[] = {{"gelu_python", "gelu"},
+                                                                {"gelu_fast", "gelu_tanh"},
+                                                                {"gelu_accurate", "gelu_tanh"},
+                                                                {"gelu_python_tanh", "gelu_tanh"},
+                                                                {"linear", "identity"}};
+  for (auto [theirs, ours] : names)
+    if (value == theirs)
+      return ours;
+  return value;
 }
 
-/// Fields that mean the same in every class. What a class does not know is not in its files or is ignored by it.
-static llvm::Error readFields(ModelConfig &config, const Json &file, llvm::StringRef where) {
+/// Those of every type and those of this one; what a type does not know is not in its files or is ignored by it.
+static llvm::Error readFields(ModelConfig &config, const Json &file, llvm::ArrayRef<llvm::StringRef> ofType) {
+  llvm::SmallVector<llvm::StringRef> keys = {"image_size",        "patch_size",          "num_channels", "hidden_size",
+                                             "num_hidden_layers", "num_attention_heads", "hidden_act",   "layer_norm_eps"};
+  llvm::append_range(keys, ofType);
   llvm::Error errors = llvm::Error::success();
-  for (llvm::StringRef key :
-       {"image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers", "num_attention_heads", "mlp_ratio",
-        "intermediate_size", "hidden_act", "layer_norm_eps", "qkv_bias", "hidden_dropout_prob", "attention_probs_dropout_prob",
-        "attention_dropout", "drop_path_rate", "layerscale_value", "num_register_tokens", "use_swiglu_ffn", "pooler_act"}) {
+  for (llvm::StringRef key : keys) {
     auto value = file.find(key.str());
     if (value == file.end() || value->is_null())
       continue;
-    if (llvm::Error error = setConfigField(config, key, *value))
-      errors = llvm::joinErrors(std::move(errors), sentence(where + ": " + llvm::toString(std::move(error))));
+    bool isActivation = key == "hidden_act" || key == "pooler_act";
+    errors = llvm::joinErrors(std::move(errors), setConfigField(config, key, isActivation ? activationOf(*value) : *value));
   }
   return errors;
+}
+
+/// The class that wrote the file, or whose the other fields seem to be.
+static llvm::Expected<const ModelClass *> classOf(const Json &file, const ModelType &type) {
+  auto named = file.find("architectures");
+  if (named == file.end() || !named->is_array() || named->empty()) {
+    bool labels = file.contains("id2label") || file.contains("num_labels");
+    const auto *found = llvm::find_if(type.classes, [&](const ModelClass &entry) { return (entry.answer == Answer::Logits) == labels; });
+    return found == type.classes.end() ? type.classes.begin() : found;
+  }
+  std::vector<std::string> known;
+  for (const ModelClass &entry : type.classes) {
+    if ((*named)[0] == entry.name.str())
+      return &entry;
+    known.push_back(entry.name.str());
+  }
+  return sentence(fmt::format("architectures is {}, expected one of {}", named->dump(), llvm::join(known, ", ")));
 }
 
 //===--------------------------------------------------------------------------------------===//
@@ -159,72 +106,104 @@ static llvm::Error readLabels(ModelConfig &config, const Json &file) {
   return llvm::Error::success();
 }
 
-static llvm::Error readHead(ModelConfig &config, const Json &file, Task task) {
+/// `owner` is the object that `projection_dim` is in.
+static llvm::Error readHead(ModelConfig &config, const Json &file, const Json &owner, Answer answer, int64_t projectionDefault) {
   config.numClasses = 0;
-  switch (task) {
-  case Task::Classifier:
-  case Task::ClassifierWithTeacher:
-    config.headDistillation = task == Task::ClassifierWithTeacher;
-    if (config.family == Family::HuggingFaceDinov2)
-      config.pool = Pool::TokenAvg;
+  switch (answer) {
+  case Answer::Logits:
+  case Answer::LogitsOfTwo:
+    config.headDistillation = answer == Answer::LogitsOfTwo;
     return readLabels(config, file);
-  case Task::Projection: {
-    llvm::Expected<int64_t> width = positive(file, "projection_dim", 512);
+  case Answer::Projection: {
+    llvm::Expected<int64_t> width = positive(owner, "projection_dim", projectionDefault);
     if (!width)
       return width.takeError();
     config.numClasses = *width;
+    config.headBias = false;
     return llvm::Error::success();
   }
-  case Task::Features:
-    // ViTModel and DeiTModel answer with a pooler's row; Dinov2Model and CLIPVisionModel with the normalized class token.
-    if (config.family == Family::HuggingFaceVit || config.family == Family::HuggingFaceDeit) {
-      llvm::Expected<int64_t> width = positive(file, "pooler_output_size", config.embedDim);
-      if (!width)
-        return width.takeError();
-      config.headHidden = *width;
-    }
+  case Answer::Pooler: {
+    llvm::Expected<int64_t> width = positive(file, "pooler_output_size", config.embedDim);
+    if (!width)
+      return width.takeError();
+    config.headHidden = *width;
+    return llvm::Error::success();
+  }
+  case Answer::Feature:
+    return llvm::Error::success();
+  case Answer::Tokens:
+    config.pool = Pool::None;
     return llvm::Error::success();
   }
   return llvm::Error::success();
+}
+
+//===--------------------------------------------------------------------------------------===//
+// A file
+//===--------------------------------------------------------------------------------------===//
+
+/// The object with the vision tower's fields: in a file of both towers one of its own. Old CLIP files have two, of which `vision_config_dict`
+/// counts (CLIPConfig.__post_init__).
+static llvm::Expected<Json> towerOf(const Json &file, const ModelType &type) {
+  if (!type.hasTwoTowers)
+    return file;
+  bool isClip = type.family == Family::HuggingFaceClip;
+  for (const char *key : {"vision_config_dict", "vision_config"})
+    if (auto value = file.find(key); value != file.end() && !value->is_null() && (isClip || key == llvm::StringRef("vision_config"))) {
+      if (!value->is_object())
+        return sentence(fmt::format("{} is {}, expected an object", key, value->dump()));
+      return *value;
+    }
+  return Json::object();
+}
+
+static llvm::Expected<ModelConfig> readModel(const Json &file, const ModelType &type) {
+  ModelConfig config;
+  config.family = type.family;
+  type.setDefaults(config);
+  llvm::Expected<Json> tower = towerOf(file, type);
+  if (!tower)
+    return tower.takeError();
+  if (llvm::Error error = readFields(config, *tower, type.keys))
+    return std::move(error);
+  config.embeddingDropout = config.dropout;
+  llvm::Expected<const ModelClass *> modelClass = classOf(file, type);
+  if (!modelClass)
+    return modelClass.takeError();
+  Answer answer = (*modelClass)->answer;
+  config.pool = (*modelClass)->pool;
+  if (llvm::Error error = type.readSpecials(config, answer, *tower))
+    return std::move(error);
+  // A class of both towers has a width of its own, CLIPVisionModelWithProjection that of its tower.
+  bool ofTower = (*modelClass)->name.ends_with("WithProjection");
+  int64_t projectionDefault = type.name == "altclip" ? 768 : 512;
+  if (llvm::Error error = readHead(config, file, ofTower ? *tower : file, answer, projectionDefault))
+    return std::move(error);
+  return config;
 }
 
 llvm::Expected<ModelConfig> vitc::parseHuggingFaceConfig(llvm::StringRef text, llvm::StringRef where) {
   llvm::Expected<Json> file = parseJson(text, where);
   if (!file)
     return file.takeError();
-  if (!file->is_object() || !file->contains("model_type") || !(*file)["model_type"].is_string())
+  auto name = file->is_object() ? file->find("model_type") : file->end();
+  if (name == file->end() || !name->is_string())
     return sentence(where + " has no model_type, which a transformers config needs");
-  std::string type = (*file)["model_type"].get<std::string>();
-  static const std::pair<llvm::StringRef, Family> types[] = {{"vit", Family::HuggingFaceVit},
-                                                             {"deit", Family::HuggingFaceDeit},
-                                                             {"dinov2", Family::HuggingFaceDinov2},
-                                                             {"dinov2_with_registers", Family::HuggingFaceDinov2},
-                                                             {"clip_vision_model", Family::HuggingFaceClip},
-                                                             {"clip", Family::HuggingFaceClip}};
-  const auto *known = llvm::find_if(types, [&](auto &entry) { return entry.first == type; });
-  if (known == std::end(types))
-    return sentence(where + ": model_type is '" + type +
-                    "', expected one of vit, deit, dinov2, dinov2_with_registers, clip_vision_model, clip");
-
-  ModelConfig config = defaultsOf(known->second, type == "dinov2_with_registers");
-  // A file of both CLIP towers keeps the vision tower's fields in an object of their own.
-  Json nested = type == "clip" ? file->value("vision_config", Json::object()) : *file;
-  if (!nested.is_object())
-    return sentence(where + ": vision_config is " + nested.dump() + ", expected an object");
-  if (llvm::Error error = readFields(config, nested, where))
-    return std::move(error);
-  config.embeddingDropout = config.dropout;
-  if (config.gatedMlp) { // Dinov2SwiGLUFFN
-    config.mlpDim = (config.mlpWidth() * 2 / 3 + 7) / 8 * 8;
-    config.activation = Activation::Silu;
-  }
-  llvm::Expected<Task> task = taskOf(*file, config.family);
-  if (!task)
-    return sentence(where + ": " + llvm::toString(task.takeError()));
-  if (llvm::Error error = readHead(config, *file, *task))
-    return sentence(where + ": " + llvm::toString(std::move(error)));
+  auto prefixed = [&](llvm::Error error) {
+    llvm::Error all = llvm::Error::success();
+    llvm::handleAllErrors(std::move(error), [&](const llvm::ErrorInfoBase &one) {
+      all = llvm::joinErrors(std::move(all), sentence(where + ": " + one.message()));
+    });
+    return all;
+  };
+  llvm::Expected<const ModelType *> type = findModelType(name->get<std::string>());
+  if (!type)
+    return prefixed(type.takeError());
+  llvm::Expected<ModelConfig> config = readModel(*file, **type);
+  if (!config)
+    return prefixed(config.takeError());
   // Until a preprocessor_config.json says otherwise: the defaults of the class's image processor.
-  if (llvm::Error error = applyHuggingFacePreprocessor(config, "{}", where))
+  if (llvm::Error error = applyHuggingFacePreprocessor(*config, "{}", where))
     return std::move(error);
   return config;
 }

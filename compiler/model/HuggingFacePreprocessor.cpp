@@ -24,22 +24,29 @@ namespace {
 /// Keys of a processor's file, with its class's defaults.
 struct Processor {
   bool doResize = true, doCenterCrop = false, doNormalize = true;
-  bool shortestEdge = false;     ///< of a `size` that is a single number
-  int64_t height = 0, width = 0; ///< 0: the model's image size
+  bool shortestEdge = false;         ///< `size` is of the shorter edge
+  bool numberIsShortestEdge = false; ///< also where it is a single number: `default_to_square` is false
+  int64_t height = 0, width = 0;     ///< 0: the model's image size
   int64_t cropHeight = 0, cropWidth = 0;
   int64_t resample = 2;
 };
 } // namespace
 
-/// The image processor that a model's class is used with.
+/// The image processor that a model's class is used with (transformers/models/auto/image_processing_auto.py).
 static llvm::StringRef processorOf(Family family) {
   switch (family) {
   case Family::HuggingFaceDeit:
     return "DeiT";
+  case Family::HuggingFaceBeit:
+    return "Beit";
   case Family::HuggingFaceDinov2:
     return "Bit";
+  case Family::HuggingFaceDinov3:
+    return "DINOv3ViT";
   case Family::HuggingFaceClip:
     return "CLIP";
+  case Family::HuggingFaceSiglip:
+    return "Siglip";
   default:
     return "ViT";
   }
@@ -48,26 +55,41 @@ static llvm::StringRef processorOf(Family family) {
 static llvm::Expected<Processor> defaultsOf(llvm::StringRef name, Preprocess &preprocess) {
   Processor processor;
   preprocess.mean = preprocess.std = {0.5, 0.5, 0.5};
-  if (name == "ViT" || name == "Siglip") {
-    processor.resample = name == "ViT" ? 2 : 3;
+  processor.resample = name == "ViT" || name == "DINOv3ViT" ? 2 : 3;
+  if (name == "ViT" || name == "Beit")
+    return processor;
+  if (name == "Siglip") {
+    processor.numberIsShortestEdge = true;
     return processor;
   }
-  processor.resample = 3;
+  if (name == "DINOv3ViT") { // rescales before it resizes, in floats
+    preprocess.resizeRounding = false;
+    preprocess.mean = {0.485, 0.456, 0.406};
+    preprocess.std = {0.229, 0.224, 0.225};
+    return processor;
+  }
   processor.doCenterCrop = true;
   if (name == "DeiT") {
     processor.height = processor.width = 256;
     return processor;
   }
-  if (name != "CLIP" && name != "Bit")
-    return sentence("image_processor_type is '" + name + "ImageProcessor', expected that of ViT, DeiT, CLIP, Bit or Siglip");
-  processor.shortestEdge = true;
+  if (name == "Siglip2")
+    return sentence(
+        "image_processor_type is 'Siglip2ImageProcessor', which keeps a picture's aspect ratio (NaFlex), but a compiled program "
+        "has one image size; expected a processor of a fixed size");
+  if (name != "CLIP" && name != "ChineseCLIP" && name != "Bit")
+    return sentence("image_processor_type is '" + name +
+                    "ImageProcessor', expected that of ViT, DeiT, Beit, CLIP, ChineseCLIP, Siglip, Bit or DINOv3ViT");
+  processor.shortestEdge = processor.numberIsShortestEdge = true;
   preprocess.mean = {0.48145466, 0.4578275, 0.40821073};
   preprocess.std = {0.26862954, 0.26130258, 0.27577711};
   return processor;
 }
 
-/// `size` and `crop_size`: a number, {height, width} or {shortest_edge}.
-static llvm::Error readSize(const Json &file, llvm::StringRef key, int64_t &height, int64_t &width, bool *shortestEdge) {
+/// `size` and `crop_size`: a number, [height, width], {height, width} or, where `shortestEdge` is not null, {shortest_edge}
+/// (transformers/image_processing_utils.py, get_size_dict).
+static llvm::Error readSize(const Json &file, llvm::StringRef key, int64_t &height, int64_t &width, bool *shortestEdge,
+                            bool numberIsShortestEdge) {
   auto value = file.find(key.str());
   if (value == file.end() || value->is_null())
     return llvm::Error::success();
@@ -85,8 +107,15 @@ static llvm::Error readSize(const Json &file, llvm::StringRef key, int64_t &heig
     w = side((*value)["width"]);
     if (shortestEdge)
       *shortestEdge = false;
+  } else if (value->is_array() && value->size() == 2) {
+    h = side((*value)[0]);
+    w = side((*value)[1]);
+    if (shortestEdge)
+      *shortestEdge = false;
   } else {
     h = w = side(*value);
+    if (shortestEdge)
+      *shortestEdge = numberIsShortestEdge;
   }
   if (!h || !w)
     return sentence(fmt::format("{} is {}, expected a number of pixels, or an object of height and width{}", key.str(), value->dump(),
@@ -128,6 +157,26 @@ static llvm::Error readResample(const Json &file, int64_t number, Interpolation 
   return llvm::Error::success();
 }
 
+/// transformers' DINOv2, DINOv3 and BEiT take pictures of any size and fit their positions to it, so that it is the processor that says how
+/// large the model's pictures are: facebook/dinov2-base has image_size 518 and a crop of 224.
+static void followPictures(ModelConfig &config, const Processor &processor) {
+  bool takesAnySize =
+      config.family == Family::HuggingFaceDinov2 || config.family == Family::HuggingFaceDinov3 || config.family == Family::HuggingFaceBeit;
+  int64_t height = processor.doCenterCrop ? processor.cropHeight : processor.height,
+          width = processor.doCenterCrop ? processor.cropWidth : processor.width;
+  bool known = height && (processor.doCenterCrop || (processor.doResize && !processor.shortestEdge));
+  if (!takesAnySize || !known || (height == config.imageHeight && width == config.imageWidth))
+    return;
+  int64_t gridHeight = config.gridHeight(), gridWidth = config.gridWidth();
+  config.imageHeight = height;
+  config.imageWidth = width;
+  bool hasTable = config.position == Position::Learned || config.relativePosition != RelativePosition::None;
+  if (hasTable && !config.positionGridHeight && (config.gridHeight() != gridHeight || config.gridWidth() != gridWidth)) {
+    config.positionGridHeight = gridHeight;
+    config.positionGridWidth = gridWidth;
+  }
+}
+
 static llvm::Error readProcessor(ModelConfig &config, const Json &file) {
   Preprocess preprocess;
   std::string type = file.value("image_processor_type", file.value("feature_extractor_type", std::string()));
@@ -139,8 +188,8 @@ static llvm::Error readProcessor(ModelConfig &config, const Json &file) {
     return defaults.takeError();
   Processor p = *defaults;
 
-  llvm::Error errors = llvm::joinErrors(readSize(file, "size", p.height, p.width, &p.shortestEdge),
-                                        readSize(file, "crop_size", p.cropHeight, p.cropWidth, nullptr));
+  llvm::Error errors = llvm::joinErrors(readSize(file, "size", p.height, p.width, &p.shortestEdge, p.numberIsShortestEdge),
+                                        readSize(file, "crop_size", p.cropHeight, p.cropWidth, nullptr, false));
   for (auto [key, flag] : {std::pair("do_resize", &p.doResize), {"do_center_crop", &p.doCenterCrop}, {"do_normalize", &p.doNormalize}})
     errors = llvm::joinErrors(std::move(errors), readBoolean(file, key, *flag));
   errors = llvm::joinErrors(std::move(errors), checkRescale(file));
@@ -148,6 +197,7 @@ static llvm::Error readProcessor(ModelConfig &config, const Json &file) {
   if (errors)
     return errors;
 
+  followPictures(config, p);
   bool ownCrop = p.cropHeight && (p.cropHeight != config.imageHeight || p.cropWidth != config.imageWidth);
   if (p.doCenterCrop && ownCrop)
     return sentence(fmt::format("crop_size is {}x{}, but the model's image_size is {}x{}", p.cropHeight, p.cropWidth, config.imageHeight,
@@ -180,6 +230,8 @@ llvm::Error vitc::applyHuggingFacePreprocessor(ModelConfig &config, llvm::String
     return file.takeError();
   if (!file->is_object())
     return sentence(fmt::format("{} holds {}, expected an object of preprocessor keys", where.str(), file->type_name()));
+  if (auto part = file->find("image_processor"); part != file->end() && part->is_object()) // processor_config.json
+    *file = Json(*part);
   for (llvm::StringRef key : {"image_processor_type", "feature_extractor_type"})
     if (auto value = file->find(key.str()); value != file->end() && !value->is_string())
       return sentence(where + ": " + key + " is " + value->dump() + ", expected a string");

@@ -146,6 +146,8 @@ struct Preprocess {
   bool resize = true;
   bool crop = true;
   Interpolation interpolation = Interpolation::Bicubic;
+  bool antialias = true;      ///< false: the filter does not widen when shrinking, as tf.image.resize
+  bool resizeRounding = true; ///< bytes after each pass, as Pillow; false: floats, as tf.image.resize
   CropRounding cropRounding = CropRounding::HalfToEven;
   Rescale rescale = Rescale::Divide255;
   std::vector<double> mean = {0.5, 0.5, 0.5}; ///< one a channel

@@ -138,6 +138,7 @@ static ModelConfig flax(const FlaxRow &row) {
     config.classToken = false;
   }
   setSquash(config.preprocess); // tf.image.resize to the crop's size, (x - 127.5) / 127.5
+  config.preprocess.antialias = config.preprocess.resizeRounding = false;
   return config;
 }
 

@@ -64,10 +64,15 @@ static llvm::Expected<LoadedModel> loadFolder(llvm::StringRef folder, bool ownPr
   llvm::sys::path::remove_dots(absolute, /*remove_dot_dot=*/true);
   loaded.config.name = llvm::sys::path::filename(absolute).str();
   loaded.weightsPath = weightsIn(folder);
-  std::string preprocessor = inFolder(folder, "preprocessor_config.json");
-  if (ownPreprocessor && llvm::sys::fs::exists(preprocessor))
+  // transformers 5 keeps what belongs to a processor of pictures and texts in one file.
+  for (llvm::StringRef file : {"preprocessor_config.json", "processor_config.json"}) {
+    std::string preprocessor = inFolder(folder, file);
+    if (!ownPreprocessor || !llvm::sys::fs::exists(preprocessor))
+      continue;
     if (llvm::Error error = readPreprocessor(loaded.config, preprocessor))
       return std::move(error);
+    break;
+  }
   return loaded;
 }
 

@@ -76,7 +76,7 @@ void decode(Reader &reader) {
   png_read_update_info(png, info);
 
   reader.image = Image(width, height, type & PNG_COLOR_MASK_COLOR ? 3 : 1);
-  if (png_get_rowbytes(png, info) != reader.image.rowBytes())
+  if (png_get_rowbytes(png, info) != reader.image.rowSamples())
     png_error(png, "unexpected row size");
   reader.rows.resize(height);
   for (png_uint_32 y = 0; y < height; ++y)

@@ -55,9 +55,10 @@ Extent longestEdgeExtent(Extent from, Extent box) {
   return {scaled(from.height), scaled(from.width)};
 }
 
-Image centreCrop(const Image &image, Extent to, CropRounding rounding, std::array<uint8_t, 3> fill) {
+template <typename Sample>
+BasicImage<Sample> centreCrop(const BasicImage<Sample> &image, Extent to, CropRounding rounding, std::array<uint8_t, 3> fill) {
   AxisCrop rows = cropAxis(image.height, to.height, rounding), columns = cropAxis(image.width, to.width, rounding);
-  Image result(to.width, to.height, image.channels);
+  BasicImage<Sample> result(to.width, to.height, image.channels);
   for (size_t i = 0; i < result.pixels.size(); ++i)
     result.pixels[i] = fill[i % image.channels];
   uint32_t height = std::min(image.height, to.height), width = std::min(image.width, to.width);
@@ -66,6 +67,9 @@ Image centreCrop(const Image &image, Extent to, CropRounding rounding, std::arra
                 result.row(rows.before + y) + size_t(columns.before) * image.channels);
   return result;
 }
+
+template Image centreCrop(const Image &, Extent, CropRounding, std::array<uint8_t, 3>);
+template FloatImage centreCrop(const FloatImage &, Extent, CropRounding, std::array<uint8_t, 3>);
 
 Expected<Preprocessor> Preprocessor::create(const fb::Preprocess *table, uint32_t channels, uint32_t height, uint32_t width) {
   if (channels != 1 && channels != 3)
@@ -86,6 +90,9 @@ Expected<Preprocessor> Preprocessor::create(const fb::Preprocess *table, uint32_
     return makeError(VITRT_ERROR_ARGUMENT, "the artifact's preprocessing resizes images to {} x {} pixels", table->resize_width(),
                      table->resize_height());
   result.filter = Filter(table->interpolation());
+  result.antialias = table->antialias();
+  result.rounds = table->resize_rounding();
+  result.multiplies = table->rescale() == fb::Rescale::Multiply255;
   result.cropTo = {table->crop_height(), table->crop_width()};
   bool crops = result.cropTo.height && result.cropTo.width;
   if (crops && result.cropTo != result.extent)
@@ -100,6 +107,8 @@ Expected<Preprocessor> Preprocessor::create(const fb::Preprocess *table, uint32_
     if (std == 0.0f || !std::isfinite(std) || !std::isfinite(mean))
       return makeError(VITRT_ERROR_ARGUMENT, "the artifact's preprocessing normalises channel {} by mean {} and standard deviation {}", c,
                        mean, std);
+    result.means.push_back(mean);
+    result.stds.push_back(std);
     for (unsigned byte = 0; byte < 256; ++byte)
       result.levels[c][byte] = normalizedLevel(byte, table->rescale(), mean, std);
     // timm pads what it fits into a box by the mean colour, everything else is padded by black.
@@ -109,7 +118,16 @@ Expected<Preprocessor> Preprocessor::create(const fb::Preprocess *table, uint32_
   return result;
 }
 
-Expected<Image> Preprocessor::crop(Image image, std::string_view name) const {
+template <typename Sample> Expected<Crop> Preprocessor::finish(BasicImage<Sample> image, std::string_view name) const {
+  if (cropTo.height)
+    image = centreCrop(image, cropTo, rounding, padding);
+  if (Extent{image.height, image.width} != extent)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} x {} pixels, the model takes {} x {} and its preprocessing does not resize", name,
+                     image.width, image.height, extent.width, extent.height);
+  return Crop(std::move(image));
+}
+
+Expected<Crop> Preprocessor::crop(Image image, std::string_view name) const {
   image = convertChannels(std::move(image), channels());
   Extent from{image.height, image.width}, to = from;
   if (resizeKind == uint32_t(fb::Resize::ShorterEdge))
@@ -121,20 +139,29 @@ Expected<Image> Preprocessor::crop(Image image, std::string_view name) const {
   if (uint64_t(to.height) * to.width > kMaxImagePixels)
     return makeError(VITRT_ERROR_ARGUMENT, "{}: {} x {} pixels are too oblong: resized they would be {} x {}", name, from.width,
                      from.height, to.width, to.height);
-  image = resize(image, to.width, to.height, filter);
-  if (cropTo.height)
-    image = centreCrop(image, cropTo, rounding, padding);
-  if (Extent{image.height, image.width} != extent)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} x {} pixels, the model takes {} x {} and its preprocessing does not resize", name,
-                     image.width, image.height, extent.width, extent.height);
-  return image;
+  if (rounds || to == from)
+    return finish(resize(image, to.width, to.height, filter, PassOrder::Pillow13, antialias), name);
+  return finish(resizeToFloats(image, to.width, to.height, filter, antialias), name);
 }
 
-void Preprocessor::normalize(const Image &image, float *to) const {
+void Preprocessor::normalizeSamples(const Image &image, float *to) const {
   size_t pixels = size_t(image.width) * image.height;
   for (uint32_t c = 0; c < image.channels; ++c)
     for (size_t i = 0; i < pixels; ++i)
       *to++ = levels[c][image.pixels[i * image.channels + c]];
+}
+
+void Preprocessor::normalizeSamples(const FloatImage &image, float *to) const {
+  size_t pixels = size_t(image.width) * image.height;
+  for (uint32_t c = 0; c < image.channels; ++c)
+    for (size_t i = 0; i < pixels; ++i) {
+      float value = image.pixels[i * image.channels + c], level = multiplies ? value * (1.0f / 255.0f) : value / 255.0f;
+      *to++ = (level - means[c]) / stds[c];
+    }
+}
+
+void Preprocessor::normalize(const Crop &crop, float *to) const {
+  std::visit([&](const auto &image) { normalizeSamples(image, to); }, crop);
 }
 
 } // namespace vitrt

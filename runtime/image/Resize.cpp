@@ -1,4 +1,4 @@
-//===- Resize.cpp - Pillow's resampling, bit for bit -----------------------------------------------------------===//
+//===- Resize.cpp - Pillow's resampling, bit for bit, and that of tensors -----------------------------------------------------------===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <type_traits>
 
 namespace vitrt {
 namespace {
@@ -71,13 +72,13 @@ Kernel kernelOf(Filter filter) {
 }
 
 /// The taps of one axis: output i sums weights[i * stride + t] * input[first[i] + t] for t < count[i].
-struct Taps {
+template <typename Weight> struct Taps {
   std::vector<int> first, count;
-  std::vector<int32_t> weights;
+  std::vector<Weight> weights;
   size_t stride;
 
-  Taps(uint32_t in, uint32_t out, Kernel kernel) : first(out), count(out) {
-    double scale = double(in) / out, stretch = std::max(scale, 1.0), support = kernel.support * stretch;
+  Taps(uint32_t in, uint32_t out, Kernel kernel, bool antialias) : first(out), count(out) {
+    double scale = double(in) / out, stretch = antialias ? std::max(scale, 1.0) : 1.0, support = kernel.support * stretch;
     stride = size_t(std::ceil(support)) * 2 + 1;
     weights.resize(stride * out);
     std::vector<double> exact(stride);
@@ -88,57 +89,77 @@ struct Taps {
       int n = std::min(int(centre + support + 0.5), int(in)) - begin;
       for (int t = 0; t < n; ++t)
         sum += exact[t] = kernel.weight((t + begin - centre + 0.5) * inverse);
-      for (int t = 0; t < n; ++t) {
-        double weight = (sum != 0.0 ? exact[t] / sum : exact[t]) * (1 << fractionBits);
-        weights[i * stride + t] = int32_t(weight < 0 ? weight - 0.5 : weight + 0.5);
-      }
+      for (int t = 0; t < n; ++t)
+        weights[i * stride + t] = rounded(sum != 0.0 ? exact[t] / sum : exact[t]);
       first[i] = begin;
       count[i] = n;
     }
   }
+
+  /// Half away from zero to fractionBits, or to f32.
+  static Weight rounded(double weight) {
+    if constexpr (std::is_floating_point_v<Weight>)
+      return Weight(weight);
+    weight *= 1 << fractionBits;
+    return Weight(weight < 0 ? weight - 0.5 : weight + 0.5);
+  }
 };
 
-uint8_t clampToByte(int32_t sum) { return uint8_t(std::clamp(sum >> fractionBits, 0, 255)); }
+/// How samples are summed: bytes by weights of fixed point, rounded and clamped after each pass; floats as they are.
+struct ByteSums {
+  using Weight = int32_t;
+  static constexpr int32_t start = 1 << (fractionBits - 1);
+  static uint8_t finish(int32_t sum) { return uint8_t(std::clamp(sum >> fractionBits, 0, 255)); }
+};
+struct FloatSums {
+  using Weight = float;
+  static constexpr float start = 0.0f;
+  static float finish(float sum) { return sum; }
+};
+template <typename Sample> using SumsOf = std::conditional_t<std::is_same_v<Sample, uint8_t>, ByteSums, FloatSums>;
 
-template <unsigned Channels> void resampleRow(const uint8_t *from, uint8_t *to, const Taps &taps) {
+template <unsigned Channels, typename Sample, typename Weight> void resampleRow(const Sample *from, Sample *to, const Taps<Weight> &taps) {
   for (size_t x = 0; x < taps.first.size(); ++x, to += Channels) {
-    const uint8_t *in = from + size_t(taps.first[x]) * Channels;
-    const int32_t *weights = &taps.weights[x * taps.stride];
-    int32_t sums[Channels];
-    std::fill_n(sums, Channels, 1 << (fractionBits - 1));
+    const Sample *in = from + size_t(taps.first[x]) * Channels;
+    const Weight *weights = &taps.weights[x * taps.stride];
+    Weight sums[Channels];
+    std::fill_n(sums, Channels, SumsOf<Sample>::start);
     for (int t = 0; t < taps.count[x]; ++t, in += Channels)
       for (unsigned c = 0; c < Channels; ++c)
         sums[c] += in[c] * weights[t];
     for (unsigned c = 0; c < Channels; ++c)
-      to[c] = clampToByte(sums[c]);
+      to[c] = SumsOf<Sample>::finish(sums[c]);
   }
 }
 
-Image resampleHorizontally(const Image &image, uint32_t width, Kernel kernel) {
+template <typename Sample>
+BasicImage<Sample> resampleHorizontally(const BasicImage<Sample> &image, uint32_t width, Kernel kernel, bool antialias) {
   if (width == image.width)
     return image;
-  Taps taps(image.width, width, kernel);
-  Image result(width, image.height, image.channels);
+  Taps<typename SumsOf<Sample>::Weight> taps(image.width, width, kernel, antialias);
+  BasicImage<Sample> result(width, image.height, image.channels);
   for (uint32_t y = 0; y < image.height; ++y)
     image.channels == 1 ? resampleRow<1>(image.row(y), result.row(y), taps) : resampleRow<3>(image.row(y), result.row(y), taps);
   return result;
 }
 
-Image resampleVertically(const Image &image, uint32_t height, Kernel kernel) {
+template <typename Sample>
+BasicImage<Sample> resampleVertically(const BasicImage<Sample> &image, uint32_t height, Kernel kernel, bool antialias) {
   if (height == image.height)
     return image;
-  Taps taps(image.height, height, kernel);
-  Image result(image.width, height, image.channels);
-  std::vector<int32_t> sums(image.rowBytes());
+  using Weight = typename SumsOf<Sample>::Weight;
+  Taps<Weight> taps(image.height, height, kernel, antialias);
+  BasicImage<Sample> result(image.width, height, image.channels);
+  std::vector<Weight> sums(image.rowSamples());
   for (uint32_t y = 0; y < height; ++y) {
-    std::fill(sums.begin(), sums.end(), 1 << (fractionBits - 1));
+    std::fill(sums.begin(), sums.end(), SumsOf<Sample>::start);
     for (int t = 0; t < taps.count[y]; ++t) {
-      const uint8_t *in = image.row(taps.first[y] + t);
-      int32_t weight = taps.weights[y * taps.stride + t];
+      const Sample *in = image.row(taps.first[y] + t);
+      Weight weight = taps.weights[y * taps.stride + t];
       for (size_t x = 0; x < sums.size(); ++x)
         sums[x] += in[x] * weight;
     }
-    std::transform(sums.begin(), sums.end(), result.row(y), clampToByte);
+    std::transform(sums.begin(), sums.end(), result.row(y), SumsOf<Sample>::finish);
   }
   return result;
 }
@@ -165,7 +186,7 @@ Image resizeNearest(const Image &image, uint32_t width, uint32_t height) {
 
 } // namespace
 
-Image resize(const Image &image, uint32_t width, uint32_t height, Filter filter, PassOrder order) {
+Image resize(const Image &image, uint32_t width, uint32_t height, Filter filter, PassOrder order, bool antialias) {
   if (width == image.width && height == image.height)
     return image;
   if (filter == Filter::Nearest)
@@ -173,8 +194,16 @@ Image resize(const Image &image, uint32_t width, uint32_t height, Filter filter,
   Kernel kernel = kernelOf(filter);
   int64_t fewerRows = int64_t(image.height) - height, fewerColumns = int64_t(image.width) - width;
   if (order == PassOrder::Pillow13 && fewerRows > 0 && fewerRows > 2 * fewerColumns)
-    return resampleHorizontally(resampleVertically(image, height, kernel), width, kernel);
-  return resampleVertically(resampleHorizontally(image, width, kernel), height, kernel);
+    return resampleHorizontally(resampleVertically(image, height, kernel, antialias), width, kernel, antialias);
+  return resampleVertically(resampleHorizontally(image, width, kernel, antialias), height, kernel, antialias);
+}
+
+FloatImage resizeToFloats(const Image &image, uint32_t width, uint32_t height, Filter filter, bool antialias) {
+  const Image &from = filter == Filter::Nearest ? resizeNearest(image, width, height) : image;
+  FloatImage floats(from.width, from.height, from.channels);
+  std::copy(from.pixels.begin(), from.pixels.end(), floats.pixels.begin());
+  Kernel kernel = kernelOf(filter);
+  return resampleVertically(resampleHorizontally(floats, width, kernel, antialias), height, kernel, antialias);
 }
 
 } // namespace vitrt

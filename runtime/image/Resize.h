@@ -1,4 +1,4 @@
-//===- Resize.h - Pillow's resampling, bit for bit ----------------------------------------------------*- C++ -*-===//
+//===- Resize.h - Pillow's resampling, bit for bit, and that of tensors ----------------------------------------------------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,7 +23,14 @@ enum class PassOrder {
 
 /// Resamples to `width` x `height`, both at least 1. Every sample equals that of Pillow's Image.resize: weights are normalised in f64 and
 /// rounded to 22 fractional bits, each pass sums in 32 bits and clamps to a byte (Pillow, src/libImaging/Resample.c; nearest: Geometry.c).
-Image resize(const Image &image, uint32_t width, uint32_t height, Filter filter, PassOrder order = PassOrder::Pillow13);
+/// Without `antialias` the filter does not widen when the image shrinks, so that a bilinear one sees two pixels an axis.
+Image resize(const Image &image, uint32_t width, uint32_t height, Filter filter, PassOrder order = PassOrder::Pillow13,
+             bool antialias = true);
+
+/// The same weights in f32 and nothing rounded to bytes or clamped. Without `antialias`, bilinear: tf.image.resize of TensorFlow 2
+/// (half-pixel centres; tensorflow/core/kernels/image/resize_bilinear_op.cc). With it: torchvision's resize of a float tensor
+/// (ATen/native/cpu/UpSampleKernel.cpp), which transformers' DINOv3 processor uses.
+FloatImage resizeToFloats(const Image &image, uint32_t width, uint32_t height, Filter filter, bool antialias);
 
 } // namespace vitrt
 

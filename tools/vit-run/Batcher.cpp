@@ -18,12 +18,12 @@ vitrt::Expected<Batcher> Batcher::create(vitrt::Preprocessor preprocessor, unsig
 
 Batcher::Batch Batcher::load(size_t begin, size_t end, const Source &picture, const Namer &name) {
   size_t count = end - begin;
-  std::vector<vitrt::Image> crops(count);
+  std::vector<vitrt::Crop> crops(count);
   std::vector<std::string> sentences(count);
   pool->parallelFor(int64_t(count), 1, [&](unsigned, int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       auto image = picture(begin + size_t(i));
-      auto crop = image ? preprocessor.crop(std::move(*image), name(begin + size_t(i))) : std::move(image);
+      auto crop = image ? preprocessor.crop(std::move(*image), name(begin + size_t(i))) : vitrt::Expected<vitrt::Crop>(image.error());
       if (crop)
         crops[i] = std::move(*crop);
       else

@@ -59,7 +59,7 @@ void drawEntry(vitrt::Image &page, uint32_t x, uint32_t y, const PageEntry &entr
   vitrt::Image picture = fitPicture(entry.picture, inner);
   uint32_t left = x + (pictureEdge - picture.width) / 2, top = y + (pictureEdge - picture.height) / 2;
   for (uint32_t v = 0; v < picture.height; ++v)
-    std::copy_n(picture.row(v), picture.rowBytes(), page.row(top + v) + size_t(left) * 3);
+    std::copy_n(picture.row(v), picture.rowSamples(), page.row(top + v) + size_t(left) * 3);
 
   std::string percent = fmt::format(" {:.0f}%", 100 * entry.probability);
   uint32_t caption = y + pictureEdge + 6;

@@ -2,6 +2,8 @@
 
 decode.tsv   file, width, height, channels, CRC-32 of the pixels that Image.open(file) converted to RGB (grey files: to L) has
 resize.tsv   filter, width, height, CRC-32 of the pixels of picture.png resized to that
+resize-floats.tsv  filter, antialias (0 or 1), width, height, of resize-floats.npy: picture.png resized without rounding, in f64, one
+             result after another, [height, width, 3] each. TensorFlow's and torch's formulas, written down without their code.
 jpeg/*.png   the pixels of jpeg/*.jpg (decoders may differ by a level, so no checksum); exif-*.png: as the orientation says
 """
 
@@ -109,6 +111,47 @@ def write_resizes():
     table("resize.tsv", rows)
 
 
+def two_pixels(source, size):
+    """TensorFlow 2's tf.image.resize, bilinear, along the first axis: interpolation between the two nearest pixels' centres."""
+    position = (np.arange(size) + 0.5) * len(source) / size - 0.5
+    lower = np.maximum(np.floor(position), 0).astype(int)
+    upper = np.minimum(np.ceil(position), len(source) - 1).astype(int)
+    fraction = (position - np.floor(position))[:, None, None]
+    return source[lower] * (1 - fraction) + source[upper] * fraction
+
+
+def all_pixels(source, size, filter):
+    """The antialiased resize of a float tensor in torch along the first axis: every pixel, weighted by its centre's distance."""
+    scale = len(source) / size
+    stretch = max(scale, 1.0)
+    distance = np.abs((np.arange(len(source)) + 0.5)[None] - ((np.arange(size) + 0.5) * scale)[:, None]) / stretch
+    if filter == "bilinear":
+        weights = np.maximum(1 - distance, 0)
+    else:  # Keys' cubic, a = -0.5
+        near, far = 1.5 * distance**3 - 2.5 * distance**2 + 1, -0.5 * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+        weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
+    weights /= weights.sum(1, keepdims=True)
+    return np.einsum("ij,jkc->ikc", weights, source)
+
+
+def write_float_resizes():
+    picture = pixels(37, 53).astype(np.float64)
+    rows, values = [], []
+    for filter, antialias, width, height in (
+        ("bilinear", 0, 16, 12),
+        ("bilinear", 0, 50, 7),
+        ("bilinear", 1, 16, 12),
+        ("bilinear", 1, 40, 9),
+        ("bicubic", 1, 11, 60),
+    ):
+        axis = (lambda source, size: all_pixels(source, size, filter)) if antialias else two_pixels
+        resized = axis(axis(picture, height).transpose(1, 0, 2), width).transpose(1, 0, 2)
+        rows.append((filter, antialias, width, height))
+        values.append(resized.astype(np.float32).ravel())
+    table("resize-floats.tsv", rows)
+    np.save(at("resize-floats.npy"), np.concatenate(values))
+
+
 def table(name, rows):
     with open(at(name), "w") as file:
         file.writelines("\t".join(map(str, row)) + "\n" for row in rows)
@@ -118,3 +161,4 @@ if __name__ == "__main__":
     write_pngs()
     write_jpegs()
     write_resizes()
+    write_float_resizes()

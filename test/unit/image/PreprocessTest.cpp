@@ -42,6 +42,14 @@ struct Fixture {
   }
 };
 
+/// Of a preprocessor that rounds to bytes.
+Expected<Image> bytesOf(const Preprocessor &preprocessor, Image image, std::string_view name) {
+  Expected<Crop> crop = preprocessor.crop(std::move(image), name);
+  if (!crop)
+    return crop.error();
+  return std::get<Image>(std::move(*crop));
+}
+
 TEST(PreprocessTest, shorterEdgeTruncatesTheLonger) {
   EXPECT_EQ(shorterEdgeExtent({53, 37}, 40), (Extent{57, 40}));
   EXPECT_EQ(shorterEdgeExtent({200, 300}, 256), (Extent{256, 384}));
@@ -94,6 +102,28 @@ TEST(PreprocessTest, normalizesInSinglePrecision) {
   }
 }
 
+TEST(PreprocessTest, floatsAreNotRoundedBeforeTheyAreNormalized) {
+  Fixture fixture;
+  fixture.table.resize = fb::Resize::Squash;
+  fixture.table.resize_height = fixture.table.resize_width = 2;
+  fixture.table.crop_height = fixture.table.crop_width = 0;
+  fixture.table.antialias = fixture.table.resize_rounding = false;
+  fixture.table.mean = fixture.table.std = {0.5f};
+  fixture.channels = 1;
+  fixture.height = fixture.width = 2;
+  Image image(4, 2, 1);
+  image.pixels = {0, 3, 10, 21, 0, 3, 10, 21};
+  auto preprocessor = fixture.create();
+  ASSERT_TRUE(bool(preprocessor));
+  auto crop = preprocessor->crop(image, "ramp");
+  ASSERT_TRUE(bool(crop));
+  std::vector<float> result(4);
+  preprocessor->normalize(*crop, result.data());
+  // (0 + 3) / 2 and (10 + 21) / 2, from -1 to 1: (x - 127.5) / 127.5
+  for (int i = 0; i < 4; ++i)
+    EXPECT_NEAR(result[i], ((i % 2 ? 15.5f : 1.5f) - 127.5f) / 127.5f, 1e-7f);
+}
+
 TEST(PreprocessTest, impossibleTablesAndPicturesAreSentences) {
   Fixture fixture;
   fixture.channels = 4;
@@ -122,12 +152,12 @@ TEST(PreprocessTest, greyModelsTakeColourAndColourModelsTakeGrey) {
   Image grey(32, 32, 1);
   for (size_t i = 0; i < grey.pixels.size(); ++i)
     grey.pixels[i] = uint8_t(i * 7);
-  auto colour = fixture.create()->crop(grey, "grey");
+  auto colour = bytesOf(*fixture.create(), grey, "grey");
   ASSERT_TRUE(bool(colour));
   EXPECT_EQ(colour->channels, 3u);
   fixture.channels = 1;
   fixture.table.mean = fixture.table.std = {0.5f};
-  auto back = fixture.create()->crop(*colour, "colour");
+  auto back = bytesOf(*fixture.create(), *colour, "colour");
   ASSERT_TRUE(bool(back));
   EXPECT_TRUE(back->channels == 1 && back->pixels == grey.pixels);
 }
@@ -171,7 +201,7 @@ TEST(PreprocessTest, torchvisionGoldensAreMetExactly) {
     auto preprocessor = fixture.create();
     ASSERT_TRUE(bool(preprocessor)) << name << preprocessor.error().message;
     Image picture = decodeFile(folder / "images" / files.at(row["image"]));
-    auto image = preprocessor->crop(picture, name);
+    auto image = bytesOf(*preprocessor, picture, name);
     ASSERT_TRUE(bool(image)) << image.error().message;
     EXPECT_TRUE(image->pixels == tensors.at(name + "/u8")) << name;
     if (auto it = tensors.find(name + "/f32"); it != tensors.end()) {
@@ -210,7 +240,7 @@ TEST(PreprocessTest, transformersGoldensAreMetExactly) {
       }
       auto preprocessor = fixture.create();
       ASSERT_TRUE(bool(preprocessor));
-      auto image = preprocessor->crop(decodeFile(folder / "images" / (*picture == 'a' ? "a_37x53.png" : "c_640x480.png")), picture);
+      auto image = bytesOf(*preprocessor, decodeFile(folder / "images" / (*picture == 'a' ? "a_37x53.png" : "c_640x480.png")), picture);
       ASSERT_TRUE(bool(image));
       std::vector<float> floats(image->pixels.size());
       preprocessor->normalize(*image, floats.data());
@@ -242,7 +272,7 @@ TEST(PreprocessTest, photographsGiveTheReferenceCrops) {
     std::string field[4];
     for (std::string &text : field)
       std::getline(fields, text, '\t');
-    auto image = preprocessor->crop(decodeFile(folder / "images" / field[3]), field[3]);
+    auto image = bytesOf(*preprocessor, decodeFile(folder / "images" / field[3]), field[3]);
     ASSERT_TRUE(bool(image));
     for (size_t i = 0; i < cropBytes; ++i) {
       int difference = std::abs(int(image->pixels[i]) - expected[i]);

@@ -41,6 +41,114 @@ TEST(HuggingFace, AMissingFieldHasItsClassesDefault) {
   ModelConfig dinov2 = resolve(std::string(Folder(R"({"model_type": "dinov2", "image_size": 518})"))).config;
   EXPECT_EQ(dinov2.patches(), 37 * 37);
   EXPECT_EQ(dinov2.layerScale, 1.0);
+  EXPECT_EQ(resolve(std::string(Folder(R"({"model_type": "dinov2_with_registers"})"))).config.patchHeight, 16);
+}
+
+/// A folder of a config with these fields.
+ModelConfig parse(const std::string &fields, const std::string &preprocessor = "") {
+  return resolve(std::string(Folder("{" + fields + "}", preprocessor))).config;
+}
+
+TEST(HuggingFace, TypesBuiltAsVit) {
+  ModelConfig msn = parse(R"("model_type": "vit_msn", "architectures": ["ViTMSNModel"])");
+  EXPECT_EQ(msn.normEps, 1e-6);
+  EXPECT_EQ(msn.pool, Pool::None);
+  ModelConfig ijepa = parse(R"("model_type": "ijepa", "architectures": ["IJepaForImageClassification"])");
+  EXPECT_EQ(ijepa.tokens(), 196);
+  EXPECT_EQ(ijepa.pool, Pool::AvgAll);
+  ModelConfig mae = parse(R"("model_type": "vit_mae", "architectures": ["ViTMAEForPreTraining"], "mask_ratio": 0.0)");
+  EXPECT_EQ(mae.pool, Pool::None);
+  EXPECT_EQ(mae.numClasses, 0);
+  EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "vit_mae"})"))), HasSubstr("hides patches at random"));
+}
+
+TEST(HuggingFace, BeitsNormStandsWhereThePoolIs) {
+  ModelConfig mean = parse(R"("model_type": "beit", "architectures": ["BeitForImageClassification"], "use_relative_position_bias": true)");
+  EXPECT_EQ(mean.pool, Pool::Avg);
+  EXPECT_TRUE(mean.fcNorm && !mean.finalNorm);
+  EXPECT_EQ(mean.position, Position::None);
+  EXPECT_EQ(mean.qkvBias, QkvBias::QueryValue);
+  EXPECT_EQ(mean.layerScale, 0.1);
+  EXPECT_EQ(mean.preprocess.interpolation, Interpolation::Bicubic);
+  ModelConfig token = parse(R"("model_type": "beit", "use_mean_pooling": false, "use_absolute_position_embeddings": true,
+      "use_shared_relative_position_bias": true, "layer_scale_init_value": 0)");
+  EXPECT_EQ(token.pool, Pool::Token);
+  EXPECT_TRUE(token.finalNorm && !token.fcNorm);
+  EXPECT_EQ(token.usedPositionRows(), 197);
+  EXPECT_EQ(token.relativePosition, RelativePosition::SharedTable);
+  EXPECT_EQ(token.layerScale, 0.0);
+  ModelConfig data2vec = parse(R"("model_type": "data2vec-vision")");
+  EXPECT_EQ(data2vec.pool, Pool::None);
+  EXPECT_FALSE(data2vec.finalNorm || data2vec.fcNorm);
+  EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "beit", "use_relative_position_bias": true,
+      "use_shared_relative_position_bias": true})"))),
+              HasSubstr("at most one"));
+  EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "beit", "use_relative_position_bias": true, "image_size": [224, 160]})"))),
+              HasSubstr("expected a square"));
+}
+
+TEST(HuggingFace, Dinov3sBiases) {
+  ModelConfig plain = parse(R"("model_type": "dinov3_vit")");
+  EXPECT_EQ(plain.embedDim, 384);
+  EXPECT_EQ(plain.qkvBias, QkvBias::QueryValue);
+  EXPECT_EQ(plain.rope, Rope::DinoV3);
+  EXPECT_EQ(plain.ropeTheta, 100.0);
+  EXPECT_EQ(plain.regTokens, 0);
+  ModelConfig large = parse(R"("model_type": "dinov3_vit", "use_gated_mlp": true, "hidden_act": "silu", "query_bias": false,
+      "value_bias": false, "proj_bias": false, "mlp_bias": false, "num_register_tokens": 4, "rope_theta": 50, "layerscale_value": 0)");
+  EXPECT_EQ(large.qkvBias, QkvBias::None);
+  EXPECT_TRUE(large.gatedMlp && !large.projBias && !large.mlpBias && !large.gateBias);
+  EXPECT_GT(large.layerScale, 0.0);
+  EXPECT_EQ(large.ropeTheta, 50.0);
+  EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "dinov3_vit", "value_bias": false})"))), HasSubstr("query_bias is true"));
+}
+
+TEST(HuggingFace, ClipsClasses) {
+  ModelConfig both = parse(R"("model_type": "clip", "architectures": ["CLIPModel"], "projection_dim": 1024,
+      "vision_config": {"hidden_size": 1280, "num_attention_heads": 16, "hidden_act": "gelu", "projection_dim": 7}, "vision_config_dict": null)");
+  EXPECT_EQ(both.numClasses, 1024);
+  EXPECT_FALSE(both.headBias);
+  EXPECT_EQ(both.activation, Activation::Gelu);
+  EXPECT_EQ(both.embedDim, 1280);
+  ModelConfig old = parse(R"("model_type": "clip", "vision_config": {"hidden_size": 64}, "vision_config_dict": {"patch_size": 16})");
+  EXPECT_EQ(old.embedDim, 768);
+  EXPECT_EQ(old.patchHeight, 16);
+  ModelConfig tower =
+      parse(R"("model_type": "clip_vision_model", "architectures": ["CLIPVisionModelWithProjection"], "projection_dim": 640)");
+  EXPECT_EQ(tower.numClasses, 640);
+  ModelConfig classifier = parse(R"("model_type": "clip", "architectures": ["CLIPForImageClassification"], "num_labels": 5)");
+  EXPECT_EQ(classifier.numClasses, 5);
+  EXPECT_EQ(classifier.pool, Pool::Avg);
+  EXPECT_TRUE(classifier.headBias && !classifier.fcNorm && !classifier.finalNorm);
+  EXPECT_EQ(parse(R"("model_type": "altclip")").numClasses, 768);
+}
+
+TEST(HuggingFace, SiglipsHeads) {
+  ModelConfig tower = parse(R"("model_type": "siglip_vision_model", "hidden_size": 96, "num_attention_heads": 4)");
+  EXPECT_EQ(tower.pool, Pool::Map);
+  EXPECT_EQ(tower.activation, Activation::GeluTanh);
+  EXPECT_EQ(tower.tokens(), 196);
+  EXPECT_EQ(tower.preprocess.interpolation, Interpolation::Bicubic);
+  EXPECT_EQ(parse(R"("model_type": "siglip_vision_model", "vision_use_head": false)").pool, Pool::None);
+  ModelConfig classifier = parse(R"("model_type": "siglip", "architectures": ["SiglipForImageClassification"], "id2label": {"0": "a"})");
+  EXPECT_EQ(classifier.pool, Pool::AvgAll);
+  EXPECT_EQ(classifier.numClasses, 1);
+  EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "siglip2"})"))), HasSubstr("NaFlex"));
+}
+
+TEST(HuggingFace, ModelsOfAnySizeFollowTheirProcessor) {
+  ModelConfig dinov2 = parse(R"("model_type": "dinov2", "image_size": 518)", R"({"image_processor_type": "BitImageProcessor",
+      "size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}, "do_center_crop": true})");
+  EXPECT_EQ(dinov2.imageHeight, 224);
+  EXPECT_EQ(dinov2.positionGridHeight, 37);
+  EXPECT_EQ(dinov2.preprocessSteps().resizeHeight, 256);
+  ModelConfig dinov3 =
+      parse(R"("model_type": "dinov3_vit")", R"({"image_processor_type": "DINOv3ViTImageProcessorFast", "size": [448, 336]})");
+  EXPECT_EQ(dinov3.gridHeight(), 28);
+  EXPECT_EQ(dinov3.gridWidth(), 21);
+  EXPECT_EQ(dinov3.positionGridHeight, 0);
+  EXPECT_FALSE(dinov3.preprocess.resizeRounding);
+  EXPECT_THAT(dinov3.preprocess.mean, ElementsAre(0.485, 0.456, 0.406));
 }
 
 TEST(HuggingFace, UnknownFieldsAreIgnoredAndLabelsRead) {
@@ -94,6 +202,16 @@ TEST(HuggingFace, APreprocessorFileServesAPresetToo) {
   EXPECT_THAT(config.preprocess.std, ElementsAre(1.0, 1.0, 1.0));
 }
 
+TEST(HuggingFace, AProcessorOfPicturesAndTextsHoldsOne) {
+  Folder folder(R"({"model_type": "siglip_vision_model"})");
+  folder.write("processor_config.json",
+               R"({"processor_class": "SiglipProcessor", "image_processor": {"resample": 2, "image_mean": [0, 0, 0],
+      "image_processor_type": "SiglipImageProcessor", "size": {"height": 224, "width": 224}}})");
+  ModelConfig config = resolve(std::string(folder)).config;
+  EXPECT_EQ(config.preprocess.interpolation, Interpolation::Bilinear);
+  EXPECT_THAT(config.preprocess.mean, ElementsAre(0.0, 0.0, 0.0));
+}
+
 TEST(HuggingFace, WrongPreprocessorsAreRefusedWithASentence) {
   EXPECT_THAT(refusal(std::string(Folder(vit, R"({"size": {"height": 64}})"))), HasSubstr("size is {\"height\":64}, expected"));
   EXPECT_THAT(refusal(std::string(Folder(vit, R"({"size": 100})"))), HasSubstr("pictures of 100x100"));
@@ -102,6 +220,7 @@ TEST(HuggingFace, WrongPreprocessorsAreRefusedWithASentence) {
   EXPECT_THAT(refusal(std::string(Folder(vit, R"({"do_rescale": false})"))), HasSubstr("expected true and 1/255"));
   EXPECT_THAT(refusal(std::string(Folder(vit, R"({"image_processor_type": "SamImageProcessor"})"))), HasSubstr("SamImageProcessor"));
   EXPECT_THAT(refusal(std::string(Folder(vit, R"({"image_processor_type": 3})"))), HasSubstr("expected a string"));
+  EXPECT_THAT(refusal(std::string(Folder(vit, R"({"image_processor_type": "Siglip2ImageProcessor"})"))), HasSubstr("NaFlex"));
 }
 
 TEST(HuggingFace, DeepNestingIsRefusedWithASentence) {
@@ -109,7 +228,8 @@ TEST(HuggingFace, DeepNestingIsRefusedWithASentence) {
   EXPECT_THAT(refusal(std::string(Folder(deep))), HasSubstr("/config.json nests lists or objects deeper than 64 levels"));
   EXPECT_THAT(refusal(std::string(Folder(vit, deep))), HasSubstr("/preprocessor_config.json nests lists or objects deeper than 64 levels"));
   Folder folder(vit);
-  EXPECT_THAT(refusal(std::string(folder), {}, folder.write("p.json", deep)), HasSubstr("p.json nests lists or objects deeper than 64 levels"));
+  EXPECT_THAT(refusal(std::string(folder), {}, folder.write("p.json", deep)),
+              HasSubstr("p.json nests lists or objects deeper than 64 levels"));
 }
 
 TEST(HuggingFace, TheWeightFileIsFound) {
@@ -130,7 +250,10 @@ TEST(HuggingFace, SharedFoldersResolve) {
   EXPECT_EQ(swiglu.usedPositionRows(), 65);
   EXPECT_EQ(resolve((folder / "deit").string()).config.preprocessSteps().resizeHeight, 73);
   EXPECT_EQ(resolve((folder / "clip").string()).config.numClasses, 32);
-  EXPECT_THAT(refusal((folder / "siglip").string()), HasSubstr("model_type is 'siglip'"));
+  EXPECT_EQ(resolve((folder / "siglip").string()).config.pool, Pool::Map);
+  EXPECT_EQ(resolve((folder / "siglip_classifier").string()).config.numClasses, 10);
+  EXPECT_EQ(resolve((folder / "dinov3").string()).config.tokens(), 69);
+  EXPECT_EQ(resolve((folder / "beit").string()).config.relativePosition, RelativePosition::Table);
 }
 
 } // namespace
