@@ -8,6 +8,7 @@
 #include "compiler/conversion/Passes.h"
 #include "compiler/transforms/Report.h"
 #include "dialects/kernel/KernelDialect.h"
+#include "dialects/vit/LayerName.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -114,6 +115,41 @@ void convertPatches(vit::PatchifyOp patchify) {
     patchify->erase();
 }
 
+// im2col(rows) -> pad_rows(rows), to be read by windows; none without padding
+Value paddedRows(OpBuilder &builder, Location loc, vit::Im2colOp im2col) {
+  ArrayRef<int64_t> grid = im2col.getGrid(), padding = im2col.getPadding();
+  if (llvm::all_of(padding, [](int64_t pixels) { return pixels == 0; }))
+    return im2col.getRows();
+  RankedTensorType rows = typeOf(im2col.getRows());
+  int64_t height = grid[0] + padding[0] + padding[1], width = grid[1] + padding[2] + padding[3];
+  auto padded = RankedTensorType::get({rows.getDimSize(0), height * width, rows.getDimSize(2)}, rows.getElementType());
+  return kernel::PadRowsOp::create(builder, childLoc(loc, "padded"), padded, im2col.getRows(), im2col.getGridAttr(),
+                                   im2col.getPaddingAttr(), kernel::RowScheduleAttr());
+}
+
+// linear(im2col(rows), w) -> gemm(pad_rows(rows), w) {window}
+kernel::GemmOp convertLinear(OpBuilder &builder, vit::LinearOp linear) {
+  Value input = linear.getInput();
+  kernel::WindowAttr window;
+  if (auto im2col = input.getDefiningOp<vit::Im2colOp>()) {
+    ArrayRef<int64_t> grid = im2col.getGrid(), size = im2col.getWindow(), stride = im2col.getStride(), padding = im2col.getPadding();
+    window = kernel::WindowAttr::get(builder.getContext(), grid[0] + padding[0] + padding[1], grid[1] + padding[2] + padding[3], size[0],
+                                     size[1], stride[0], stride[1]);
+    input = paddedRows(builder, linear.getLoc(), im2col);
+  }
+  return kernel::GemmOp::create(builder, linear.getLoc(), linear.getType(), input, linear.getWeight(), linear.getBias(),
+                                linear.getResidual(), linear.getActivation(), kernel::GemmScheduleAttr(), window,
+                                linear.getActivationLast());
+}
+
+/// Only products read these windows, so they never exist as rows of their own.
+bool isReadInPlace(Operation *op) {
+  return isa<vit::Im2colOp>(op) && llvm::all_of(op->getUses(), [](OpOperand &use) {
+           auto linear = dyn_cast<vit::LinearOp>(use.getOwner());
+           return linear && linear.getResidual() != use.get();
+         });
+}
+
 struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
   using Base::Base;
 
@@ -126,14 +162,19 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
       return success();
     };
     return TypeSwitch<Operation *, LogicalResult>(op)
-        .Case([&](vit::LinearOp linear) {
-          return replace(kernel::GemmOp::create(builder, op->getLoc(), linear.getType(), linear.getInput(), linear.getWeight(),
-                                                linear.getBias(), linear.getResidual(), linear.getActivation(),
-                                                kernel::GemmScheduleAttr()));
-        })
+        .Case([&](vit::LinearOp linear) { return replace(convertLinear(builder, linear)); })
         .Case([&](vit::SdpaOp sdpa) {
           return replace(kernel::AttentionOp::create(builder, op->getLoc(), sdpa.getType(), sdpa.getQkv(), sdpa.getBias(), sdpa.getHeads(),
                                                      sdpa.getScale(), kernel::AttentionScheduleAttr()));
+        })
+        .Case([&](vit::GroupNormRowsOp norm) {
+          return replace(kernel::GroupNormOp::create(builder, op->getLoc(), norm.getType(), norm.getRows(), norm.getGain(), norm.getShift(),
+                                                     norm.getResidual(), norm.getActivation(), norm.getGroups(), norm.getEps(),
+                                                     kernel::GroupScheduleAttr()));
+        })
+        .Case([&](vit::PoolRowsOp pool) {
+          return replace(kernel::PoolRowsOp::create(builder, op->getLoc(), pool.getType(), pool.getRows(), pool.getKind(), pool.getGrid(),
+                                                    pool.getWindow(), pool.getStride(), pool.getPadding(), kernel::RowScheduleAttr()));
         })
         .Case([&](vit::NormalizeOp normalize) {
           return replace(kernel::NormalizeOp::create(builder, op->getLoc(), normalize.getType(), normalize.getInput(), normalize.getGain(),
@@ -158,7 +199,12 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
         computations.push_back(op);
     });
     Report report("kernel", "reference");
+    SmallVector<Operation *> windows;
     for (Operation *op : computations) {
+      if (!reference && isReadInPlace(op)) {
+        windows.push_back(op);
+        continue;
+      }
       if (!reference && succeeded(convert(op))) {
         ++launches;
         continue;
@@ -168,6 +214,8 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
         report.missed(op, op->getName().getStringRef() + " has no kernel of its own and runs by its reference lowering");
       wrapInReference(op);
     }
+    for (Operation *op : windows)
+      op->erase();
   }
 };
 

@@ -40,6 +40,8 @@ void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &option
   OpPassManager &function = passes.nest<func::FuncOp>();
   function.addPass(createVitDecompose());
   if (!options.reference && options.optLevel > 0) {
+    function.addPass(createVitFoldBatchNorm());
+    function.addPass(createVitLowerConvolution());
     function.addPass(createVitFoldLayerScale());
     function.addPass(createVitFoldNormalize());
     function.addPass(createVitFuseEpilogue());

@@ -26,8 +26,6 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
   for (Family family : {Family::TimmEva, Family::TimmBeit, Family::TimmNaFlex, Family::TimmSam, Family::HuggingFaceBeit,
                         Family::HuggingFaceDinov3, Family::HuggingFaceSiglip})
     refuse(config.family == family, "names of that family's tensors");
-  refuse(config.stem == Stem::ResNetV2, "stem=resnetv2");
-  refuse(config.stem == Stem::ResNetD, "stem=resnetd");
   refuse(config.position == Position::Sincos1d, "position=sincos1d");
   refuse(config.position == Position::Sincos2d, "position=sincos2d");
   refuse(config.relativePosition == RelativePosition::Mlp, "relative_position=mlp");

@@ -27,7 +27,7 @@ Value Importer::tokens(Value images) {
   Location at = loc("patch_embed");
   RankedTensorType patchesType = type({ShapedType::kDynamic, config.patches(), config.embedDim});
   Value kernel = weight(at, "patch_embed.weight"), bias = weight(at, "patch_embed.bias");
-  Value patches = vit::PatchifyOp::create(builder, at, patchesType, images, kernel, bias);
+  Value patches = vit::PatchifyOp::create(builder, at, patchesType, stem(images), kernel, bias);
   if (!config.transformer)
     return patches;
 

@@ -56,6 +56,8 @@ private:
   mlir::Value half(mlir::Value x, Body body, Names names, int64_t index, const std::string &layer);
   mlir::Value block(int64_t index, mlir::Value x);
 
+  class Stem;
+  mlir::Value stem(mlir::Value images);
   mlir::Value positions(mlir::Location at);
   mlir::Value tokens(mlir::Value images);
   mlir::Value pool(const llvm::Twine &name, mlir::Value input, vit::Pool kind, int64_t index);

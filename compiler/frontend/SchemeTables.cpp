@@ -99,6 +99,7 @@ static SchemeTable flax(bool published) {
                     {"", "params/", "opt/target/"}};
   table.linear = table.head = LinearLayout::InOut;
   table.patch = PatchLayout::ConvHwio;
+  table.stem = published ? StemNames::FlaxPublished : StemNames::Flax;
   table.qkv = QkvLayout::DenseGeneral;
   return table;
 }

@@ -17,6 +17,7 @@ struct ModelConfig;
 
 /// A tensor's part in the model. Most have a weight (gain, table) and a bias (shift).
 enum class Role {
+  Stem, ///< all tensors of the stem: their names are not patterns (StemLayout.h)
   Patch,
   ClassToken,
   DistillationToken,
@@ -64,6 +65,12 @@ enum class QkvLayout {
   PackedByConfig, ///< [D, 3 h d], columns by the config's qkv_packing
   DenseGeneral    ///< three [D, h, d], output [h, d, D]
 };
+enum class StemNames {
+  None,
+  Timm,         ///< the canonical names and shapes
+  Flax,         ///< kernels [P, Q, in, out]
+  FlaxPublished ///< and vectors [1, 1, 1, out]
+};
 enum class TokenLayout { OneOneD, D };             ///< of the class token: [1, 1, D]; [D]
 enum class TableLayout { OneRows, Rows, RowsOne }; ///< of positions: [1, T, D]; [T, D]; [T, 1, D]
 
@@ -77,6 +84,7 @@ struct SchemeTable {
   LinearLayout head = LinearLayout::OutIn;
   PatchLayout patch = PatchLayout::Conv;
   QkvLayout qkv = QkvLayout::Separate;
+  StemNames stem = StemNames::None;
   TokenLayout token = TokenLayout::OneOneD;
   TableLayout table = TableLayout::OneRows;
   bool gateInFc1 = false; ///< fc1 holds the activated half, then the gate

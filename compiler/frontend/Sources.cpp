@@ -7,7 +7,7 @@
 
 #include "compiler/frontend/Sources.h"
 
-#include "compiler/model/ModelConfig.h"
+#include "compiler/model/StemLayout.h"
 
 #include "fmt/format.h"
 
@@ -62,7 +62,8 @@ private:
 
 void Collector::tokens() {
   int64_t width = config.embedDim;
-  add("patch_embed.weight", {width, config.inChannels, config.patchHeight, config.patchWidth}, Role::Patch);
+  sources = describeStemSources(config);
+  add("patch_embed.weight", {width, stemLayout(config).channels, config.patchHeight, config.patchWidth}, Role::Patch);
   if (config.patchBias)
     add("patch_embed.bias", {width}, Role::Patch, true);
   if (!config.transformer)

@@ -21,11 +21,16 @@ struct PlacedSource {
   Role role;
   bool bias = false;
   int64_t block = 0, branch = 0;
-  int64_t part = 0; ///< of a classifier on two features side by side: which
+  int64_t part = 0;          ///< of a classifier on two features side by side: which
+  bool statistic = false;    ///< a running mean or variance
+  std::string flaxName = {}; ///< of a stem's tensor: Flax's name, empty where Flax has no such stem
 };
 
 /// In the order in which the model uses them.
 std::vector<PlacedSource> describeSources(const ModelConfig &config);
+
+/// Those of the stem, by timm's names: kernels [out, in, P, Q], vectors [out].
+std::vector<PlacedSource> describeStemSources(const ModelConfig &config);
 
 /// Names of a block's layers: "blocks.0.attn", or with parallel branches "blocks.0.attns.1.attn".
 struct BranchNames {

@@ -16,6 +16,13 @@
 using namespace vitc;
 using namespace vitc::schemes;
 
+/// MobileCLIP's patch embedding is the last of its stem's convolutions.
+static std::string patchModule(const ModelConfig &config) {
+  if (config.stem == Stem::Convolutions)
+    return "patch_embed.backbone." + std::to_string(config.stemLayers.size()) + ".conv";
+  return "patch_embed.proj";
+}
+
 static SchemeTable timm(const ModelConfig &config) {
   bool parallel = config.parallelBranches > 1;
   std::string attention = parallel ? "blocks.#.attns.@." : "blocks.#.", mlp = parallel ? "blocks.#.ffns.@." : "blocks.#.";
@@ -24,7 +31,7 @@ static SchemeTable timm(const ModelConfig &config) {
                      plain(Role::DistillationToken, {"dist_token"}),
                      plain(Role::RegisterTokens, {"reg_token", "register_tokens"}),
                      plain(Role::Position, {"pos_embed"}),
-                     torch(Role::Patch, {"patch_embed.proj"}),
+                     torch(Role::Patch, {patchModule(config)}),
                      torch(Role::NormPre, {"norm_pre"}),
                      torch(Role::Norm1, {attention + (parallel ? "norm" : "norm1")}),
                      torch(Role::QueryNorm, {attention + "attn.q_norm"}),
@@ -47,9 +54,10 @@ static SchemeTable timm(const ModelConfig &config) {
     for (RoleNames &names : table.roles)
       if (names.role == Role::Query || names.role == Role::Value)
         names.bias = {attention + (names.role == Role::Query ? "attn.q_bias" : "attn.v_bias")};
+  table.stem = StemNames::Timm;
   table.qkv = QkvLayout::Packed;
   table.gateInFc1 = true;
-  table.ignored = {"pre_logits.*", "*mask_token", "*relative_position_index"};
+  table.ignored = {"pre_logits.*", "*mask_token", "*relative_position_index", "*num_batches_tracked"};
   return table;
 }
 

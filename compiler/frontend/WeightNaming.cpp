@@ -9,7 +9,7 @@
 
 #include "compiler/frontend/SchemeTables.h"
 #include "compiler/frontend/Sources.h"
-#include "compiler/model/ModelConfig.h"
+#include "compiler/model/StemLayout.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -49,6 +49,8 @@ private:
   SourceView add(std::vector<std::string> names, Placement placement);
   const RoleNames *find(Role role) const;
   std::optional<std::vector<std::string>> namesOf(const PlacedSource &source) const;
+  std::optional<std::vector<std::string>> stemNames(const PlacedSource &source) const;
+  Placement stemPlacement(const PlacedSource &source) const;
   std::optional<Placement> placementOf(const PlacedSource &source) const;
   Placement qkvPlacement(const PlacedSource &source) const;
   Placement projPlacement() const;
@@ -80,7 +82,18 @@ static std::string fill(std::string name, int64_t block, int64_t branch) {
   return name;
 }
 
+std::optional<std::vector<std::string>> SchemeBuilder::stemNames(const PlacedSource &source) const {
+  if (table.stem == StemNames::None || (table.stem != StemNames::Timm && source.flaxName.empty()))
+    return std::nullopt;
+  std::vector<std::string> names;
+  for (const std::string &prefix : table.prefixes)
+    names.push_back(prefix + (table.stem == StemNames::Timm ? source.name : source.flaxName));
+  return names;
+}
+
 std::optional<std::vector<std::string>> SchemeBuilder::namesOf(const PlacedSource &source) const {
+  if (source.role == Role::Stem)
+    return stemNames(source);
   const RoleNames *roleNames = find(source.role);
   if (!roleNames)
     return std::nullopt;
@@ -102,8 +115,22 @@ std::optional<std::vector<std::string>> SchemeBuilder::namesOf(const PlacedSourc
 // Layouts
 //===--------------------------------------------------------------------------------------===//
 
+/// Canonical: kernels [out, in, P, Q], vectors [out].
+Placement SchemeBuilder::stemPlacement(const PlacedSource &source) const {
+  const std::vector<int64_t> &shape = source.shape;
+  if (table.stem == StemNames::Timm)
+    return {shape, 0, rowMajor(shape)};
+  if (shape.size() == 4) {
+    int64_t out = shape[0], in = shape[1], p = shape[2], q = shape[3];
+    return {{p, q, in, out}, 0, {1, out, q * in * out, in * out}};
+  }
+  if (table.stem == StemNames::FlaxPublished)
+    return {{1, 1, 1, shape[0]}, 0, {1}};
+  return {shape, 0, {1}};
+}
+
 Placement SchemeBuilder::patchPlacement() const {
-  int64_t d = config.embedDim, c = config.inChannels, p = config.patchHeight, q = config.patchWidth;
+  int64_t d = config.embedDim, c = stemLayout(config).channels, p = config.patchHeight, q = config.patchWidth;
   switch (table.patch) {
   case PatchLayout::Conv:
     return {{d, c, p, q}, 0, {c * p * q, p * q, q, 1}};
@@ -179,6 +206,8 @@ static Placement linearPlacement(LinearLayout layout, const std::vector<int64_t>
 
 std::optional<Placement> SchemeBuilder::placementOf(const PlacedSource &source) const {
   switch (source.role) {
+  case Role::Stem:
+    return stemPlacement(source);
   case Role::Query:
   case Role::Key:
   case Role::Value:
@@ -241,7 +270,7 @@ std::vector<int64_t> SchemeBuilder::rowMajor(const std::vector<int64_t> &shape) 
 SourceView SchemeBuilder::add(std::vector<std::string> names, Placement placement) {
   auto [entry, isNew] = tensors.try_emplace(names.front(), static_cast<uint32_t>(scheme.tensors.size()));
   if (isNew)
-    scheme.tensors.push_back({std::move(names), std::move(placement.shape), placement.sliceable});
+    scheme.tensors.push_back({std::move(names), std::move(placement.shape), placement.sliceable, /*statistic=*/false});
   return {entry->second, placement.offset, std::move(placement.strides)};
 }
 
@@ -250,7 +279,9 @@ std::optional<SourceView> SchemeBuilder::place(const PlacedSource &source) {
   std::optional<Placement> placement = placementOf(source);
   if (!names || !placement)
     return std::nullopt;
-  return add(std::move(*names), std::move(*placement));
+  SourceView view = add(std::move(*names), std::move(*placement));
+  scheme.tensors[view.tensor].statistic = source.statistic;
+  return view;
 }
 
 //===--------------------------------------------------------------------------------------===//
@@ -294,6 +325,7 @@ WeightNaming vitc::describeWeights(const ModelConfig &config) {
 uint64_t vitc::parameterCount(const WeightNaming &naming) {
   uint64_t count = 0;
   for (const FileTensor &tensor : naming.schemes.front().tensors)
-    count += std::accumulate(tensor.shape.begin(), tensor.shape.end(), uint64_t(1), std::multiplies<>());
+    if (!tensor.statistic)
+      count += std::accumulate(tensor.shape.begin(), tensor.shape.end(), uint64_t(1), std::multiplies<>());
   return count;
 }

@@ -21,6 +21,7 @@ struct FileTensor {
   std::vector<std::string> names; ///< accepted names, the scheme's own first
   std::vector<int64_t> shape;     ///< row-major
   bool sliceable = false;         ///< a longer first axis (of size > 1) is fine: a position table longer than needed
+  bool statistic = false;         ///< what training has measured, not learned: no parameter
 };
 
 /// One framework's names for a model's tensors.

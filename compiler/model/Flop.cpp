@@ -5,7 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/model/ModelConfig.h"
+#include "compiler/model/StemLayout.h"
 
 using namespace vitc;
 
@@ -16,7 +16,10 @@ static uint64_t attentionMacs(uint64_t tokens, uint64_t width, uint64_t heads) {
 
 uint64_t vitc::nominalFlopPerImage(const ModelConfig &config) {
   uint64_t width = config.embedDim, tokens = config.tokens(), hidden = config.mlpWidth();
-  uint64_t macs = config.patches() * config.inChannels * config.patchHeight * config.patchWidth * width;
+  StemLayout stem = stemLayout(config);
+  uint64_t macs = config.patches() * stem.channels * config.patchHeight * config.patchWidth * width;
+  for (const StemConvolution *convolution : stem.convolutions())
+    macs += convolution->macs();
   uint64_t mlp = tokens * width * hidden * (config.gatedMlp ? 3 : 2);
   macs += config.blocks() * config.parallelBranches * (attentionMacs(tokens, width, config.attentionWidth()) + mlp);
 

@@ -23,11 +23,16 @@ llvm::Error vitc::sentence(const llvm::Twine &text) { return llvm::createStringE
 // Derived sizes
 //===--------------------------------------------------------------------------------------===//
 
-/// Side of the feature map that the patch embedding sees. Each halving rounds up: padding is SAME in ResNetV2, and ResNetD keeps the odd
-/// pixel too.
+/// Side of the feature map that the patch embedding sees (StemLayout.h). Each halving of a ResNet rounds up: padding is SAME in ResNetV2, and
+/// ResNetD keeps the odd pixel too.
 static int64_t featureSide(const ModelConfig &config, int64_t side) {
   if (config.stem == Stem::None)
     return side;
+  if (config.stem == Stem::Convolutions) {
+    for (int64_t stride : config.stemLayers)
+      side /= stride;
+    return side;
+  }
   size_t halvings = 2 + (config.stemLayers.empty() ? 0 : config.stemLayers.size() - 1);
   for (size_t i = 0; i < halvings; ++i)
     side = (side + 1) / 2;

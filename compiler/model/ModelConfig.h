@@ -41,9 +41,10 @@ enum class Family {
 
 /// What turns pixels into a grid of features before the patch embedding.
 enum class Stem {
-  None,     ///< the patches are cut from the image
-  ResNetV2, ///< weight-standardised convolutions, GroupNorm(32), ReLU: timm's ResNetV2 hybrids, Flax's R50+ViT-B_16
-  ResNetD   ///< 3x3 convolutions, BatchNorm, average-pooled shortcuts: timm's resnet26d and resnet50d hybrids
+  None,        ///< the patches are cut from the image
+  ResNetV2,    ///< weight-standardised convolutions, GroupNorm(32), ReLU: timm's ResNetV2 hybrids, Flax's R50+ViT-B_16
+  ResNetD,     ///< 3x3 convolutions, BatchNorm, average-pooled shortcuts: timm's resnet26d and resnet50d hybrids
+  Convolutions ///< convolutions of stride = kernel size, BatchNorm, GELU: MobileCLIP's ViT
 };
 
 enum class Position {
@@ -173,10 +174,13 @@ struct ModelConfig {
   int64_t inChannels = 3;
   bool patchBias = true;
   Stem stem = Stem::None;
-  std::vector<int64_t> stemLayers; ///< bottlenecks of each stage
-  double stemWidth = 1.0;          ///< factor on 64 channels
-  bool patchNorm = false;          ///< a normalization of the patches before positions: AIMv2
-  int64_t weightPatchHeight = 0;   ///< of the patch kernel in the weight file, where it is resized (FlexiViT); 0: patch_size
+  std::vector<int64_t> stemLayers;  ///< bottlenecks of each stage; of stem=convolutions: stride of each
+  double stemWidth = 1.0;           ///< factor on 64 channels
+  double stemNormEps = 1e-5;        ///< of GroupNorm or BatchNorm
+  double stemStandardizeEps = 1e-8; ///< of standardized kernels
+  bool stemEpsOnDeviation = false;  ///< (w - mean) / (sqrt(variance) + eps), Flax's StdConv; otherwise eps is within the root
+  bool patchNorm = false;           ///< a normalization of the patches before positions: AIMv2
+  int64_t weightPatchHeight = 0;    ///< of the patch kernel in the weight file, where it is resized (FlexiViT); 0: patch_size
   int64_t weightPatchWidth = 0;
 
   // Tokens and positions.
@@ -281,7 +285,7 @@ llvm::Error validate(ModelConfig &config);
 /// What a user may want to know about a valid config, a sentence each: pixels that are dropped, ...
 std::vector<std::string> configWarnings(const ModelConfig &config);
 
-/// Two operations for each multiply-add of all matrix products behind the stem, as the model's home defines them, for one image: also those
+/// Two operations for each multiply-add of all matrix products and convolutions, as the model's home defines them, for one image: also those
 /// whose result nothing needs. Normalization, softmax, activations, biases and residuals do not count.
 uint64_t nominalFlopPerImage(const ModelConfig &config);
 

@@ -92,7 +92,7 @@ ConfigField fields::stemLayersField() {
   return {"stem_layers",
           {},
           "a list of at most 4 integers from 1 to 64",
-          "bottlenecks in each stage of the stem",
+          "bottlenecks in each stage of the stem; of stem=convolutions: stride and kernel size of each",
           Json{{"type", "array"}, {"maxItems", 4}, {"items", {{"type", "integer"}, {"minimum", 1}, {"maximum", 64}}}},
           [](ModelConfig &config, const Json &value) {
             if (!value.is_array() || value.size() > 4 || !llvm::all_of(value, [](const Json &v) { return isInteger(v, 1, 64); }))

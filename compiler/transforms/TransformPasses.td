@@ -25,6 +25,50 @@ def VitDecompose : Pass<"vit-decompose"> {
   let statistics = [Statistic<"decomposed", "decomposed", "composite operations split">];
 }
 
+def VitFoldBatchNorm : Pass<"vit-fold-batch-norm"> {
+  let summary = "fold a batch normalization's statistics into the convolution before it";
+  let description = [{
+    gain (x * w + b - mean) / sqrt(variance + eps) + shift = x * (f w) + f (b - mean) + shift, f = gain / sqrt(variance + eps) (Ioffe and
+    Szegedy 2015, algorithm 2, step 11). For inference only.
+    ```mlir
+    %1 = vit.conv %0, %w
+    %2 = vit.batch_norm %1 mean(%m) variance(%v) gain(%g) shift(%s)
+    // ->
+    %i = vit.inverse_deviation %v
+    %f = vit.scale %i by %g {axis = 0}
+    %n = vit.scale_rows %m {factor = -1.0}
+    %fn = vit.scale %n by %f {axis = 0}
+    %b = vit.add %s, %fn
+    %fw = vit.scale %w by %f {axis = 0}
+    %2 = vit.conv %0, %fw bias(%b)
+    ```
+    Reports each fold, done or missed and why, as a remark of category "fold".
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"folded", "folded", "normalizations folded">, Statistic<"missed", "missed", "normalizations left">];
+}
+
+def VitLowerConvolution : Pass<"vit-lower-convolution"> {
+  let summary = "turn a stem's feature maps into rows and its convolutions into products";
+  let description = [{
+    A pixel becomes a row [B, H W, C], as a token is one. A convolution is the product of windows with its kernel as a matrix, a 1 x 1
+    convolution the product of the rows themselves; normalization, pooling, activations and sums follow, and changes of layout between
+    them cancel.
+    ```mlir
+    %1 = vit.conv %0, %w {stride = [1, 1], padding = [1, 1, 1, 1]} : tensor<?x64x56x56xf32>, tensor<32x64x3x3xf32> -> tensor<?x32x56x56xf32>
+    // ->
+    %r = vit.channels_last %0 : tensor<?x64x56x56xf32> -> tensor<?x3136x64xf32>
+    %c = vit.im2col %r {grid = [56, 56], window = [3, 3], stride = [1, 1], padding = [1, 1, 1, 1]}
+    %t = vit.transpose %w {permutation = [0, 2, 3, 1]}
+    %m = vit.reshape %t : tensor<32x3x3x64xf32> -> tensor<32x576xf32>
+    %y = vit.linear %c, %m : tensor<?x3136x576xf32>, tensor<32x576xf32> -> tensor<?x3136x32xf32>
+    %1 = vit.channels_first %y : tensor<?x3136x32xf32> -> tensor<?x32x56x56xf32>
+    ```
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"lowered", "lowered", "convolutions turned into products">];
+}
+
 def VitFoldLayerScale : Pass<"vit-fold-layer-scale"> {
   let summary = "fold LayerScale's gamma into the product before it";
   let description = [{
@@ -77,6 +121,8 @@ def VitFuseEpilogue : Pass<"vit-fuse-epilogue"> {
     %2 = vit.linear %0, %w bias(%b) {activation = #vit.activation<gelu_erf>}
     %4 = vit.linear %2, %v bias(%c) residual(%x)
     ```
+    A `vit.group_norm_rows` takes both as well. An activation behind the sum, as in a ResNet, is fused too: a product with
+    `activation_last`.
     Reports each fusion, done or missed and why, as a remark of category "fusion".
   }];
   let dependentDialects = ["::vitc::vit::VitDialect"];

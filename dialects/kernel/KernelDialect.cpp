@@ -32,6 +32,15 @@ void KernelDialect::initialize() {
       >();
 }
 
+LogicalResult WindowAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t height, int64_t width, int64_t rows, int64_t columns,
+                                 int64_t strideY, int64_t strideX) {
+  if (rows <= 0 || columns <= 0 || strideY <= 0 || strideX <= 0)
+    return emitError() << "a window's rows, columns and strides must be positive";
+  if (rows > height || columns > width)
+    return emitError() << "a window of " << rows << "x" << columns << " is larger than its grid of " << height << "x" << width;
+  return success();
+}
+
 LogicalResult GemmScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t columns, int64_t kBlock,
                                        int64_t rowBlock, int64_t prefetch, int64_t vector) {
   if (rows <= 0 || columns <= 0 || kBlock <= 0 || rowBlock <= 0 || vector <= 0)

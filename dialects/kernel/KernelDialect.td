@@ -52,4 +52,23 @@ def Kernel_RowScheduleAttr : Kernel_Schedule<"RowSchedule", "row_schedule"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Kernel_GroupScheduleAttr : Kernel_Schedule<"GroupSchedule", "group_schedule"> {
+  let summary = "work by groups of columns: `groups_per_task` groups of all rows of an image a task, `vector` lanes a register";
+  let parameters = (ins "int64_t":$groups_per_task, "int64_t":$vector);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kernel_WindowAttr : AttrDef<Kernel_Dialect, "Window"> {
+  let mnemonic = "window";
+  let summary = "windows of `rows` x `columns` pixels, each `stride_y` or `stride_x` further, of a grid of `height` x `width`";
+  let parameters = (ins "int64_t":$height, "int64_t":$width, "int64_t":$rows, "int64_t":$columns, "int64_t":$stride_y,
+                        "int64_t":$stride_x);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t windowsDown() const { return (getHeight() - getRows()) / getStrideY() + 1; }
+    int64_t windowsAcross() const { return (getWidth() - getColumns()) / getStrideX() + 1; }
+  }];
+}
+
 #endif // VITC_DIALECTS_KERNEL_KERNELDIALECT_TD

@@ -67,6 +67,25 @@ void NormalizeOp::chooseSchedule(int64_t lanes) {
   setScheduleAttr(RowScheduleAttr::get(getContext(), 16, lanes));
 }
 
+void PadRowsOp::chooseSchedule(int64_t lanes) {
+  // Rows of the padded grid: of 56 pixels and 64 channels each is 14 KB.
+  setScheduleAttr(RowScheduleAttr::get(getContext(), 8, lanes));
+}
+
+void PoolRowsOp::chooseSchedule(int64_t lanes) {
+  // Rows of the result's grid.
+  setScheduleAttr(RowScheduleAttr::get(getContext(), 4, lanes));
+}
+
+void GroupNormOp::chooseSchedule(int64_t lanes) {
+  // At least two vectors of columns, so that a cache line is a task's own and a pixel's run of columns is worth a visit.
+  int64_t width = tensorType(getInput()).getShape().back() / static_cast<int64_t>(getGroups());
+  int64_t groups = std::clamp<int64_t>(llvm::divideCeilSigned(32, width), 1, getGroups());
+  while (getGroups() % groups != 0)
+    ++groups;
+  setScheduleAttr(GroupScheduleAttr::get(getContext(), groups, lanes));
+}
+
 void ReferenceOp::chooseSchedule(int64_t lanes) {
   // The loops of a reference lowering are what they are.
 }
@@ -81,7 +100,12 @@ static int64_t flopOfProduct(Value result, int64_t depth) {
   return 2 * depth * std::accumulate(image.begin(), image.end(), int64_t{1}, std::multiplies<>());
 }
 
-int64_t GemmOp::getFlopPerImage() { return flopOfProduct(getValue(), tensorType(getInput()).getShape().back()); }
+int64_t GemmOp::getDepth() {
+  int64_t width = tensorType(getInput()).getShape().back();
+  return getWindow() ? getWindow()->getRows() * getWindow()->getColumns() * width : width;
+}
+
+int64_t GemmOp::getFlopPerImage() { return flopOfProduct(getValue(), getDepth()); }
 
 int64_t PatchEmbedOp::getFlopPerImage() {
   // The prefix rows are no product.
@@ -117,6 +141,13 @@ std::string PatchEmbedOp::getOperandRole(unsigned operand) {
 std::string AttentionOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getBias(), "bias"}}); }
 
 std::string NormalizeOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getGain(), "gain"}, {getShift(), "shift"}}); }
+
+std::string GroupNormOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getGain(), "gain"}, {getShift(), "shift"}}); }
+
+Value GroupNormOp::getInPlaceOperand() {
+  // A task owns its columns: it has read them, and the residual's element, when it writes.
+  return getInput();
+}
 
 Value GemmOp::getInPlaceOperand() {
   // A tile's residuals are read before any of its results is written; the input is read by other tiles too.

@@ -85,12 +85,26 @@ LogicalResult BindingOp::verify() {
   return success();
 }
 
+/// A product that reads windows has one row for each and P Q C columns.
+static LogicalResult verifyWindow(GemmOp op, RankedTensorType input, RankedTensorType result) {
+  WindowAttr window = *op.getWindow();
+  if (input.getRank() != 3 || result.getRank() != 3 || input.getDimSize(1) != window.getHeight() * window.getWidth() ||
+      result.getDimSize(1) != window.windowsDown() * window.windowsAcross())
+    return op.emitOpError() << "input " << input << " and result " << result << " must have a row for each pixel and each window of "
+                            << window;
+  return success();
+}
+
 LogicalResult GemmOp::verify() {
   RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
-  if (input.getRank() < 2 || input.getShape().drop_back() != result.getShape().drop_back())
+  if (getWindow()) {
+    if (failed(verifyWindow(*this, input, result)))
+      return failure();
+  } else if (input.getRank() < 2 || input.getShape().drop_back() != result.getShape().drop_back()) {
     return emitOpError() << "input " << input << " and result " << result << " must agree in all axes but the last";
+  }
   int64_t outputs = result.getShape().back();
-  if (failed(verifyWeight(*this, getWeight(), outputs, input.getShape().back(), getScheduleAttr())) ||
+  if (failed(verifyWeight(*this, getWeight(), outputs, getDepth(), getScheduleAttr())) ||
       failed(verifyVector(*this, getBias(), "bias", outputs)))
     return failure();
   if (getResidual() && getResidual().getType() != result)
@@ -138,6 +152,52 @@ LogicalResult NormalizeOp::verify() {
       failed(verifyVector(*this, getShift(), "shift", input.getShape().back())))
     return failure();
   return success();
+}
+
+/// `type` is a feature map [B, H W, C] of `height` x `width` pixels.
+static LogicalResult verifyMap(Operation *op, StringRef name, RankedTensorType type, int64_t height, int64_t width, int64_t channels) {
+  if (type.getRank() == 3 && type.getDimSize(1) == height * width && type.getDimSize(2) == channels)
+    return success();
+  return op->emitOpError() << name << " " << type << " must be a feature map of " << height << "x" << width << " pixels and " << channels
+                           << " channels";
+}
+
+LogicalResult PadRowsOp::verify() {
+  RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
+  ArrayRef<int64_t> grid = getGrid(), padding = getPadding();
+  if (grid.size() != 2 || padding.size() != 4 || llvm::any_of(padding, [](int64_t pixels) { return pixels < 0; }))
+    return emitOpError() << "takes a grid of two sizes and a padding of four that are not negative";
+  int64_t channels = input.getShape().back();
+  return failure(
+      failed(verifyMap(*this, "input", input, grid[0], grid[1], channels)) ||
+      failed(verifyMap(*this, "result", result, grid[0] + padding[0] + padding[1], grid[1] + padding[2] + padding[3], channels)));
+}
+
+LogicalResult PoolRowsOp::verify() {
+  RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
+  ArrayRef<int64_t> grid = getGrid(), window = getWindow(), stride = getStride(), padding = getPadding();
+  if (grid.size() != 2 || window.size() != 2 || stride.size() != 2 || padding.size() != 4)
+    return emitOpError() << "takes a grid, a window and a stride of two numbers each and a padding of four";
+  for (auto [side, pixels] : llvm::enumerate(padding))
+    if (pixels < 0 || pixels >= window[side / 2] || stride[side / 2] <= 0)
+      return emitOpError() << "needs a positive stride and a padding from 0 to less than the window's " << window[side / 2];
+  int64_t height = grid[0] + padding[0] + padding[1], width = grid[1] + padding[2] + padding[3], channels = input.getShape().back();
+  if (window[0] > height || window[1] > width)
+    return emitOpError() << "a window of " << window[0] << "x" << window[1] << " is larger than its padded grid of " << height << "x"
+                         << width;
+  return failure(
+      failed(verifyMap(*this, "input", input, grid[0], grid[1], channels)) ||
+      failed(verifyMap(*this, "result", result, (height - window[0]) / stride[0] + 1, (width - window[1]) / stride[1] + 1, channels)));
+}
+
+LogicalResult GroupNormOp::verify() {
+  RankedTensorType input = tensorType(getInput());
+  if (input != getValue().getType() || (getResidual() && getResidual().getType() != input))
+    return emitOpError() << "input " << input << ", residual and result " << getValue().getType() << " must have one type";
+  int64_t channels = input.getShape().back(), groups = getGroups();
+  if (input.getRank() != 3 || groups <= 0 || channels % groups != 0)
+    return emitOpError() << "the columns of " << input << " cannot be split into " << groups << " groups";
+  return failure(failed(verifyVector(*this, getGain(), "gain", channels)) || failed(verifyVector(*this, getShift(), "shift", channels)));
 }
 
 /// `outside` with a dynamic batch is [1, ...] inside a region that computes one image; a weight is the same on both sides.

@@ -64,17 +64,24 @@ def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments,
   let summary = "rows times a weight, with an epilogue: residual + activation(x W' + b)";
   let description = [{
     input [B, .., K]; weight [N, K], or packed once a schedule is there; bias [N]; residual and result [B, .., N]. The residual may share
-    its memory with the result.
+    its memory with the result. With `activation_last` the epilogue is activation(residual + x W' + b).
+
+    With a `window` the product is a convolution: the input is a padded feature map [B, height width, C], a row of the product a window of
+    P x Q pixels that is read where it lies, K = P Q C in this order, and the result has a row for each window.
   }];
   let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$residual,
                        DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation,
-                       OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+                       OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, OptionalAttr<Kernel_WindowAttr>:$window, UnitAttr:$activation_last);
   let results = (outs Kernel_Tensor:$value);
   let assemblyFormat = [{
     $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
     `:` type($input) `,` type($weight) `->` type($value)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Multiply-adds of one element of the result.
+    int64_t getDepth();
+  }];
 }
 
 def Kernel_PatchEmbedOp : Kernel_Op<"patch_embed", [Pure, AttrSizedOperandSegments,
@@ -116,6 +123,41 @@ def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments,
   let results = (outs Kernel_Tensor:$value);
   let assemblyFormat = [{
     $input (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)? attr-dict `:` type($input) `->` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_PadRowsOp : Kernel_Op<"pad_rows", [Pure, DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
+  let summary = "a feature map [B, H W, C] with zeros around its `grid` [H, W]";
+  let description = [{ `padding` is [top, bottom, left, right]; the result is [B, (H + top + bottom) (W + left + right), C]. }];
+  let arguments = (ins Kernel_Tensor:$input, DenseI64ArrayAttr:$grid, DenseI64ArrayAttr:$padding,
+                       OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Kernel_PoolRowsOp : Kernel_Op<"pool_rows", [Pure, DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
+  let summary = "`vit.pool_rows`: the maximum or mean of each window of a feature map";
+  let arguments = (ins Kernel_Tensor:$input, Vit_WindowPoolAttr:$kind, DenseI64ArrayAttr:$grid, DenseI64ArrayAttr:$window,
+                       DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$padding, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Kernel_GroupNormOp : Kernel_Op<"group_norm", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getOperandRole", "getInPlaceOperand"]>]> {
+  let summary = "activation(residual + GroupNorm) of a feature map [B, N, C]";
+  let description = [{ As `vit.group_norm_rows`. The input or the residual may share its memory with the result. }];
+  let arguments = (ins Kernel_Tensor:$input, Optional<Kernel_Tensor>:$gain, Optional<Kernel_Tensor>:$shift,
+                       Optional<Kernel_Tensor>:$residual,
+                       DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation, I64Attr:$groups, F32Attr:$eps,
+                       OptionalAttr<Kernel_GroupScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = [{
+    $input (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)?
+    (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict `:` type($input) `->` type($value)
   }];
   let hasVerifier = 1;
 }

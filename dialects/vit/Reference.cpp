@@ -68,7 +68,7 @@ Lowered EmbedOp::lowerToReference(OpBuilder &builder) {
 
 static Scalar sigmoid(Scalar x) { return 1.0 / (exp(-x) + 1.0); }
 
-static Scalar activate(Activation kind, Scalar x) {
+Scalar vitc::vit::activate(Activation kind, Scalar x) {
   switch (kind) {
   case Activation::None:
     return x;
@@ -117,7 +117,10 @@ Lowered LinearOp::lowerToReference(OpBuilder &builder) {
   if (getResidual())
     reads.push_back({getResidual(), b.axes(rank)});
   return SmallVector<Value>{b.compute(shape, reads, [&](ArrayRef<Scalar> x) {
-    Scalar value = activate(getActivation(), getBias() ? x[0] + x[1] : x[0]);
+    Scalar value = getBias() ? x[0] + x[1] : x[0];
+    if (getActivationLast())
+      return activate(getActivation(), getResidual() ? x.back() + value : value);
+    value = activate(getActivation(), value);
     return getResidual() ? x.back() + value : value;
   })};
 }

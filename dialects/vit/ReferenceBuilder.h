@@ -41,6 +41,10 @@ Scalar erf(Scalar x);
 Scalar sqrt(Scalar x);
 Scalar tanh(Scalar x);
 
+enum class Activation : uint32_t;
+/// A point-wise function, by the formulas of `vit.activation`.
+Scalar activate(Activation kind, Scalar x);
+
 /// An operand and the element of it that a formula reads, by the loops' axes.
 struct Read {
   mlir::Value tensor;

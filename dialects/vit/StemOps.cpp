@@ -5,11 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "dialects/vit/ReferenceBuilder.h"
-#include "dialects/vit/Verify.h"
-#include "dialects/vit/VitDialect.h"
-
-#include <limits>
+#include "dialects/vit/Windows.h"
 
 using namespace mlir;
 using namespace vitc::vit;
@@ -18,27 +14,25 @@ using namespace vitc::vit;
 // Verifiers
 //===--------------------------------------------------------------------------------------===//
 
-/// The result of windows of `window` = [P, Q] over images of four axes has `channels` and as many rows and columns as there are windows.
-static LogicalResult verifyWindows(Operation *op, Value images, Value result, int64_t channels, ArrayRef<int64_t> window,
-                                   ArrayRef<int64_t> stride, ArrayRef<int64_t> padding) {
-  ArrayRef<int64_t> shape = shapeOf(images);
-  int64_t height = shape[2] + padding[0] + padding[1], width = shape[3] + padding[2] + padding[3];
-  if (window[0] > height || window[1] > width)
-    return op->emitOpError() << "a padded image of " << height << "x" << width << " pixels holds no window of " << window[0] << "x"
-                             << window[1];
-  Axis rows{"H'", (height - window[0]) / stride[0] + 1}, columns{"W'", (width - window[1]) / stride[1] + 1};
-  return expectShape(op, "result", result, {{"B", shape[0]}, {"channels", channels}, rows, columns});
+/// The windows of an operation on images [B, C, H, W].
+static Windows windowsOf(Value images, ArrayRef<int64_t> size, ArrayRef<int64_t> stride, ArrayRef<int64_t> padding) {
+  return {shapeOf(images).take_back(2), size, stride, padding};
+}
+
+/// The result has `channels` and a pixel for each window.
+static LogicalResult expectPixels(Operation *op, Value images, Value result, int64_t channels, const Windows &windows) {
+  return expectShape(op, "result", result,
+                     {{"B", shapeOf(images)[0]}, {"channels", channels}, {"H'", windows.down()}, {"W'", windows.across()}});
 }
 
 LogicalResult ConvOp::verify() {
-  if (failed(expectShape(*this, "kernel", getKernel(), {{"O"}, {"C", shapeOf(getImages())[1]}, {"P"}, {"Q"}})) || // (C1)
-      failed(expectNumbers(*this, "stride", getStride(), 2, 1)) ||                                                // (C2)
-      failed(expectNumbers(*this, "padding", getPadding(), 4, 0)))
+  if (failed(expectShape(*this, "kernel", getKernel(), {{"O"}, {"C", shapeOf(getImages())[1]}, {"P"}, {"Q"}}))) // (C1)
     return failure();
   ArrayRef<int64_t> kernel = shapeOf(getKernel());
-  return failure(
-      failed(expectShape(*this, "bias", getBias(), {{"O", kernel[0]}})) ||                                                // (C4)
-      failed(verifyWindows(*this, getImages(), getValue(), kernel[0], kernel.drop_front(2), getStride(), getPadding()))); // (C3), (C5)
+  Windows windows = windowsOf(getImages(), kernel.drop_front(2), getStride(), getPadding());
+  return failure(failed(verifyWindows(*this, windows, "kernel")) ||                         // (C2), (C3)
+                 failed(expectShape(*this, "bias", getBias(), {{"O", kernel[0]}})) ||       // (C4)
+                 failed(expectPixels(*this, getImages(), getValue(), kernel[0], windows))); // (C5)
 }
 
 LogicalResult GroupNormOp::verify() {
@@ -50,14 +44,22 @@ LogicalResult GroupNormOp::verify() {
                  failed(expectEps(*this, getEps())));                                                                                // (C3)
 }
 
-LogicalResult MaxPoolOp::verify() {
-  if (failed(expectNumbers(*this, "window", getWindow(), 2, 1)) || failed(expectNumbers(*this, "stride", getStride(), 2, 1)) || // (C1)
-      failed(expectNumbers(*this, "padding", getPadding(), 4, 0)))
-    return failure();
-  for (auto [side, pixels] : llvm::enumerate(getPadding()))
-    if (pixels >= getWindow()[side / 2]) // (C2)
-      return emitOpError() << "padding of " << pixels << " pixels is not smaller than the window's " << getWindow()[side / 2];
-  return verifyWindows(*this, getImages(), getValue(), shapeOf(getImages())[1], getWindow(), getStride(), getPadding()); // (C2), (C3)
+template <typename PoolOp> static LogicalResult verifyPool(PoolOp op) {
+  Windows windows = windowsOf(op.getImages(), op.getWindow(), op.getStride(), op.getPadding());
+  return failure(failed(verifyWindows(op, windows, "window")) ||                                                // (C1), (C2)
+                 failed(verifyNoEmptyWindow(op, windows)) ||                                                    // (C2)
+                 failed(expectPixels(op, op.getImages(), op.getValue(), shapeOf(op.getImages())[1], windows))); // (C3)
+}
+
+LogicalResult MaxPoolOp::verify() { return verifyPool(*this); }
+LogicalResult AvgPoolOp::verify() { return verifyPool(*this); }
+
+LogicalResult BatchNormOp::verify() {
+  Axis channels{"C", shapeOf(getImages())[1]};
+  for (auto [name, vector] : {std::pair("mean", Value(getMean())), {"variance", getVariance()}, {"gain", getGain()}, {"shift", getShift()}})
+    if (failed(expectShape(*this, name, vector, {channels}))) // (C1)
+      return failure();
+  return expectEps(*this, getEps()); // (C2)
 }
 
 //===--------------------------------------------------------------------------------------===//
@@ -66,19 +68,10 @@ LogicalResult MaxPoolOp::verify() {
 
 using Lowered = FailureOr<SmallVector<Value>>;
 
-/// `images` with `padding` [top, bottom, left, right] of `value` around them.
-static Value pad(ReferenceBuilder &b, Value images, ArrayRef<int64_t> padding, double value) {
-  if (llvm::all_of(padding, [](int64_t pixels) { return pixels == 0; }))
-    return images;
-  SmallVector<int64_t> shape(shapeOf(images));
-  shape[2] += padding[0] + padding[1];
-  shape[3] += padding[2] + padding[3];
-  return b.insert(images, b.fill(shape, value), {0, 0, padding[0], padding[2]});
-}
-
 Lowered ConvOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getImages());
-  Value padded = pad(b, getImages(), getPadding(), 0.0);
+  Windows windows = windowsOf(getImages(), shapeOf(getKernel()).drop_front(2), getStride(), getPadding());
+  Value padded = pad(b, getImages(), Layout::ChannelsFirst, windows, 0.0);
   ArrayRef<int64_t> result = shapeOf(getValue()), stride = getStride();
   // Loops: image, output, row, column | channel, row and column within the kernel.
   AffineExpr y = b.axis(2) * stride[0] + b.axis(5), x = b.axis(3) * stride[1] + b.axis(6);
@@ -109,14 +102,25 @@ Lowered GroupNormOp::lowerToReference(OpBuilder &builder) {
   return SmallVector<Value>{value};
 }
 
-Lowered MaxPoolOp::lowerToReference(OpBuilder &builder) {
+template <typename PoolOp> static SmallVector<Value> lowerPool(PoolOp op, OpBuilder &builder, WindowPool kind) {
+  ReferenceBuilder b(builder, op.getLoc(), op.getImages());
+  Windows windows = windowsOf(op.getImages(), op.getWindow(), op.getStride(), op.getPadding());
+  return {poolWindows(b, op.getImages(), Layout::ChannelsFirst, windows, kind)};
+}
+
+Lowered MaxPoolOp::lowerToReference(OpBuilder &builder) { return lowerPool(*this, builder, WindowPool::Max); }
+Lowered AvgPoolOp::lowerToReference(OpBuilder &builder) { return lowerPool(*this, builder, WindowPool::Avg); }
+
+Lowered BatchNormOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getImages());
-  double lowest = -std::numeric_limits<double>::infinity();
-  Value padded = pad(b, getImages(), getPadding(), lowest);
-  ArrayRef<int64_t> stride = getStride();
-  AffineExpr y = b.axis(2) * stride[0] + b.axis(4), x = b.axis(3) * stride[1] + b.axis(5);
-  // The second operand is never read: it gives the window's axes their lengths, as in linalg's named pooling operations.
-  return SmallVector<Value>{b.reduce(shapeOf(getValue()), 2, lowest,
-                                     {{padded, {b.axis(0), b.axis(1), y, x}}, {b.empty(getWindow()), b.axes(2, 4)}},
-                                     [](ArrayRef<Scalar> x) { return max(x[2], x[0]); })};
+  double eps = getEps().convertToFloat();
+  SmallVector<Read> reads{{getImages(), b.axes(4)}};
+  for (Value vector : {Value(getMean()), Value(getVariance()), Value(getGain()), Value(getShift())})
+    if (vector)
+      reads.push_back({vector, {b.axis(1)}});
+  return SmallVector<Value>{b.compute(shapeOf(getImages()), reads, [&](ArrayRef<Scalar> x) {
+    Scalar value = (x[0] - x[1]) / sqrt(x[2] + eps);
+    value = getGain() ? value * x[3] : value;
+    return getShift() ? value + x.back() : value;
+  })};
 }

@@ -63,6 +63,14 @@ def Vit_Pool : I32EnumAttr<"Pool", "how tokens become one row", [
 }
 def Vit_PoolAttr : EnumAttr<Vit_Dialect, Vit_Pool, "pool"> { let assemblyFormat = "`<` $value `>`"; }
 
+def Vit_WindowPool : I32EnumAttr<"WindowPool", "what a window of pixels becomes", [
+    I32EnumAttrCase<"Max", 0, "max">,
+    I32EnumAttrCase<"Avg", 1, "avg">]> {           // of the pixels that are there
+  let cppNamespace = "::vitc::vit";
+  let genSpecializedAttr = 0;
+}
+def Vit_WindowPoolAttr : EnumAttr<Vit_Dialect, Vit_WindowPool, "window_pool"> { let assemblyFormat = "`<` $value `>`"; }
+
 def Vit_RotaryLayout : I32EnumAttr<"RotaryLayout", "which elements of a head form a rotated pair", [
     I32EnumAttrCase<"Interleaved", 0, "interleaved">, // (2i, 2i+1): EVA-02
     I32EnumAttrCase<"Halves", 1, "halves">]> {        // (i, i + d/2): DINOv3

@@ -119,6 +119,20 @@ LogicalResult SliceRowsOp::verify() {
 
 LogicalResult StandardizeOp::verify() { return expectEps(*this, getEps()); } // (C1)
 
+LogicalResult InverseDeviationOp::verify() { return expectEps(*this, getEps()); } // (C1)
+
+LogicalResult TransposeOp::verify() {
+  ArrayRef<int64_t> input = shapeOf(getInput()), permutation = getPermutation();
+  SmallVector<int64_t> sorted(permutation);
+  llvm::sort(sorted);
+  if (!llvm::equal(sorted, llvm::seq<int64_t>(0, input.size()))) // (C1)
+    return emitOpError() << "permutation must name each of the " << input.size() << " axes of " << getInput().getType() << " once";
+  SmallVector<Axis> sizes;
+  for (int64_t axis : permutation)
+    sizes.push_back({"", input[axis]});
+  return expectShape(*this, "result", getValue(), sizes); // (C2)
+}
+
 //===--------------------------------------------------------------------------------------===//
 // From an image to tokens
 //===--------------------------------------------------------------------------------------===//

@@ -8,6 +8,7 @@
 #ifndef VITC_DIALECTS_VIT_VITOPS_TD
 #define VITC_DIALECTS_VIT_VITOPS_TD
 
+include "dialects/vit/VitRowOps.td"
 include "dialects/vit/VitStemOps.td"
 include "dialects/vit/VitWeightOps.td"
 
@@ -86,8 +87,9 @@ def Vit_NormalizeOp : Vit_ReferenceOp<"normalize", [AttrSizedOperandSegments, Al
 def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
   let summary = "y = residual + activation(x W' + b), row by row";
   let description = [{
-    input [B, .., K], weight [N, K] (torch's layout), bias [N], residual of the result's shape. The last three parts are there once
-    `vit-fuse-epilogue` has put them there; import builds the plain product.
+    input [B, .., K], weight [N, K] (torch's layout), bias [N], residual of the result's shape. With `activation_last` it is y =
+    activation(residual + x W' + b), as in a ResNet. The epilogue is there once `vit-fuse-epilogue` has put it there; import builds the
+    plain product.
 
     Constraints:
     - (C1) The weight is [N, K], K the width of the input.
@@ -96,7 +98,7 @@ def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
     - (C4) The residual has the result's type.
   }];
   let arguments = (ins Vit_Tokens:$input, Vit_Weight:$weight, Optional<Vit_Weight>:$bias, Optional<Vit_Tokens>:$residual,
-                       DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation);
+                       DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation, UnitAttr:$activation_last);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = [{
     $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict

@@ -73,4 +73,41 @@ def Vit_MaxPoolOp : Vit_ReferenceOp<"max_pool"> {
   let hasVerifier = 1;
 }
 
+def Vit_AvgPoolOp : Vit_ReferenceOp<"avg_pool"> {
+  let summary = "the mean of each window, channel by channel";
+  let description = [{
+    Shapes as in `vit.max_pool`; the padding is left out of sum and count, as with torch's `count_include_pad=False`. Padding below and
+    to the right makes the windows of `ceil_mode=True`.
+
+    Constraints:
+    - (C1) `window` and `stride` have two elements of at least 1, `padding` four that are not negative.
+    - (C2) The padding is smaller than the window, so that each window has a pixel, and the padded image holds the window.
+    - (C3) The result has the shape above.
+  }];
+  let arguments = (ins Vit_Images:$images, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$padding);
+  let results = (outs Vit_Images:$value);
+  let assemblyFormat = "$images attr-dict `:` type($images) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Vit_BatchNormOp : Vit_ReferenceOp<"batch_norm", [AttrSizedOperandSegments, AllTypesMatch<["images", "value"]>]> {
+  let summary = "feature maps normalized by the running statistics of each channel";
+  let description = [{
+    value = gain * (x - mean) / sqrt(variance + eps) + shift (Ioffe and Szegedy 2015, algorithm 2), all vectors a channel. Mean and
+    variance are weights: what training has left behind. `vit-fold-batch-norm` puts it into the convolution before.
+
+    Constraints:
+    - (C1) Mean, variance, gain and shift are [C].
+    - (C2) `eps` is finite and not negative.
+  }];
+  let arguments = (ins Vit_Images:$images, Vit_Weight:$mean, Vit_Weight:$variance, Optional<Vit_Weight>:$gain, Optional<Vit_Weight>:$shift,
+                       F32Attr:$eps);
+  let results = (outs Vit_Images:$value);
+  let assemblyFormat = [{
+    $images `mean` `(` $mean `:` type($mean) `)` `variance` `(` $variance `:` type($variance) `)`
+    (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)? attr-dict `:` type($images)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // VITC_DIALECTS_VIT_VITSTEMOPS_TD

@@ -132,6 +132,34 @@ def Vit_SliceRowsOp : Vit_ReferenceOp<"slice_rows"> {
   let hasCanonicalizeMethod = 1;
 }
 
+def Vit_TransposeOp : Vit_ReferenceOp<"transpose"> {
+  let summary = "a weight's axes in another order: axis i of the value is axis `permutation`[i] of the input";
+  let description = [{
+    ```mlir
+    %hwc = vit.transpose %kernel {permutation = array<i64: 0, 2, 3, 1>} : tensor<64x3x7x7xf32> -> tensor<64x7x7x3xf32>
+    ```
+    Constraints:
+    - (C1) `permutation` names each of the input's axes once.
+    - (C2) The result has the input's sizes in that order.
+  }];
+  let arguments = (ins Vit_Weight:$input, DenseI64ArrayAttr:$permutation);
+  let results = (outs Vit_Weight:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Vit_InverseDeviationOp : Vit_ReferenceOp<"inverse_deviation", [AllTypesMatch<["input", "value"]>]> {
+  let summary = "1 / sqrt(variance + eps) of each element: what a batch normalization multiplies by";
+  let description = [{
+    Constraints:
+    - (C1) `eps` is finite and not negative.
+  }];
+  let arguments = (ins Vit_Weight:$input, F32Attr:$eps);
+  let results = (outs Vit_Weight:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
 def Vit_StandardizeOp : Vit_ReferenceOp<"standardize", [AllTypesMatch<["input", "value"]>]> {
   let summary = "a kernel with mean 0 and deviation 1 in each output channel (weight standardization)";
   let description = [{

@@ -81,6 +81,22 @@ Lowered SliceRowsOp::lowerToReference(OpBuilder &builder) {
   return SmallVector<Value>{b.slice(getInput(), offsets, shapeOf(getValue()))};
 }
 
+Lowered TransposeOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc());
+  SmallVector<AffineExpr> at(getPermutation().size());
+  for (auto [axis, from] : llvm::enumerate(getPermutation()))
+    at[from] = b.axis(axis);
+  return SmallVector<Value>{b.compute(shapeOf(getValue()), {{getInput(), at}}, [](ArrayRef<Scalar> x) { return x[0]; })};
+}
+
+Lowered InverseDeviationOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc());
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  double eps = getEps().convertToFloat();
+  return SmallVector<Value>{
+      b.compute(shape, {{getInput(), b.axes(shape.size())}}, [&](ArrayRef<Scalar> x) { return 1.0 / sqrt(x[0] + eps); })};
+}
+
 Lowered StandardizeOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc());
   ArrayRef<int64_t> shape = shapeOf(getInput());

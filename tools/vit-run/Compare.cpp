@@ -64,6 +64,25 @@ Difference difference(std::span<const float> a, std::span<const float> b) {
   return {largest, squares == 0 ? 0 : std::sqrt(squares / (norm > 0 ? norm : 1.0))};
 }
 
+using Shape = decltype(vitrt::Buffer::shape);
+
+const Shape &shapeOf(const vitrt::Program &program, size_t launch) {
+  return program.buffers[program.launches[launch].operands.back()].shape;
+}
+
+/// A feature map is [C, H, W] to one target and rows [H W, C] to another: puts maps into the order of rows where `other` is such.
+void matchLayout(std::vector<float> &values, const Shape &shape, const Shape &other) {
+  if (shape.size() != 3 || other.size() != 2 || other[0] != shape[1] * shape[2] || other[1] != shape[0])
+    return;
+  size_t channels = size_t(shape[0]), pixels = size_t(other[0]);
+  std::vector<float> rows(values.size());
+  for (size_t first = 0; first < values.size(); first += channels * pixels)
+    for (size_t channel = 0; channel < channels; ++channel)
+      for (size_t pixel = 0; pixel < pixels; ++pixel)
+        rows[first + pixel * channels + channel] = values[first + channel * pixels + pixel];
+  values = std::move(rows);
+}
+
 struct Side {
   Side(Runner &runner, size_t batch) : runner(runner), capture(runner.program(), batch) {
     const vitrt::Program &program = runner.program();
@@ -151,8 +170,10 @@ int compare(const CompareOptions &options) {
       ++unmatched;
       continue;
     }
-    table.add(layer, first->program().buffers[first->program().launches[i].operands.back()].shape,
-              difference(a.capture.values[i], b.capture.values[other->second]));
+    const Shape &shape = shapeOf(first->program(), i), &otherShape = shapeOf(second->program(), other->second);
+    matchLayout(a.capture.values[i], shape, otherShape);
+    matchLayout(b.capture.values[other->second], otherShape, shape);
+    table.add(layer, shape, difference(a.capture.values[i], b.capture.values[other->second]));
   }
   if (first->program().outputs.size() != second->program().outputs.size())
     return fail(fmt::format("{} returns {} outputs, {} returns {}", options.first, first->program().outputs.size(), options.second,

@@ -39,7 +39,7 @@ struct KernelInfo {
   int64_t columnTasks = 1;
 };
 
-/// Emits the function of one launch operation (kernel.gemm, patch_embed, attention, normalize, reference) into `module`, in func, scf, memref, vector,
+/// Emits the function of one launch operation (kernel.gemm, patch_embed, attention, group_norm, normalize, pad_rows, pool_rows, reference) into `module`, in func, scf, memref, vector,
 /// arith and math, with the entry point of docs/abi.md. Operands in the order of the operation's operands, then its results.
 mlir::FailureOr<KernelInfo> emitKernel(mlir::ModuleOp module, mlir::Operation *launch, llvm::StringRef symbol, const CpuTarget &target);
 

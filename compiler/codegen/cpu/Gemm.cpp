@@ -16,22 +16,38 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
   if (!op.getScheduleAttr())
     return op.emitOpError() << "has no schedule to generate code by";
   ArrayRef<int64_t> inputShape = cast<ShapedType>(op.getInput().getType()).getShape();
-  int64_t rowsPerImage = 1;
+  int64_t rowsPerImage = 1, elementsPerImage = inputShape.back();
   for (int64_t size : inputShape.drop_front().drop_back())
+    elementsPerImage *= size;
+  for (int64_t size : cast<ShapedType>(op.getValue().getType()).getShape().drop_front().drop_back())
     rowsPerImage *= size;
 
   MatrixProduct product;
-  product.depth = inputShape.back();
+  product.depth = op.getDepth();
   product.outputs = cast<ShapedType>(op.getValue().getType()).getShape().back();
   product.schedule = op.getScheduleAttr();
   product.activation = op.getActivation();
+  product.activationLast = op.getActivationLast();
 
   KernelFunction f(module, symbol, op.getLoc());
   unsigned operand = 0;
   product.rows = mul(f.b, f.images, rowsPerImage);
   product.input.elements = f.activation(operand++, {});
-  product.input.segment = product.depth;
-  product.input.first = [&](Value row) { return mul(f.b, row, product.depth); };
+  if (std::optional<kernel::WindowAttr> window = op.getWindow()) {
+    // A row of a window is contiguous.
+    int64_t channels = inputShape.back(), across = window->windowsAcross(), pixelRow = window->getWidth() * channels;
+    product.input.segment = window->getColumns() * channels;
+    product.input.first = [=, &f](Value row) {
+      Value image = div(f.b, row, rowsPerImage), place = rem(f.b, row, rowsPerImage);
+      Value y = mul(f.b, div(f.b, place, across), window->getStrideY() * pixelRow);
+      Value x = mul(f.b, rem(f.b, place, across), window->getStrideX() * channels);
+      return add(f.b, mul(f.b, image, elementsPerImage), add(f.b, y, x));
+    };
+    product.input.segmentOffset = [=, &f](Value segment) { return mul(f.b, segment, pixelRow); };
+  } else {
+    product.input.segment = product.depth;
+    product.input.first = [&](Value row) { return mul(f.b, row, product.depth); };
+  }
   product.weights = f.weight(operand++, kernel::packedShape(product.outputs, product.depth, product.schedule));
   if (op.getBias())
     product.bias = f.weight(operand++, {product.outputs});

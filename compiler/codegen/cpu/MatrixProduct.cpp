@@ -247,9 +247,12 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
       Value value = sums[i * shape.vectors + vector];
       if (p.bias)
         value = addf(b, value, biases[vector]);
-      value = activate(b, p.activation, value);
+      if (!p.activationLast)
+        value = activate(b, p.activation, value);
       if (p.addend)
         value = addf(b, value, loadVector(b, p.addend, {addendRow, columnsAt[vector]}, lanes, lanesOf(shape, vector)));
+      if (p.activationLast)
+        value = activate(b, p.activation, value);
       storeVector(b, value, p.result, {resultRow, columnsAt[vector]}, lanesOf(shape, vector));
     }
   };

@@ -27,6 +27,7 @@ struct InputRows {
 };
 
 /// result[resultRow(m), n] = activation(sum over k of input[m, k] weight[n, k] + bias[n]) + addend[addendRow(m), n],    0 <= m < rows
+/// or, with `activationLast`, the activation of all of it.
 ///
 /// Order of the loops: row block, chunk of panels, k-block, panel, tile of rows, k. The accumulators of a tile stay in registers over a
 /// k-block, and the k-block's part of the row block (198 x 768 floats) stays in the second-level cache. Between k-blocks the sums of a
@@ -47,6 +48,7 @@ struct MatrixProduct {
 
   mlir::Value bias; ///< memref<Nxf32> or none
   vit::Activation activation = vit::Activation::None;
+  bool activationLast = false;
   mlir::Value addend; ///< memref<?xNxf32> or none
   std::function<mlir::Value(mlir::Value row)> addendRow;
 
