@@ -23,8 +23,7 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
     if (unsupported)
       switches.push_back(std::move(text));
   };
-  for (Family family : {Family::TimmEva, Family::TimmBeit, Family::TimmNaFlex, Family::TimmSam, Family::HuggingFaceBeit,
-                        Family::HuggingFaceDinov3, Family::HuggingFaceSiglip})
+  for (Family family : {Family::TimmEva, Family::TimmBeit, Family::TimmNaFlex, Family::TimmSam})
     refuse(config.family == family, "names of that family's tensors");
   refuse(config.position == Position::Sincos1d, "position=sincos1d");
   refuse(config.position == Position::Sincos2d, "position=sincos2d");

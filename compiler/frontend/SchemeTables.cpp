@@ -81,6 +81,28 @@ static SchemeTable openClip() {
 }
 
 //===--------------------------------------------------------------------------------------===//
+// facebookresearch/dinov3
+//===--------------------------------------------------------------------------------------===//
+
+/// dinov3/models/vision_transformer.py. Its DINOv2, DINO and DeiT have timm's names.
+static SchemeTable dinov3(const ModelConfig &config) {
+  std::string layer = "blocks.#.";
+  SchemeTable table{"dinov3",
+                    {plain(Role::ClassToken, {"cls_token"}), plain(Role::RegisterTokens, {"storage_tokens"}),
+                     torch(Role::Patch, {"patch_embed.proj"}), torch(Role::Norm1, {layer + "norm1"}),
+                     torch(Role::Proj, {layer + "attn.proj"}), plain(Role::Scale1, {layer + "ls1.gamma"}),
+                     torch(Role::Norm2, {layer + "norm2"}), torch(Role::Fc1, {layer + (config.gatedMlp ? "mlp.w1" : "mlp.fc1")}),
+                     torch(Role::Gate, {layer + "mlp.w2"}), torch(Role::Fc2, {layer + (config.gatedMlp ? "mlp.w3" : "mlp.fc2")}),
+                     plain(Role::Scale2, {layer + "ls2.gamma"}), torch(Role::Norm, {"norm"})},
+                    {"", "module.", "backbone."}};
+  table.roles = join(table.roles, packed(layer + "attn.qkv.weight", layer + "attn.qkv.bias"));
+  table.qkv = QkvLayout::Packed;
+  table.packsUnusedBias = true;
+  table.ignored = {"*rope_embed.periods", "*attn.qkv.bias_mask", "*mask_token", "*cls_norm.*"};
+  return table;
+}
+
+//===--------------------------------------------------------------------------------------===//
 // Flax
 //===--------------------------------------------------------------------------------------===//
 
@@ -219,8 +241,8 @@ static llvm::StringRef homeScheme(Family family) {
 std::vector<SchemeTable> vitc::schemeTables(const ModelConfig &config) {
   std::vector<SchemeTable> tables = timmSchemes(config);
   llvm::append_range(tables, huggingFaceSchemes(config));
-  llvm::append_range(tables, std::vector<SchemeTable>{torchvision(), openClip(), flax(/*published=*/false), flax(/*published=*/true),
-                                                      labml(), slides(config), csdn(config), notebook()});
+  llvm::append_range(tables, std::vector<SchemeTable>{torchvision(), openClip(), dinov3(config), flax(/*published=*/false),
+                                                      flax(/*published=*/true), labml(), slides(config), csdn(config), notebook()});
   llvm::StringRef home = homeScheme(config.family);
   auto first = llvm::find_if(tables, [&](const SchemeTable &table) { return table.name == home; });
   std::rotate(tables.begin(), first, first + 1);

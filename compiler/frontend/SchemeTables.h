@@ -87,7 +87,8 @@ struct SchemeTable {
   StemNames stem = StemNames::None;
   TokenLayout token = TokenLayout::OneOneD;
   TableLayout table = TableLayout::OneRows;
-  bool gateInFc1 = false; ///< fc1 holds the activated half, then the gate
+  bool gateInFc1 = false;       ///< fc1 holds the activated half, then the gate
+  bool packsUnusedBias = false; ///< a packed bias has rows for a key that gets none
 };
 
 /// Every scheme in whose names the model's tensors may come, its home first.

@@ -168,7 +168,7 @@ Placement SchemeBuilder::qkvPlacement(const PlacedSource &source) const {
       return {{width, all}, 0, {d, 1, all}};
     return {{all, width}, 0, {d * width, width, 1}};
   case QkvLayout::Packed:
-    if (source.bias && config.qkvBias == QkvBias::QueryValue)
+    if (source.bias && config.qkvBias == QkvBias::QueryValue && !table.packsUnusedBias)
       return {{all}, 0, {d, 1}};
     if (source.bias)
       return {{3 * all}, part * all, {d, 1}};

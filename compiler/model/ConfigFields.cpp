@@ -39,7 +39,8 @@ static std::vector<ConfigField> identityFields() {
                             {"csdn", Family::Csdn},
                             {"notebook", Family::Notebook}};
   return {text("name", REF(name), "what the model is called"),
-          choice("family", REF(family), families, "whose tensor names are the model's own, and whose habits decide in doubtful cases")};
+          choice("family", REF(family), families, "whose tensor names are the model's own, and whose habits decide in doubtful cases"),
+          text("weight_prefix", REF(weightPrefix), "of the encoder's tensors in files of a Hugging Face family: vit., vision_model.")};
 }
 
 static std::vector<ConfigField> imageFields() {

@@ -172,6 +172,7 @@ static llvm::Expected<ModelConfig> readModel(const Json &file, const ModelType &
     return modelClass.takeError();
   Answer answer = (*modelClass)->answer;
   config.pool = (*modelClass)->pool;
+  config.weightPrefix = (*modelClass)->prefix;
   if (llvm::Error error = type.readSpecials(config, answer, *tower))
     return std::move(error);
   // A class of both towers has a width of its own, CLIPVisionModelWithProjection that of its tower.

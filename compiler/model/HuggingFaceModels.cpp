@@ -39,14 +39,14 @@ static llvm::Error noSpecials(ModelConfig &, Answer &, const Json &) { return ll
 static constexpr llvm::StringRef vitKeys[] = {
     "intermediate_size", "head_dim", "qkv_bias", "hidden_dropout_prob", "attention_probs_dropout_prob", "pooler_act"};
 
-static constexpr ModelClass vitClasses[] = {{"ViTForImageClassification", Answer::Logits}, {"ViTModel", Answer::Pooler}};
-static constexpr ModelClass deitClasses[] = {{"DeiTForImageClassification", Answer::Logits},
-                                             {"DeiTForImageClassificationWithTeacher", Answer::LogitsOfTwo},
-                                             {"DeiTModel", Answer::Pooler}};
-static constexpr ModelClass msnClasses[] = {{"ViTMSNForImageClassification", Answer::Logits}, {"ViTMSNModel", Answer::Tokens}};
-static constexpr ModelClass maeClasses[] = {{"ViTMAEModel", Answer::Tokens}, {"ViTMAEForPreTraining", Answer::Tokens}};
-static constexpr ModelClass ijepaClasses[] = {{"IJepaForImageClassification", Answer::Logits, Pool::AvgAll},
-                                              {"IJepaModel", Answer::Tokens}};
+static constexpr ModelClass vitClasses[] = {{"ViTForImageClassification", "vit.", Answer::Logits}, {"ViTModel", "", Answer::Pooler}};
+static constexpr ModelClass deitClasses[] = {{"DeiTForImageClassification", "deit.", Answer::Logits},
+                                             {"DeiTForImageClassificationWithTeacher", "deit.", Answer::LogitsOfTwo},
+                                             {"DeiTModel", "", Answer::Pooler}};
+static constexpr ModelClass msnClasses[] = {{"ViTMSNForImageClassification", "vit.", Answer::Logits}, {"ViTMSNModel", "", Answer::Tokens}};
+static constexpr ModelClass maeClasses[] = {{"ViTMAEModel", "", Answer::Tokens}, {"ViTMAEForPreTraining", "vit.", Answer::Tokens}};
+static constexpr ModelClass ijepaClasses[] = {{"IJepaForImageClassification", "ijepa.", Answer::Logits, Pool::AvgAll},
+                                              {"IJepaModel", "", Answer::Tokens}};
 
 static void setVit(ModelConfig &config) {
   config.mlpDim = 3072;
@@ -84,10 +84,10 @@ static constexpr llvm::StringRef beitKeys[] = {
     "intermediate_size", "head_dim", "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_scale_init_value", "drop_path_rate"};
 
 // The pool is that of use_mean_pooling.
-static constexpr ModelClass beitClasses[] = {{"BeitForImageClassification", Answer::Logits, Pool::Avg},
-                                             {"BeitModel", Answer::Feature, Pool::Avg}};
-static constexpr ModelClass data2vecClasses[] = {{"Data2VecVisionForImageClassification", Answer::Logits, Pool::Avg},
-                                                 {"Data2VecVisionModel", Answer::Tokens}};
+static constexpr ModelClass beitClasses[] = {{"BeitForImageClassification", "beit.", Answer::Logits, Pool::Avg},
+                                             {"BeitModel", "", Answer::Feature, Pool::Avg}};
+static constexpr ModelClass data2vecClasses[] = {{"Data2VecVisionForImageClassification", "data2vec_vision.", Answer::Logits, Pool::Avg},
+                                                 {"Data2VecVisionModel", "", Answer::Tokens}};
 
 static void setBeit(ModelConfig &config) {
   setVit(config);
@@ -133,11 +133,12 @@ static constexpr llvm::StringRef dinov3Keys[] = {"intermediate_size", "attention
                                                  "layerscale_value",  "use_gated_mlp",     "num_register_tokens",
                                                  "rope_theta",        "proj_bias",         "mlp_bias"};
 
-static constexpr ModelClass dinov2Classes[] = {{"Dinov2ForImageClassification", Answer::Logits, Pool::TokenAvg},
-                                               {"Dinov2Model", Answer::Feature}};
-static constexpr ModelClass dinov2RegistersClasses[] = {{"Dinov2WithRegistersForImageClassification", Answer::Logits, Pool::TokenAvg},
-                                                        {"Dinov2WithRegistersModel", Answer::Feature}};
-static constexpr ModelClass dinov3Classes[] = {{"DINOv3ViTModel", Answer::Feature}};
+static constexpr ModelClass dinov2Classes[] = {{"Dinov2ForImageClassification", "dinov2.", Answer::Logits, Pool::TokenAvg},
+                                               {"Dinov2Model", "", Answer::Feature}};
+static constexpr ModelClass dinov2RegistersClasses[] = {
+    {"Dinov2WithRegistersForImageClassification", "dinov2_with_registers.", Answer::Logits, Pool::TokenAvg},
+    {"Dinov2WithRegistersModel", "", Answer::Feature}};
+static constexpr ModelClass dinov3Classes[] = {{"DINOv3ViTModel", "", Answer::Feature}};
 
 static void setDinov2(ModelConfig &config) {
   config.patchHeight = config.patchWidth = 14;
@@ -200,23 +201,25 @@ static llvm::Error readDinov3(ModelConfig &config, Answer &, const Json &tower) 
 
 static constexpr llvm::StringRef towerKeys[] = {"intermediate_size", "attention_dropout"};
 
-static constexpr ModelClass clipClasses[] = {{"CLIPModel", Answer::Projection},
-                                             {"CLIPForImageClassification", Answer::Logits, Pool::Avg},
-                                             {"CLIPVisionModelWithProjection", Answer::Projection},
-                                             {"CLIPVisionModel", Answer::Feature}};
-static constexpr ModelClass clipVisionClasses[] = {{"CLIPVisionModel", Answer::Feature},
-                                                   {"CLIPVisionModelWithProjection", Answer::Projection}};
-static constexpr ModelClass metaClip2Classes[] = {{"MetaClip2Model", Answer::Projection},
-                                                  {"MetaClip2ForImageClassification", Answer::Logits, Pool::Avg},
-                                                  {"MetaClip2VisionModelWithProjection", Answer::Projection},
-                                                  {"MetaClip2VisionModel", Answer::Feature}};
-static constexpr ModelClass metaClip2VisionClasses[] = {{"MetaClip2VisionModel", Answer::Feature},
-                                                        {"MetaClip2VisionModelWithProjection", Answer::Projection}};
-static constexpr ModelClass chineseClipClasses[] = {{"ChineseCLIPModel", Answer::Projection}, {"ChineseCLIPVisionModel", Answer::Feature}};
-static constexpr ModelClass altClipClasses[] = {{"AltCLIPModel", Answer::Projection}, {"AltCLIPVisionModel", Answer::Feature}};
-static constexpr ModelClass siglipClasses[] = {{"SiglipModel", Answer::Feature, Pool::Map},
-                                               {"SiglipForImageClassification", Answer::Logits, Pool::AvgAll},
-                                               {"SiglipVisionModel", Answer::Feature, Pool::Map}};
+static constexpr ModelClass clipClasses[] = {{"CLIPModel", "vision_model.", Answer::Projection},
+                                             {"CLIPForImageClassification", "vision_model.", Answer::Logits, Pool::Avg},
+                                             {"CLIPVisionModelWithProjection", "vision_model.", Answer::Projection},
+                                             {"CLIPVisionModel", "", Answer::Feature}};
+static constexpr ModelClass clipVisionClasses[] = {{"CLIPVisionModel", "", Answer::Feature},
+                                                   {"CLIPVisionModelWithProjection", "vision_model.", Answer::Projection}};
+static constexpr ModelClass metaClip2Classes[] = {{"MetaClip2Model", "vision_model.", Answer::Projection},
+                                                  {"MetaClip2ForImageClassification", "vision_model.", Answer::Logits, Pool::Avg},
+                                                  {"MetaClip2VisionModelWithProjection", "vision_model.", Answer::Projection},
+                                                  {"MetaClip2VisionModel", "", Answer::Feature}};
+static constexpr ModelClass metaClip2VisionClasses[] = {{"MetaClip2VisionModel", "", Answer::Feature},
+                                                        {"MetaClip2VisionModelWithProjection", "vision_model.", Answer::Projection}};
+static constexpr ModelClass chineseClipClasses[] = {{"ChineseCLIPModel", "vision_model.", Answer::Projection},
+                                                    {"ChineseCLIPVisionModel", "", Answer::Feature}};
+static constexpr ModelClass altClipClasses[] = {{"AltCLIPModel", "vision_model.", Answer::Projection},
+                                                {"AltCLIPVisionModel", "", Answer::Feature}};
+static constexpr ModelClass siglipClasses[] = {{"SiglipModel", "vision_model.", Answer::Feature, Pool::Map},
+                                               {"SiglipForImageClassification", "vision_model.", Answer::Logits, Pool::AvgAll},
+                                               {"SiglipVisionModel", "", Answer::Feature, Pool::Map}};
 
 static void setClip(ModelConfig &config) {
   config.patchHeight = config.patchWidth = 32;

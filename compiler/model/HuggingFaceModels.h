@@ -29,6 +29,7 @@ enum class Answer {
 /// A class that `architectures` may name.
 struct ModelClass {
   llvm::StringRef name;
+  llvm::StringRef prefix; ///< of the encoder's tensors in the files that it writes
   Answer answer;
   Pool pool = Pool::Token;
 };

@@ -167,6 +167,7 @@ struct PreprocessSteps {
 struct ModelConfig {
   std::string name = "model";
   Family family = Family::Timm;
+  std::string weightPrefix; ///< of the encoder's tensors in files of transformers: "vit.", "vision_model."
 
   // Image and patches.
   int64_t imageHeight = 224, imageWidth = 224;

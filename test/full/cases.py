@@ -105,6 +105,10 @@ def timm_0_6_13(shared):
 OUTPUTS = ("logits", "image_embeds", "pooler_output", "last_hidden_state")
 
 
+FULL_SIZE = {"vit-base-patch16-224": os.path.join(HERE, "../shared/Inputs/vit-base-patch16-224.json"), "vit_b_16": "vit_b_16",
+             "vit_b_32": "vit_b_32"}
+
+
 def saved_folders(pattern):
     """Folders with their weights and expected.safetensors."""
     for path in sorted(glob.glob(pattern + "/*/expected.safetensors")):
@@ -128,6 +132,16 @@ def seeded_folders():
 def huggingface(shared):
     yield from saved_folders(shared + "/data/hf-goldens")
     yield from seeded_folders()
+    for name, model in FULL_SIZE.items():
+        path = f"{shared}/data/hf-goldens/{name}.json"
+        if os.path.exists(path):
+            with open(path) as f:
+                g = json.load(f)
+            logits = g["logits"][0] if isinstance(g["logits"][0], list) else g["logits"]
+            yield Case("huggingface", name, [model, "--random-weights=0"],
+                       lambda shape=g["input_shape"]: (shape, arrays.random_images(shape)),
+                       [summary(len(logits), logits, g["output_mean"], g["output_std"])],
+                       max(4 * g["f32_error"]["max_abs"], 1e-4 * g["output_std"]))
     torchvision = shared + "/data/hf-goldens/torchvision"
     if os.path.exists(torchvision):
         tensors = arrays.read_safetensors(torchvision + "/expected.safetensors")
