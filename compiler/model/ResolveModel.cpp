@@ -83,7 +83,7 @@ static llvm::Expected<LoadedModel> loadFile(llvm::StringRef path) {
   llvm::Expected<Json> file = parseJson(*text, path);
   if (!file)
     return file.takeError();
-  bool isHuggingFace = file->is_object() && file->contains("model_type");
+  bool isHuggingFace = file->is_object() && (file->contains("model_type") || file->contains("architecture"));
   llvm::Expected<ModelConfig> config = isHuggingFace ? parseHuggingFaceConfig(*text, path) : parseConfig(*text, path);
   if (!config)
     return config.takeError();

@@ -162,7 +162,7 @@ TEST(HuggingFace, UnknownFieldsAreIgnoredAndLabelsRead) {
 
 TEST(HuggingFace, ClassesThatAreNotKnownAreNamed) {
   EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "swin"})"))), HasSubstr("model_type is 'swin', expected one of vit, deit"));
-  EXPECT_THAT(refusal(std::string(Folder(R"({"hidden_size": 8})"))), HasSubstr("has no model_type"));
+  EXPECT_THAT(refusal(std::string(Folder(R"({"hidden_size": 8})"))), HasSubstr("no model_type"));
   EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "vit", "architectures": ["ViTForMaskedImageModeling"]})"))),
               HasSubstr("expected one of ViTForImageClassification, ViTModel"));
   EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "vit", "hidden_size": "wide"})"))), HasSubstr("hidden_size is \"wide\""));
@@ -210,6 +210,31 @@ TEST(HuggingFace, AProcessorOfPicturesAndTextsHoldsOne) {
   ModelConfig config = resolve(std::string(folder)).config;
   EXPECT_EQ(config.preprocess.interpolation, Interpolation::Bilinear);
   EXPECT_THAT(config.preprocess.mean, ElementsAre(0.0, 0.0, 0.0));
+}
+
+TEST(HuggingFace, TimmsFoldersNameAnArchitecture) {
+  ModelConfig config =
+      parse(R"("architecture": "vit_tiny_patch16_224", "num_classes": 3, "label_names": ["a", "b", "c"], "global_pool": "token",
+      "pretrained_cfg": {"tag": "mine", "input_size": [1, 64, 96], "crop_pct": 0.8, "crop_mode": "squash", "interpolation": "bilinear",
+      "mean": [0.4], "std": [0.2], "num_classes": 1000}, "model_args": {"img_size": [64, 96], "init_values": 1e-5, "global_pool": "avg"})");
+  EXPECT_EQ(config.family, Family::Timm);
+  EXPECT_EQ(config.embedDim, 192);
+  EXPECT_EQ(config.numClasses, 3);
+  EXPECT_THAT(config.labels, ElementsAre("a", "b", "c"));
+  EXPECT_EQ(config.patches(), 4 * 6);
+  EXPECT_EQ(config.inChannels, 1);
+  EXPECT_EQ(config.layerScale, 1e-5);
+  EXPECT_EQ(config.pool, Pool::Avg);
+  EXPECT_TRUE(config.fcNorm && !config.finalNorm);
+  EXPECT_EQ(config.preprocess.cropMode, CropMode::Squash);
+  EXPECT_EQ(config.preprocess.interpolation, Interpolation::Bilinear);
+  EXPECT_THAT(config.preprocess.mean, ElementsAre(0.4));
+  ModelConfig old = parse(R"("architecture": "vit_tiny_patch16_224", "num_classes": 7, "crop_pct": 1.0, "first_conv": "patch_embed.proj")");
+  EXPECT_EQ(old.numClasses, 7);
+  EXPECT_EQ(old.preprocess.cropPct, 1.0);
+  EXPECT_THAT(refusal(std::string(Folder(R"({"architecture": "resnet50"})"))), HasSubstr("architecture: "));
+  EXPECT_THAT(refusal(std::string(Folder(R"({"architecture": "vit_tiny_patch16_224", "model_args": {"window": 7}})"))),
+              HasSubstr("window"));
 }
 
 TEST(HuggingFace, WrongPreprocessorsAreRefusedWithASentence) {
