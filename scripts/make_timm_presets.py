@@ -65,7 +65,7 @@ TITLES = {
     "dinov3": "DINOv3 (Simeoni et al. 2025)",
     "eva": "EVA, EVA-02 and their CLIP towers (Fang et al. 2022, 2023)",
     "flexivit": "FlexiViT (Beyer et al. 2022)",
-    "hybrid": "convolutions before the patches: ResNetV2, ResNet-D",
+    "hybrid": "convolutions before the patches: ResNetV2, ResNet-D, ConvStem",
     "naflexvit": "NaFlexVit, at its default resolution",
     "perception_encoder": "Perception Encoder (Bolya et al. 2025)",
     "relpos": "relative positions by a small network",
@@ -79,6 +79,7 @@ TITLES = {
 # The compiler's own defaults (ModelConfig.h): keys with these values are not written.
 DEFAULTS = {
     "family": "timm", "image_size": 224, "patch_size": 16, "in_channels": 3, "patch_bias": True, "stem": "none", "stem_layers": [],
+    "stem_width": 1.0,
     "patch_norm": False, "class_token": True, "distillation_token": False, "reg_tokens": 0, "position": "learned", "position_on": "all",
     "position_grid": None, "position_resize": "home", "position_square": False, "relative_position": "none",
     "relative_position_hidden": 512, "rope": "none", "rope_theta": 10000.0, "rope_offset": 0.0, "rope_indexing": "ij",
@@ -205,7 +206,12 @@ def stem_of(embed):
     kind = type(embed.backbone).__name__
     names = [name for name, _ in embed.backbone.named_parameters()]
     if kind == "ConvStem":
-        raise Unsupported("ConvStem (vision_transformer_hybrid.py:32): 4x4, 2x2, 2x2 convolutions, BatchNorm and GELU between them")
+        layers = list(embed.backbone)[:-1]  # the last convolution is the patch embedding
+        for layer in layers:
+            expect(layer.conv.kernel_size == layer.conv.stride and layer.conv.padding == (0, 0), "a ConvStem of overlapping windows")
+            expect(layer.conv.bias is None and layer.bn.eps == 1e-5 and type(layer.bn.act).__name__ == "GELU", "another ConvStem")
+        width = one([layer.conv.out_channels for layer in layers], "the width of a ConvStem")
+        return {"stem": "convolutions", "stem_layers": [layer.conv.stride[0] for layer in layers], "stem_width": width / 64}
     if any("conv1.0." in name for name in names):
         layers, stem = [], "resnetd"
         stages = {name.split(".")[0] for name in names if name.startswith("layer")}
@@ -257,7 +263,8 @@ def tokens_of(model):
     """Patches, prefix and absolute positions of all classes but NaFlexVit."""
     embed = model.patch_embed
     stem = stem_of(embed) if type(embed).__name__ == "HybridEmbed" else {"patch_norm": not absent(embed.norm)}
-    config = stem | {"patch_size": side(embed.proj.kernel_size), "patch_bias": embed.proj.bias is not None}
+    projection = embed.backbone[-1].conv if stem.get("stem") == "convolutions" else embed.proj
+    config = stem | {"patch_size": side(projection.kernel_size), "patch_bias": projection.bias is not None}
     register = getattr(model, "reg_token", None)
     config["class_token"] = getattr(model, "cls_token", None) is not None
     config["distillation_token"] = getattr(model, "dist_token", None) is not None

@@ -130,12 +130,11 @@ static ModelConfig flax(const FlaxRow &row) {
   setBlocks(config, row.width, row.depth, row.heads, row.hidden);
   config.activation = Activation::GeluTanh;
   config.dropout = config.embeddingDropout = row.dropout;
-  if (row.hybrid) {
+  if (row.hybrid)
     config.stem = Stem::ResNetV2;
-    config.stemNormEps = 1e-6;
-    config.stemStandardizeEps = 1e-5;
-    config.stemEpsOnDeviation = true;
-  }
+  config.stemNormEps = 1e-6;
+  config.stemStandardizeEps = 1e-5;
+  config.stemEpsOnDeviation = true;
   config.stemLayers = row.stemLayers;
   if (row.gap) {
     config.pool = Pool::Avg; // after the norm of all tokens

@@ -40,3 +40,20 @@ func.func @launches(%x: tensor<?x5x8xf32>, %w: tensor<24x8xf32>) -> tensor<?x8xf
   %3 = vit.pool %2 {kind = #vit.pool<token>} : tensor<?x5x8xf32> -> tensor<?x8xf32>
   return %3 : tensor<?x8xf32>
 }
+
+// A convolution reads its windows in place: where only products read them, they are not written.
+// CHECK-LABEL: func.func @convolution
+// CHECK-SAME: %[[X:.*]]: tensor<?x35x4xf32>
+// REFERENCE-LABEL: func.func @convolution
+func.func @convolution(%x: tensor<?x35x4xf32>, %w: tensor<8x36xf32>) -> tensor<?x12x8xf32> {
+  // CHECK: %[[P:.*]] = kernel.pad_rows %[[X]] {grid = array<i64: 5, 7>, padding = array<i64: 1, 1, 1, 1>} : tensor<?x35x4xf32> -> tensor<?x63x4xf32>
+  // CHECK: %[[Y:.*]] = kernel.gemm %[[P]], %{{.*}} {activation = #vit.activation<relu>, activation_last, window = #kernel.window<height = 7, width = 9, rows = 3, columns = 3, stride_y = 2, stride_x = 2>} : tensor<?x63x4xf32>, tensor<8x36xf32> -> tensor<?x12x8xf32>
+  // CHECK: kernel.group_norm %[[Y]] {activation = #vit.activation<relu>
+  // CHECK-NOT: vit.im2col
+  // REFERENCE: vit.im2col
+  %c = vit.im2col %x {grid = array<i64: 5, 7>, window = array<i64: 3, 3>, stride = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>}
+    : tensor<?x35x4xf32> -> tensor<?x12x36xf32>
+  %y = vit.linear %c, %w {activation = #vit.activation<relu>, activation_last} : tensor<?x12x36xf32>, tensor<8x36xf32> -> tensor<?x12x8xf32>
+  %n = vit.group_norm_rows %y {activation = #vit.activation<relu>, groups = 2 : i64, eps = 1.0e-6 : f32} : tensor<?x12x8xf32>
+  return %n : tensor<?x12x8xf32>
+}

@@ -32,3 +32,30 @@ func.func @no_product(%x: tensor<?x5x8xf32>, %g: tensor<8xf32>) -> tensor<?x5x8x
   %1 = vit.residual %x, %0 : tensor<?x5x8xf32>
   return %1 : tensor<?x5x8xf32>
 }
+
+// As in a ResNet: the activation of the sum.
+// CHECK-LABEL: func.func @sum_first
+func.func @sum_first(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x5x8xf32> {
+  // CHECK: vit.linear %{{.*}} residual(%{{.*}} {activation = #vit.activation<relu>, activation_last} {{.*}} loc("act")
+  %0 = vit.linear %x, %w : tensor<?x5x8xf32>, tensor<8x8xf32> -> tensor<?x5x8xf32> loc("conv")
+  %1 = vit.residual %x, %0 : tensor<?x5x8xf32> loc("sum")
+  %2 = vit.activation %1 {kind = #vit.activation<relu>} : tensor<?x5x8xf32> loc("act")
+  return %2 : tensor<?x5x8xf32>
+}
+
+// CHECK-LABEL: func.func @group_norm
+func.func @group_norm(%x: tensor<?x5x8xf32>) -> (tensor<?x5x8xf32>, tensor<?x5x8xf32>) {
+  // CHECK: vit.group_norm_rows %{{.*}} residual(%{{.*}} {activation = #vit.activation<relu>, {{.*}} loc("act")
+  // REMARK-DAG: [Passed] residual | Category:fusion | Function=group_norm | Remark="residual sum fused into the normalization before it"
+  %0 = vit.group_norm_rows %x {groups = 2 : i64, eps = 1.0e-6 : f32} : tensor<?x5x8xf32> loc("norm")
+  %1 = vit.residual %x, %0 : tensor<?x5x8xf32> loc("sum")
+  %2 = vit.activation %1 {kind = #vit.activation<relu>} : tensor<?x5x8xf32> loc("act")
+  // Its activation is computed behind a sum, so one before it stays.
+  // CHECK: vit.group_norm_rows %{{.*}} {activation = #vit.activation<relu>, {{.*}} loc("inner")
+  // CHECK: vit.residual
+  // REMARK-DAG: [Missed] residual | Category:fusion | Function=group_norm | Remark="residual sum is a launch of its own: the normalization has an activation already"
+  %3 = vit.group_norm_rows %x {groups = 2 : i64, eps = 1.0e-6 : f32} : tensor<?x5x8xf32>
+  %4 = vit.activation %3 {kind = #vit.activation<relu>} : tensor<?x5x8xf32> loc("inner")
+  %5 = vit.residual %x, %4 : tensor<?x5x8xf32>
+  return %2, %5 : tensor<?x5x8xf32>, tensor<?x5x8xf32>
+}

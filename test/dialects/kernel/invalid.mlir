@@ -83,3 +83,42 @@ kernel.binding @w [@a] {
 ^bb0(%a: tensor<8xf32>, %b: tensor<8xf32>):
   kernel.yield %a : tensor<8xf32>
 }
+
+// -----
+
+// expected-error @+1 {{a window of 3x9 is larger than its grid of 7x8}}
+func.func private @window() attributes {w = #kernel.window<height = 7, width = 8, rows = 3, columns = 9, stride_y = 1, stride_x = 1>}
+
+// -----
+
+func.func @gemm_window(%x: tensor<?x56x4xf32>, %w: tensor<6x36xf32>) -> tensor<?x56x6xf32> {
+  // expected-error @+1 {{must have a row for each pixel and each window of}}
+  %0 = kernel.gemm %x, %w {window = #kernel.window<height = 7, width = 8, rows = 3, columns = 3, stride_y = 1, stride_x = 1>}
+    : tensor<?x56x4xf32>, tensor<6x36xf32> -> tensor<?x56x6xf32>
+  return %0 : tensor<?x56x6xf32>
+}
+
+// -----
+
+func.func @pad_rows(%x: tensor<?x56x4xf32>) -> tensor<?x72x4xf32> {
+  // expected-error @+1 {{must be a feature map of 9x10 pixels and 4 channels}}
+  %0 = kernel.pad_rows %x {grid = array<i64: 7, 8>, padding = array<i64: 1, 1, 1, 1>} : tensor<?x56x4xf32> -> tensor<?x72x4xf32>
+  return %0 : tensor<?x72x4xf32>
+}
+
+// -----
+
+func.func @pool_rows(%x: tensor<?x56x4xf32>) -> tensor<?x12x4xf32> {
+  // expected-error @+1 {{needs a positive stride and a padding from 0 to less than the window's 3}}
+  %0 = kernel.pool_rows %x {kind = #vit.window_pool<max>, grid = array<i64: 7, 8>, window = array<i64: 3, 3>, stride = array<i64: 2, 2>, padding = array<i64: 0, 0, 3, 0>}
+    : tensor<?x56x4xf32> -> tensor<?x12x4xf32>
+  return %0 : tensor<?x12x4xf32>
+}
+
+// -----
+
+func.func @group_norm(%x: tensor<?x56x4xf32>) -> tensor<?x56x4xf32> {
+  // expected-error @+1 {{cannot be split into 3 groups}}
+  %0 = kernel.group_norm %x {groups = 3 : i64, eps = 1.0e-6 : f32} : tensor<?x56x4xf32> -> tensor<?x56x4xf32>
+  return %0 : tensor<?x56x4xf32>
+}

@@ -67,7 +67,7 @@ TEST(Import, EverySupportedPreset) {
     if (config.pool != Pool::None)
       EXPECT_EQ(import(config), "tensor<?x" + width + "xf32>") << config.name;
   }
-  EXPECT_EQ(supported, 202u);
+  EXPECT_EQ(supported, 203u);
 }
 
 TEST(Import, LayersHaveTheModelsNames) {

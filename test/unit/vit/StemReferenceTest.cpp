@@ -82,6 +82,37 @@ TEST_P(StemReference, MaxPoolIgnoresItsPadding) {
   });
 }
 
+TEST_P(StemReference, AvgPoolCountsThePixelsThatAreThere) {
+  Tensor images = Tensor::random({2, 3, 7, 6}, 1);
+  Operation op(GetParam(), {images});
+  // torch's ceil_mode=True, count_include_pad=False: the last row of windows has one row of pixels.
+  std::string text = "vit.avg_pool %a0 {window = array<i64: 2, 2>, stride = array<i64: 2, 2>, padding = array<i64: 0, 1, 0, 0>}";
+  expectFormula(op.run(text, op.type(0), {2, 3, 4, 3}), {2, 3, 4, 3}, [&](const Position &p) {
+    int64_t rows = p[2] == 3 ? 1 : 2;
+    double sum = 0;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < 2; ++j)
+        sum += images.at({p[0], p[1], p[2] * 2 + i, p[3] * 2 + j});
+    return sum / double(2 * rows);
+  });
+}
+
+TEST_P(StemReference, BatchNorm) {
+  Tensor images = Tensor::random({2, 4, 3, 5}, 1), mean = Tensor::random({4}, 2), variance = Tensor::random({4}, 3),
+         gain = Tensor::random({4}, 4), shift = Tensor::random({4}, 5);
+  for (float &value : variance.data)
+    value = std::abs(value) + 0.1f;
+  Operation op(GetParam(), {images, mean, variance, gain, shift});
+  std::string statistics = "vit.batch_norm %a0 mean(" + op.typed(1) + ") variance(" + op.typed(2) + ")";
+  auto formula = [&](const Position &p) {
+    return (images.at({p[0], p[1], p[2], p[3]}) - mean.at({p[1]})) / std::sqrt(variance.at({p[1]}) + 1e-3);
+  };
+  expectFormula(op.run(statistics + " {eps = 1.0e-3 : f32}", op.type(0), images.shape, false), images.shape, formula);
+  expectFormula(
+      op.run(statistics + " gain(" + op.typed(3) + ") shift(" + op.typed(4) + ") {eps = 1.0e-3 : f32}", op.type(0), images.shape, false),
+      images.shape, [&](const Position &p) { return formula(p) * gain.at({p[1]}) + shift.at({p[1]}); });
+}
+
 INSTANTIATE_TEST_SUITE_P(Batch, StemReference, testing::Bool(), [](const auto &info) { return info.param ? "Dynamic" : "Static"; });
 
 TEST(WeightReference, StandardizeByOutputChannel) {

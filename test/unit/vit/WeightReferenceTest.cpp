@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 using namespace vitc::test;
 
 using Position = std::vector<int64_t>;
@@ -94,4 +96,26 @@ TEST(WeightReference, MatvecAndSliceRows) {
       sum += a.at({p[0] + 2, k}) * v.at({k});
     return sum;
   });
+}
+
+TEST(WeightReference, TransposePutsAxesInTheOrderOfThePermutation) {
+  Tensor a = Tensor::random({2, 3, 5}, 1);
+  Tensor y = evaluate(R"(func.func @f(%a: tensor<2x3x5xf32>) -> tensor<5x2x3xf32> {
+    %0 = vit.transpose %a {permutation = array<i64: 2, 0, 1>} : tensor<2x3x5xf32> -> tensor<5x2x3xf32>
+    return %0 : tensor<5x2x3xf32>
+  })",
+                      {a});
+  expectFormula(y, {5, 2, 3}, [&](const Position &p) { return a.at({p[1], p[2], p[0]}); });
+}
+
+TEST(WeightReference, InverseDeviation) {
+  Tensor variance = Tensor::random({7}, 1);
+  for (float &value : variance.data)
+    value = std::abs(value);
+  Tensor y = evaluate(R"(func.func @f(%v: tensor<7xf32>) -> tensor<7xf32> {
+    %0 = vit.inverse_deviation %v {eps = 1.0e-3 : f32} : tensor<7xf32>
+    return %0 : tensor<7xf32>
+  })",
+                      {variance});
+  expectFormula(y, {7}, [&](const Position &p) { return 1.0 / std::sqrt(variance.at({p[0]}) + 1e-3); });
 }
