@@ -160,6 +160,11 @@ PRESETS = {"000": "labml-vit", "001": "slides-vit", "002": "csdn-vit", "003": "n
 VALUES = {"gelu-erf": "gelu", "gelu-tanh": "gelu_tanh", "1/sqrt(head_dim)": "head_dim", "1/sqrt(heads)": "heads",
           "(q k v) per head": "heads", "q k v, heads inside": "parts", "sincos-1d": "sincos1d", "sincos-2d": "sincos2d"}
 
+def preset(system, config):
+    """Google's hybrids have stems of their own."""
+    return "R50+ViT-B_16" if config.get("resnet") else PRESETS[system]
+
+
 # Keys that the config has under the same or another name are passed on as they are; these are not.
 UNUSED = {"patch_order", "input_layout", "head_bias_init", "dropout", "bias2"}
 
@@ -233,7 +238,7 @@ class SmallSystem:
 
         def variant(name, config, values, weights, size=None, prepare=lambda folder: None):
             sizes = [setting("image_size", size)] if size else []
-            return Variant(name, [PRESETS[self.system], *settings(self.system, config), *sizes, weights],
+            return Variant(name, [preset(self.system, config), *settings(self.system, config), *sizes, weights],
                            values.get("input", data["input"]), values["logits_f64"], prepare)
 
         yield variant("stored", self.description["config"], data, f"--weights={self.folder}/{file}")
@@ -269,7 +274,7 @@ def default_cases(path):
         g = json.load(f)
     system, name = g["system"], os.path.basename(path).removesuffix(".json")
     rows = array.array("d", (v for row in g["logits_f64"] for v in row))
-    yield Case("reference-systems", "default/" + name, [PRESETS[system], *settings(system, g["config"]), "--random-weights=0"],
+    yield Case("reference-systems", "default/" + name, [preset(system, g["config"]), *settings(system, g["config"]), "--random-weights=0"],
                lambda: channels_first(system, (g["input_shape"], arrays.random_images(g["input_shape"]))),
                [difference((g["output_shape"], rows))], 3e-4 if g["config"].get("resnet") else 3e-5)
 
@@ -281,7 +286,7 @@ def loading_cases(folder):
     for name, g in description["cases"].items():
         data = arrays.read_npz(f"{folder}/{name}.npz")
         config = {**g["config"], "num_classes": 0}
-        yield Case("reference-systems", "004-load/" + name, ["ViT-B_16", *settings("004", config), f"--weights={folder}/{g['checkpoint']}"],
+        yield Case("reference-systems", "004-load/" + name, [preset("004", config), *settings("004", config), f"--weights={folder}/{g['checkpoint']}"],
                    lambda d=data: channels_first("004", d["input"]), [difference(data["features_f64"])], 1e-5)
 
 
