@@ -176,7 +176,9 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
           return replace(kernel::PoolRowsOp::create(builder, op->getLoc(), pool.getType(), pool.getRows(), pool.getKind(), pool.getGrid(),
                                                     pool.getWindow(), pool.getStride(), pool.getPadding(), kernel::RowScheduleAttr()));
         })
-        .Case([&](vit::NormalizeOp normalize) {
+        .Case([&](vit::NormalizeOp normalize) -> LogicalResult {
+          if (normalize.getGroups() != 1)
+            return failure();
           return replace(kernel::NormalizeOp::create(builder, op->getLoc(), normalize.getType(), normalize.getInput(), normalize.getGain(),
                                                      normalize.getShift(), normalize.getKind(), normalize.getEps(),
                                                      kernel::RowScheduleAttr()));

@@ -23,26 +23,10 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
     if (unsupported)
       switches.push_back(std::move(text));
   };
-  for (Family family : {Family::TimmEva, Family::TimmBeit, Family::TimmNaFlex, Family::TimmSam})
-    refuse(config.family == family, "names of that family's tensors");
-  refuse(config.position == Position::Sincos1d, "position=sincos1d");
-  refuse(config.position == Position::Sincos2d, "position=sincos2d");
-  refuse(config.relativePosition == RelativePosition::Mlp, "relative_position=mlp");
-  refuse(config.relativePosition == RelativePosition::SharedMlp, "relative_position=shared_mlp");
-  refuse(config.relativePosition == RelativePosition::Table, "relative_position=table");
-  refuse(config.relativePosition == RelativePosition::SharedTable, "relative_position=shared_table");
+  refuse(config.family == Family::TimmSam, "names of that family's tensors");
   refuse(config.relativePosition == RelativePosition::Decomposed, "relative_position=decomposed");
-  refuse(config.position == Position::Factorized, "position=factorized");
-  refuse(config.rope != Rope::None, "rope");
   refuse(config.windowSize != 0, "window_size");
   refuse(config.neckChannels != 0, "neck_channels");
-  refuse(config.block == BlockKind::Parallel, "block=parallel");
-  refuse(config.attention == AttentionKind::Differential, "attention=differential");
-  refuse(config.attentionNorm, "attention_norm");
-  refuse(config.patchNorm, "patch_norm");
-  refuse(config.positionGridHeight != 0, "position_grid");
-  refuse(config.weightPatchHeight != 0, "weight_patch_size");
-  refuse(config.pool == Pool::Map, "pool=map");
   refuse(config.pool == Pool::TokenAvg && (config.headHidden || !config.numClasses), "pool=token_avg without a linear classifier");
   // Flax's token pooling then takes a row of the grid, and its unpooled answer keeps the grid's two axes.
   refuse(!config.transformer && config.pool != Pool::Avg && config.pool != Pool::AvgAll, "transformer=false without pool=avg");
@@ -89,6 +73,33 @@ Value Importer::weight(Location loc, const Twine &name) {
 
 Value Importer::reshape(Location loc, Value value, ArrayRef<int64_t> shape) {
   return shapeOf(value) == shape ? value : vit::ReshapeOp::create(builder, loc, type(shape), value);
+}
+
+Value Importer::concat(Location loc, ArrayRef<Value> parts) {
+  SmallVector<int64_t> shape(shapeOf(parts.front()));
+  shape.front() = 0;
+  for (Value part : parts)
+    shape.front() += shapeOf(part).front();
+  return vit::ConcatOp::create(builder, loc, type(shape), parts);
+}
+
+Value Importer::rows(Location loc, Value value, int64_t first, int64_t count) {
+  SmallVector<int64_t> shape(shapeOf(value));
+  if (shape.front() == count)
+    return value;
+  shape.front() = count;
+  return vit::SliceRowsOp::create(builder, loc, type(shape), value, builder.getI64IntegerAttr(first));
+}
+
+Value Importer::constant(Location loc, ArrayRef<int64_t> shape, ArrayRef<float> numbers) {
+  return vit::ConstantOp::create(builder, loc, DenseElementsAttr::get(type(shape), numbers));
+}
+
+Value Importer::resample(Location loc, Value value, const Matrix &matrix, int64_t axis) {
+  SmallVector<int64_t> shape(shapeOf(value));
+  shape[axis] = matrix.rows;
+  return vit::ResampleOp::create(builder, loc, type(shape), value, constant(loc, {matrix.rows, matrix.columns}, matrix.rounded()),
+                                 builder.getI64IntegerAttr(axis));
 }
 
 Value Importer::normalize(const Twine &name, Value input) {

@@ -9,37 +9,87 @@
 
 #include "fmt/format.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace vitc;
 
-Value Importer::attention(const BranchNames &names, Value input) {
+std::pair<Value, Value> Importer::projection(const BranchNames &names, ArrayRef<const char *> parts) {
   Location at = loc(names.body);
   int64_t heads = config.numHeads, width = config.headWidth(), all = config.attentionWidth();
+  Matrix fill(width, width / 2);
+  for (int64_t i = 0; i < fill.columns; ++i)
+    fill.at(i, i) = 1.0;
   SmallVector<Value> weights, biases;
-  for (const char *part : {".query", ".key", ".value"}) {
-    weights.push_back(weight(at, names.body + part + ".weight"));
-    Value bias = weight(at, names.body + part + ".bias");
+  for (const char *part : parts) {
+    Value matrix = weight(at, names.body + part + ".weight"), bias = weight(at, names.body + part + ".bias");
+    bool half = shapeOf(matrix)[1] != width;
     if (!bias && config.qkvBias == QkvBias::QueryValue)
       bias = vit::ZerosOp::create(builder, at, type({heads, width}));
+    else if (bias && half)
+      bias = resample(at, bias, fill, 1);
+    weights.push_back(half ? resample(at, matrix, fill, 1) : matrix);
     biases.push_back(bias);
   }
-  Value matrix = vit::ConcatOp::create(builder, at, type({3 * heads, width, config.embedDim}), weights);
-  matrix = reshape(at, matrix, {3 * all, config.embedDim});
-  Value bias;
-  if (config.qkvBias != QkvBias::None)
-    bias = reshape(at, vit::ConcatOp::create(builder, at, type({3 * heads, width}), biases), {3 * all});
-  Value proj = reshape(at, weight(at, names.body + ".proj.weight"), {config.embedDim, all});
-  Value projBias = weight(at, names.body + ".proj.bias");
-  Value qGain = weight(at, names.body + ".q_norm.weight"), qShift = weight(at, names.body + ".q_norm.bias");
-  Value kGain = weight(at, names.body + ".k_norm.weight"), kShift = weight(at, names.body + ".k_norm.bias");
-  return vit::AttentionOp::create(builder, at, input.getType(), input, matrix, bias, proj, projBias, /*position_bias=*/Value(),
-                                  /*rotary_sin=*/Value(), /*rotary_cos=*/Value(), qGain, qShift, kGain, kShift, /*norm_gain=*/Value(),
-                                  /*norm_shift=*/Value(), builder.getI64IntegerAttr(heads), number(config.scoreScale()),
-                                  builder.getI64IntegerAttr(0),
-                                  vit::RotaryLayoutAttr::get(builder.getContext(), vit::RotaryLayout::Interleaved), normKind(), eps());
+  Value matrix = reshape(at, concat(at, weights), {3 * all, config.embedDim});
+  if (config.qkvBias == QkvBias::None)
+    return {matrix, Value()};
+  return {matrix, reshape(at, concat(at, biases), {3 * all})};
 }
 
-Value Importer::mlp(const BranchNames &names, Value input) {
+Value Importer::attention(const BranchNames &names, Value input, int64_t index) {
+  if (config.attention == AttentionKind::Differential)
+    return differentialAttention(names, input, index);
+  Location at = loc(names.body);
+  int64_t all = config.attentionWidth();
+  auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
+  auto [matrix, bias] = projection(names, {".query", ".key", ".value"});
+  Value proj = reshape(at, part(".proj.weight"), {config.embedDim, all}), projBias = part(".proj.bias");
+  Value qGain = part(".q_norm.weight"), qShift = part(".q_norm.bias"), kGain = part(".k_norm.weight"), kShift = part(".k_norm.bias");
+  Value gain = part(".norm.weight"), shift = part(".norm.bias");
+  Value relative = sharedBias;
+  if (config.relativePosition == RelativePosition::Mlp || config.relativePosition == RelativePosition::Table)
+    relative = relativeBias(loc(names.body + ".rel_pos"), names.body + ".rel_pos");
+  auto [sin, cos] = rotary(loc(names.body + ".rope"), names.body + ".rope");
+  auto layout =
+      vit::RotaryLayoutAttr::get(builder.getContext(), config.ropeRotateHalf ? vit::RotaryLayout::Halves : vit::RotaryLayout::Interleaved);
+  return vit::AttentionOp::create(builder, at, input.getType(), input, matrix, bias, proj, projBias, relative, sin, cos, qGain, qShift,
+                                  kGain, kShift, gain, shift, builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()),
+                                  builder.getI64IntegerAttr(sin ? config.prefixTokens() : 0), layout, normKind(), eps());
+}
+
+/// The difference of two attentions over one value, then RMSNorm of each head (timm/layers/diff_attention.py). Each softmax sees half of a
+/// head's query and key; the other half of its products is zeros.
+Value Importer::differentialAttention(const BranchNames &names, Value input, int64_t index) {
+  Location at = loc(names.body);
+  int64_t heads = config.numHeads, width = config.headWidth(), all = config.attentionWidth();
+  auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
+  auto attend = [&](const char *number, const char *query, const char *key) -> Value {
+    auto [matrix, bias] = projection(names, {query, key, ".value"});
+    Value qkv = linear(loc(names.body + ".qkv" + number), input, matrix, bias);
+    SmallVector<int64_t> shape(shapeOf(qkv));
+    shape.back() = all;
+    return vit::SdpaOp::create(builder, loc(names.body + ".heads" + number), type(shape), qkv, sharedBias, builder.getI64IntegerAttr(heads),
+                               this->number(1.0 / std::sqrt(static_cast<double>(width / 2))));
+  };
+  Value first = attend("1", ".query1", ".key1"), second = attend("2", ".query2", ".key2");
+  double init = 0.8 - 0.6 * std::exp(-0.3 * static_cast<double>(index));
+  Value lambda = vit::DifferentialLambdaOp::create(builder, at, type({all}), part(".lambda_q1"), part(".lambda_k1"), part(".lambda_q2"),
+                                                   part(".lambda_k2"), number(init));
+  Value minusLambda =
+      vit::ScaleRowsByConstantOp::create(builder, at, lambda.getType(), lambda, builder.getI64IntegerAttr(all), number(-1.0));
+  Value difference = vit::ResidualOp::create(builder, loc(names.body + ".difference"), first.getType(), first, second, minusLambda);
+  Value gain = concat(at, SmallVector<Value>(heads, part(".sub_norm.weight")));
+  gain = vit::ScaleRowsByConstantOp::create(builder, at, gain.getType(), gain, builder.getI64IntegerAttr(all), number(1.0 - init));
+  auto rms = vit::NormKindAttr::get(builder.getContext(), vit::NormKind::Rms);
+  Value normalized = vit::NormalizeOp::create(builder, loc(names.body + ".sub_norm"), difference.getType(), difference, gain,
+                                              /*shift=*/Value(), rms, number(1e-5), builder.getI64IntegerAttr(heads));
+  if (config.attentionNorm)
+    normalized = normalize(names.body + ".norm", normalized);
+  return linear(at, normalized, reshape(at, part(".proj.weight"), {config.embedDim, all}), part(".proj.bias"));
+}
+
+Value Importer::mlp(const BranchNames &names, Value input, int64_t) {
   Location at = loc(names.body);
   auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
   Value fc1 = part(".fc1.weight"), fc1Bias = part(".fc1.bias"), gate = part(".gate.weight"), gateBias = part(".gate.bias");
@@ -54,7 +104,7 @@ Value Importer::half(Value x, Body body, Names names, int64_t index, const std::
   for (int64_t branch = 0; branch < config.parallelBranches; ++branch) {
     BranchNames branchNames = names(config, index, branch);
     bool pre = config.block == BlockKind::PreNorm;
-    Value value = (this->*body)(branchNames, pre ? normalize(branchNames.norm, x) : x);
+    Value value = (this->*body)(branchNames, pre ? normalize(branchNames.norm, x) : x, index);
     if (!pre)
       value = normalize(branchNames.norm, value);
     bool last = branch + 1 == config.parallelBranches;
@@ -63,7 +113,17 @@ Value Importer::half(Value x, Body body, Names names, int64_t index, const std::
   return sum;
 }
 
+/// x + attention(norm(x)) + mlp(norm(x)): timm's ParallelScalingBlock, whose fused products are two here.
+Value Importer::parallelBlock(int64_t index, Value x) {
+  BranchNames first = attentionNames(config, index, 0), second = mlpNames(config, index, 0);
+  Value rows = normalize(first.norm, x);
+  Value sum = residual(loc(first.body + "_residual"), x, attention(first, rows, index), first.scale);
+  return residual(loc(fmt::format("blocks.{}", index)), sum, mlp(second, rows, index), second.scale);
+}
+
 Value Importer::block(int64_t index, Value x) {
+  if (config.block == BlockKind::Parallel)
+    return parallelBlock(index, x);
   std::string layer = fmt::format("blocks.{}", index);
   x = half(x, &Importer::attention, attentionNames, index, layer + ".attn_residual");
   return half(x, &Importer::mlp, mlpNames, index, layer);

@@ -7,6 +7,8 @@
 
 #include "compiler/frontend/Importer.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace vitc;
 
@@ -47,12 +49,35 @@ Value Importer::headOfTwoTokens(Value tokens) {
   return residual(loc("head"), first, second, "head");
 }
 
+/// One learned query's view of the tokens, then an mlp with its residual: timm's AttentionPoolLatent, big_vision's MAPHead.
+Value Importer::attentionPool(Value x) {
+  Location at = loc("attn_pool");
+  int64_t width = config.embedDim, heads = config.poolHeads ? config.poolHeads : config.numHeads;
+  auto part = [&](const char *name) { return weight(at, std::string("attn_pool.") + name); };
+  RankedTensorType vector = type({width});
+  Value query = vit::MatvecOp::create(builder, at, vector, part("query.weight"), part("latent"));
+  query = vit::AddOp::create(builder, at, vector, query, part("query.bias"));
+  Value matrix = concat(at, {part("key.weight"), part("value.weight")}), bias = concat(at, {part("key.bias"), part("value.bias")});
+  Value kv = linear(loc("attn_pool.kv"), x, matrix, bias);
+  RankedTensorType row = type({ShapedType::kDynamic, 1, width});
+  Value heard = vit::AttentionPoolOp::create(builder, loc("attn_pool.heads"), row, reshape(at, query, {1, width}), kv,
+                                             builder.getI64IntegerAttr(heads), number(1.0 / std::sqrt(static_cast<double>(width / heads))),
+                                             builder.getI64IntegerAttr(config.poolIncludesPrefix ? 0 : config.prefixTokens()));
+  Value pooled = linear(loc("attn_pool.proj"), "attn_pool.proj", heard);
+  Value hidden = linear(loc("attn_pool.mlp.fc1"), "attn_pool.mlp.fc1", normalize("attn_pool.norm", pooled));
+  hidden = vit::ActivationOp::create(builder, loc("attn_pool.mlp.act"), hidden.getType(), hidden, activation(config.activation));
+  Value mlp = linear(loc("attn_pool.mlp"), "attn_pool.mlp.fc2", hidden);
+  return pool("pool", residual(at, pooled, mlp, "attn_pool"), vit::Pool::Token, 0);
+}
+
 Value Importer::head(Value x) {
   if (config.pool == Pool::TokenAvg)
     return headOfTokenAndMean(x);
   if (config.headDistillation)
     return headOfTwoTokens(x);
-  if (config.pool == Pool::Token)
+  if (config.pool == Pool::Map)
+    x = attentionPool(x);
+  else if (config.pool == Pool::Token)
     x = pool("pool", x, vit::Pool::Token, 0);
   else if (config.pool == Pool::Avg || config.pool == Pool::AvgAll)
     x = pool("pool", x, vit::Pool::Avg, config.pool == Pool::Avg && config.transformer ? config.prefixTokens() : 0);

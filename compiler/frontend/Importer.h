@@ -8,6 +8,7 @@
 #ifndef VITC_COMPILER_FRONTEND_IMPORTER_H
 #define VITC_COMPILER_FRONTEND_IMPORTER_H
 
+#include "compiler/frontend/ResizeMatrix.h"
 #include "compiler/frontend/Sources.h"
 #include "compiler/model/ModelConfig.h"
 #include "dialects/vit/VitDialect.h"
@@ -36,6 +37,11 @@ private:
   /// The weight of that name, null if the model has none.
   mlir::Value weight(mlir::Location loc, const llvm::Twine &name);
   mlir::Value reshape(mlir::Location loc, mlir::Value value, llvm::ArrayRef<int64_t> shape);
+  mlir::Value concat(mlir::Location loc, llvm::ArrayRef<mlir::Value> parts);
+  mlir::Value rows(mlir::Location loc, mlir::Value value, int64_t first, int64_t count);
+  /// Numbers that follow from the config, row by row.
+  mlir::Value constant(mlir::Location loc, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> numbers);
+  mlir::Value resample(mlir::Location loc, mlir::Value value, const Matrix &matrix, int64_t axis);
 
   mlir::FloatAttr number(double value) { return builder.getF32FloatAttr(static_cast<float>(value)); }
   mlir::FloatAttr eps() { return number(config.normEps); }
@@ -49,18 +55,30 @@ private:
   mlir::Value linear(mlir::Location at, mlir::Value input, mlir::Value matrix, mlir::Value bias);
   mlir::Value residual(mlir::Location at, mlir::Value skip, mlir::Value branch, const std::string &scale);
 
-  using Body = mlir::Value (Importer::*)(const BranchNames &names, mlir::Value input);
+  using Body = mlir::Value (Importer::*)(const BranchNames &names, mlir::Value input, int64_t index);
   using Names = BranchNames (*)(const ModelConfig &config, int64_t block, int64_t branch);
-  mlir::Value attention(const BranchNames &names, mlir::Value input);
-  mlir::Value mlp(const BranchNames &names, mlir::Value input);
+  mlir::Value attention(const BranchNames &names, mlir::Value input, int64_t index);
+  mlir::Value differentialAttention(const BranchNames &names, mlir::Value input, int64_t index);
+  /// Query, key and value as one product's weight [3 h d, D] and bias; parts of half a head are filled up with zeros.
+  std::pair<mlir::Value, mlir::Value> projection(const BranchNames &names, llvm::ArrayRef<const char *> parts);
+  mlir::Value relativeBias(mlir::Location at, const std::string &name);
+  std::pair<mlir::Value, mlir::Value> rotary(mlir::Location at, const std::string &name);
+  mlir::Value parallelBlock(int64_t index, mlir::Value x);
+  mlir::Value mlp(const BranchNames &names, mlir::Value input, int64_t index);
   mlir::Value half(mlir::Value x, Body body, Names names, int64_t index, const std::string &layer);
   mlir::Value block(int64_t index, mlir::Value x);
 
   class Stem;
   mlir::Value stem(mlir::Value images);
   mlir::Value positions(mlir::Location at);
+  mlir::Value learnedPositions(mlir::Location at);
+  mlir::Value factorizedPositions(mlir::Location at);
+  /// How positions of another grid are resized: the config's rule, or that of the home of the weights.
+  PositionResize resizeKind() const;
+  mlir::Value patchKernel(mlir::Location at);
   mlir::Value tokens(mlir::Value images);
   mlir::Value pool(const llvm::Twine &name, mlir::Value input, vit::Pool kind, int64_t index);
+  mlir::Value attentionPool(mlir::Value tokens);
   mlir::Value head(mlir::Value tokens);
   mlir::Value headOfTokenAndMean(mlir::Value tokens);
   mlir::Value headOfTwoTokens(mlir::Value tokens);
@@ -68,6 +86,8 @@ private:
   const ModelConfig &config;
   mlir::OpBuilder builder;
   llvm::StringMap<std::vector<int64_t>> shapes;
+  mlir::Value sharedBias;                           ///< relative positions of all blocks
+  std::pair<mlir::Value, mlir::Value> sharedRotary; ///< sines and cosines of all blocks
 };
 
 } // namespace vitc

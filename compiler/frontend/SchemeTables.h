@@ -19,10 +19,14 @@ struct ModelConfig;
 enum class Role {
   Stem, ///< all tensors of the stem: their names are not patterns (StemLayout.h)
   Patch,
+  PatchNorm,
   ClassToken,
   DistillationToken,
   RegisterTokens,
   Position,
+  PositionRows,    ///< of position=factorized
+  PositionColumns, ///< of position=factorized
+  RopeFrequencies,
   NormPre,
   Norm1,
   Query,
@@ -30,6 +34,15 @@ enum class Role {
   Value,
   QueryNorm,
   KeyNorm,
+  RelativeTable,
+  RelativeFc1,
+  RelativeFc2,
+  LambdaQuery1,
+  LambdaKey1,
+  LambdaQuery2,
+  LambdaKey2,
+  SubNorm, ///< of a differential attention's heads
+  AttentionNorm,
   Proj,
   Scale1,
   Norm2,
@@ -40,6 +53,14 @@ enum class Role {
   Scale2,
   Norm,
   FcNorm,
+  PoolLatent,
+  PoolQuery,
+  PoolKey,
+  PoolValue,
+  PoolProj,
+  PoolNorm,
+  PoolFc1,
+  PoolFc2,
   HeadHidden,
   Head,
   HeadDistillation
@@ -57,13 +78,15 @@ enum class LinearLayout { OutIn, InOut };
 enum class PatchLayout {
   Conv,     ///< [D, C, P, Q]
   ConvHwio, ///< [P, Q, C, D]
-  Rows      ///< [P Q C, D]
+  Rows,     ///< [P Q C, D]
+  Linear    ///< [D, P Q C]
 };
 enum class QkvLayout {
   Separate,       ///< three linear weights
   Packed,         ///< [3 h d, D], query rows, key rows, value rows
   PackedByConfig, ///< [D, 3 h d], columns by the config's qkv_packing
-  DenseGeneral    ///< three [D, h, d], output [h, d, D]
+  DenseGeneral,   ///< three [D, h, d], output [h, d, D]
+  InProjection    ///< [M + 3 h d, D]: the mlp's rows before those of Packed (timm's ParallelScalingBlock)
 };
 enum class StemNames {
   None,
@@ -71,8 +94,13 @@ enum class StemNames {
   Flax,         ///< kernels [P, Q, in, out]
   FlaxPublished ///< and vectors [1, 1, 1, out]
 };
-enum class TokenLayout { OneOneD, D };             ///< of the class token: [1, 1, D]; [D]
-enum class TableLayout { OneRows, Rows, RowsOne }; ///< of positions: [1, T, D]; [T, D]; [T, 1, D]
+enum class PoolLayout {
+  KeyValue, ///< query [D, D], key and value [2 D, D]
+  Packed,   ///< [3 D, D]
+  Separate, ///< three linear weights
+};
+enum class TokenLayout { OneOneD, D };                   ///< of the class token: [1, 1, D]; [D]
+enum class TableLayout { OneRows, Rows, RowsOne, Grid }; ///< of positions: [1, T, D]; [T, D]; [T, 1, D]; [1, H, W, D]
 
 struct SchemeTable {
   std::string name;
@@ -85,6 +113,7 @@ struct SchemeTable {
   PatchLayout patch = PatchLayout::Conv;
   QkvLayout qkv = QkvLayout::Separate;
   StemNames stem = StemNames::None;
+  PoolLayout pool = PoolLayout::KeyValue;
   TokenLayout token = TokenLayout::OneOneD;
   TableLayout table = TableLayout::OneRows;
   bool gateInFc1 = false;       ///< fc1 holds the activated half, then the gate

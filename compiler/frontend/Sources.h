@@ -21,7 +21,7 @@ struct PlacedSource {
   Role role;
   bool bias = false;
   int64_t block = 0, branch = 0;
-  int64_t part = 0;          ///< of a classifier on two features side by side: which
+  int64_t part = 0;          ///< of a classifier on two features side by side, of a differential attention's two queries and keys: which
   bool statistic = false;    ///< a running mean or variance
   std::string flaxName = {}; ///< of a stem's tensor: Flax's name, empty where Flax has no such stem
 };

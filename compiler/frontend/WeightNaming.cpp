@@ -53,8 +53,10 @@ private:
   Placement stemPlacement(const PlacedSource &source) const;
   std::optional<Placement> placementOf(const PlacedSource &source) const;
   Placement qkvPlacement(const PlacedSource &source) const;
+  Placement poolPlacement(const PlacedSource &source) const;
   Placement projPlacement() const;
-  Placement patchPlacement() const;
+  Placement fc2Placement(const PlacedSource &source) const;
+  Placement patchPlacement(const PlacedSource &source) const;
   Placement tablePlacement() const;
 
   const ModelConfig &config;
@@ -129,8 +131,8 @@ Placement SchemeBuilder::stemPlacement(const PlacedSource &source) const {
   return {shape, 0, {1}};
 }
 
-Placement SchemeBuilder::patchPlacement() const {
-  int64_t d = config.embedDim, c = stemLayout(config).channels, p = config.patchHeight, q = config.patchWidth;
+Placement SchemeBuilder::patchPlacement(const PlacedSource &source) const {
+  int64_t d = source.shape[0], c = source.shape[1], p = source.shape[2], q = source.shape[3];
   switch (table.patch) {
   case PatchLayout::Conv:
     return {{d, c, p, q}, 0, {c * p * q, p * q, q, 1}};
@@ -138,13 +140,15 @@ Placement SchemeBuilder::patchPlacement() const {
     return {{p, q, c, d}, 0, {1, d, q * c * d, c * d}};
   case PatchLayout::Rows:
     return {{p * q * c, d}, 0, {1, d, q * c * d, c * d}};
+  case PatchLayout::Linear:
+    return {{d, p * q * c}, 0, {p * q * c, 1, q * c, c}};
   }
   return {};
 }
 
 Placement SchemeBuilder::tablePlacement() const {
   // A table longer than needed is a habit of the home's.
-  int64_t rows = isHome && config.positionRows ? config.positionRows : config.usedPositionRows(), d = config.embedDim;
+  int64_t rows = isHome && config.positionRows ? config.positionRows : config.weightPositionRows(), d = config.embedDim;
   switch (table.table) {
   case TableLayout::OneRows:
     return {{1, rows, d}, 0, {d, 1}};
@@ -152,27 +156,33 @@ Placement SchemeBuilder::tablePlacement() const {
     return {{rows, d}, 0, {d, 1}};
   case TableLayout::RowsOne:
     return {{rows, 1, d}, 0, {d, 1}, /*sliceable=*/true};
+  case TableLayout::Grid:
+    return {{1, config.weightGridHeight(), config.weightGridWidth(), d}, 0, {d, 1}};
   }
   return {};
 }
 
-/// Canonical: weight [h, d, D], bias [h, d].
+/// Canonical: weight [h, d, D], bias [h, d]; of a differential attention's query and key a half [h, d/2, ..] of each head.
 Placement SchemeBuilder::qkvPlacement(const PlacedSource &source) const {
   int64_t width = config.embedDim, heads = config.numHeads, d = config.headWidth(), all = heads * d;
   int64_t part = source.role == Role::Query ? 0 : source.role == Role::Key ? 1 : 2;
+  int64_t within = source.part * source.shape[1]; // rows of the head before the half
   switch (table.qkv) {
   case QkvLayout::Separate:
     if (source.bias)
-      return {{all}, 0, {d, 1}};
+      return {{all}, within, {d, 1}};
     if (table.linear == LinearLayout::InOut)
-      return {{width, all}, 0, {d, 1, all}};
-    return {{all, width}, 0, {d * width, width, 1}};
+      return {{width, all}, within, {d, 1, all}};
+    return {{all, width}, within * width, {d * width, width, 1}};
   case QkvLayout::Packed:
+  case QkvLayout::InProjection: {
     if (source.bias && config.qkvBias == QkvBias::QueryValue && !table.packsUnusedBias)
-      return {{all}, 0, {d, 1}};
+      return {{all}, within, {d, 1}};
+    int64_t before = table.qkv == QkvLayout::InProjection ? config.mlpWidth() : 0, row = before + part * all + within;
     if (source.bias)
-      return {{3 * all}, part * all, {d, 1}};
-    return {{3 * all, width}, part * all * width, {d * width, width, 1}};
+      return {{before + 3 * all}, row, {d, 1}};
+    return {{before + 3 * all, width}, row * width, {d * width, width, 1}};
+  }
   case QkvLayout::PackedByConfig: {
     bool byHead = config.qkvPacking == QkvPacking::Heads;
     int64_t offset = byHead ? part * d : part * all, headStride = byHead ? 3 * d : d;
@@ -195,7 +205,27 @@ Placement SchemeBuilder::projPlacement() const {
     return {{heads, d, width}, 0, {1, d * width, width}};
   if (table.linear == LinearLayout::InOut)
     return {{all, width}, 0, {1, d * width, width}};
-  return {{width, all}, 0, {all, d, 1}};
+  int64_t columns = config.parallelFused ? all + config.mlpWidth() : all;
+  return {{width, columns}, 0, {columns, d, 1}};
+}
+
+/// The mlp's part of timm's `out_proj`: columns behind the heads'.
+Placement SchemeBuilder::fc2Placement(const PlacedSource &source) const {
+  int64_t heads = config.attentionWidth(), columns = heads + config.mlpWidth();
+  return {{source.shape[0], columns}, heads, {columns, 1}};
+}
+
+/// Canonical: weights [D, D], biases [D].
+Placement SchemeBuilder::poolPlacement(const PlacedSource &source) const {
+  int64_t d = config.embedDim;
+  int64_t part = source.role == Role::PoolQuery ? 0 : source.role == Role::PoolKey ? 1 : 2, parts = 3;
+  if (table.pool == PoolLayout::Separate || (table.pool == PoolLayout::KeyValue && part == 0))
+    part = 0, parts = 1;
+  else if (table.pool == PoolLayout::KeyValue)
+    part = part - 1, parts = 2;
+  if (source.bias)
+    return {{parts * d}, part * d, {1}};
+  return {{parts * d, d}, part * d * d, {d, 1}};
 }
 
 static Placement linearPlacement(LinearLayout layout, const std::vector<int64_t> &shape) {
@@ -214,14 +244,32 @@ std::optional<Placement> SchemeBuilder::placementOf(const PlacedSource &source) 
     // Packed biases are of all three parts; packed rows of the other two schemes have no place for two of three.
     if (source.bias && config.qkvBias == QkvBias::QueryValue && table.qkv == QkvLayout::PackedByConfig)
       return std::nullopt;
+    // Halves of heads are timm's alone.
+    if (source.part && (table.qkv == QkvLayout::PackedByConfig || table.qkv == QkvLayout::DenseGeneral))
+      return std::nullopt;
     return qkvPlacement(source);
+  case Role::PoolQuery:
+  case Role::PoolKey:
+  case Role::PoolValue:
+    return poolPlacement(source);
+  case Role::PoolLatent:
+    return Placement{{1, 1, config.embedDim}, 0, {1}};
+  case Role::RelativeTable:
+    return Placement{source.shape, 0, {config.numHeads, 1}};
+  case Role::PositionRows:
+  case Role::PositionColumns:
+    return Placement{{1, source.shape[0], config.embedDim}, 0, {config.embedDim, 1}};
+  case Role::RopeFrequencies: {
+    int64_t heads = config.numHeads, pairs = source.shape[2];
+    return Placement{{2, config.depth, heads, pairs}, source.block * heads * pairs, {config.depth * heads * pairs, pairs, 1}};
+  }
   case Role::Proj:
     if (!source.bias)
       return projPlacement();
     break;
   case Role::Patch:
     if (!source.bias)
-      return patchPlacement();
+      return patchPlacement(source);
     break;
   case Role::Position:
     return tablePlacement();
@@ -242,6 +290,15 @@ std::optional<Placement> SchemeBuilder::placementOf(const PlacedSource &source) 
         return Placement{{2 * hidden}, first, {1}};
       return Placement{{2 * hidden, config.embedDim}, first * config.embedDim, {config.embedDim, 1}};
     }
+    // The rows of the mlp come first.
+    if (table.qkv == QkvLayout::InProjection && !source.bias)
+      return Placement{{config.mlpWidth() + 3 * config.attentionWidth(), config.embedDim}, 0, {config.embedDim, 1}};
+    if (table.qkv == QkvLayout::InProjection && config.qkvBias != QkvBias::None)
+      return Placement{{config.mlpWidth() + 3 * config.attentionWidth()}, 0, {1}};
+    break;
+  case Role::Fc2:
+    if (config.parallelFused && !source.bias)
+      return fc2Placement(source);
     break;
   case Role::Head:
     if (config.pool == Pool::TokenAvg && !config.headHidden && !source.bias) {

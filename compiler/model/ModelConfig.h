@@ -268,6 +268,10 @@ struct ModelConfig {
   int64_t attentionWidth() const { return headWidth() * numHeads; }
   int64_t mlpWidth() const { return mlpDim ? mlpDim : static_cast<int64_t>(static_cast<double>(embedDim) * mlpRatio); }
   double scoreScale() const;
+  /// Hidden width of the mlp of pool=map.
+  int64_t poolMlpWidth() const {
+    return poolMlpRatio == 0.0 ? mlpWidth() : static_cast<int64_t>(static_cast<double>(embedDim) * poolMlpRatio);
+  }
   int64_t weightGridHeight() const { return positionGridHeight ? positionGridHeight : gridHeight(); }
   int64_t weightGridWidth() const { return positionGridWidth ? positionGridWidth : gridWidth(); }
   /// Rows of the position table in the weight file.

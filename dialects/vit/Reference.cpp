@@ -98,7 +98,25 @@ static Value splitHeads(ReferenceBuilder &b, Value qkv, int64_t heads) {
 
 Lowered NormalizeOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getInput());
-  return SmallVector<Value>{normalizeRows(b, getInput(), getGain(), getShift(), getKind() == NormKind::Layer, getEps().convertToFloat())};
+  bool centred = getKind() == NormKind::Layer;
+  double eps = getEps().convertToFloat();
+  if (getGroups() == 1)
+    return SmallVector<Value>{normalizeRows(b, getInput(), getGain(), getShift(), centred, eps)};
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  unsigned last = shape.size() - 1;
+  SmallVector<int64_t> grouped(shape.drop_back());
+  grouped.append({static_cast<int64_t>(getGroups()), shape.back() / static_cast<int64_t>(getGroups())});
+  Value value = b.reshape(normalizeRows(b, b.reshape(getInput(), grouped), {}, {}, centred, eps), shape);
+  if (!getGain() && !getShift())
+    return SmallVector<Value>{value};
+  SmallVector<Read> reads{{value, b.axes(last + 1)}};
+  for (Value vector : {getGain(), getShift()})
+    if (vector)
+      reads.push_back({vector, {b.axis(last)}});
+  return SmallVector<Value>{b.compute(shape, reads, [&](ArrayRef<Scalar> x) {
+    Scalar scaled = getGain() ? x[0] * x[1] : x[0];
+    return getShift() ? scaled + x.back() : scaled;
+  })};
 }
 
 Lowered LinearOp::lowerToReference(OpBuilder &builder) {
@@ -251,10 +269,11 @@ Lowered PoolOp::lowerToReference(OpBuilder &builder) {
 Lowered AttentionPoolOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getKv());
   ArrayRef<int64_t> kvShape = shapeOf(getKv()), result = shapeOf(getValue());
-  int64_t batch = kvShape[0], tokens = kvShape[1], queries = result[1], heads = getHeads(), width = result[2] / heads;
+  int64_t first = getFirst(), batch = kvShape[0], tokens = kvShape[1] - first, queries = result[1], heads = getHeads(),
+          width = result[2] / heads;
   double scale = getScale().convertToFloat();
   Value query = b.reshape(getQuery(), {queries, heads, width});
-  Value kv = b.reshape(getKv(), {batch, tokens, 2, heads, width});
+  Value kv = b.reshape(b.slice(getKv(), {0, first, 0}, {batch, tokens, kvShape[2]}), {batch, tokens, 2, heads, width});
   // Loops of the scores: image, head, query, key | element.
   Value scores = b.reduce({batch, heads, queries, tokens}, 1, 0.0,
                           {{query, {b.axis(2), b.axis(1), b.axis(4)}}, {kv, {b.axis(0), b.axis(3), b.constant(0), b.axis(1), b.axis(4)}}},

@@ -37,6 +37,8 @@ Scalar operator-(Scalar a) { return apply<arith::NegFOp>(a); }
 Scalar max(Scalar a, Scalar b) { return apply<arith::MaximumFOp>(a, b); }
 Scalar exp(Scalar x) { return apply<math::ExpOp>(x); }
 Scalar erf(Scalar x) { return apply<math::ErfOp>(x); }
+Scalar sin(Scalar x) { return apply<math::SinOp>(x); }
+Scalar cos(Scalar x) { return apply<math::CosOp>(x); }
 Scalar sqrt(Scalar x) { return apply<math::SqrtOp>(x); }
 Scalar tanh(Scalar x) { return apply<math::TanhOp>(x); }
 

@@ -38,6 +38,8 @@ inline Scalar operator/(double a, Scalar b) { return b.constant(a) / b; }
 Scalar max(Scalar a, Scalar b);
 Scalar exp(Scalar x);
 Scalar erf(Scalar x);
+Scalar sin(Scalar x);
+Scalar cos(Scalar x);
 Scalar sqrt(Scalar x);
 Scalar tanh(Scalar x);
 

@@ -174,6 +174,9 @@ LogicalResult EmbedOp::verify() {
 
 LogicalResult NormalizeOp::verify() {
   Axis width{"D", shapeOf(getInput()).back()};
+  int64_t groups = getGroups();
+  if (groups < 1 || width.size % groups != 0) // (C3)
+    return emitOpError() << "groups is " << groups << ", expected a divisor of the width " << width.size;
   return failure(failed(expectShape(*this, "gain", getGain(), {width})) ||
                  failed(expectShape(*this, "shift", getShift(), {width})) || // (C1)
                  failed(expectEps(*this, getEps())));                        // (C2)
@@ -305,5 +308,8 @@ LogicalResult AttentionPoolOp::verify() {
     return emitOpError() << "the queries' width " << query[1] << " cannot be split into " << heads << " heads";
   if (failed(expectShape(*this, "kv", getKv(), {{"B"}, {"T"}, {"2 h d", 2 * query[1]}}))) // (C2)
     return failure();
+  int64_t first = getFirst(), tokens = shapeOf(getKv())[1];
+  if (first < 0 || first >= tokens) // (C4)
+    return emitOpError() << "first is " << first << ", expected 0 to " << tokens - 1 << " for " << tokens << " tokens";
   return expectShape(*this, "result", getValue(), {{"B", shapeOf(getKv())[0]}, {"L", query[0]}, {"h d", query[1]}}); // (C3)
 }

@@ -8,6 +8,7 @@
 #ifndef VITC_DIALECTS_VIT_VITOPS_TD
 #define VITC_DIALECTS_VIT_VITOPS_TD
 
+include "dialects/vit/VitPositionOps.td"
 include "dialects/vit/VitRowOps.td"
 include "dialects/vit/VitStemOps.td"
 include "dialects/vit/VitWeightOps.td"
@@ -69,14 +70,17 @@ def Vit_NormalizeOp : Vit_ReferenceOp<"normalize", [AttrSizedOperandSegments, Al
   let summary = "LayerNorm or RMSNorm of each row (last axis)";
   let description = [{
     value = gain * (x - mean) / sqrt(variance + eps) + shift, the variance biased (Ba et al. 2016, equation 4); `rms`: value = gain * x /
-    sqrt(mean(x^2) + eps) + shift (Zhang and Sennrich 2019, equation 4). Without a gain it is 1, without a shift 0.
+    sqrt(mean(x^2) + eps) + shift (Zhang and Sennrich 2019, equation 4). Without a gain it is 1, without a shift 0. With `groups` each row
+    is so many rows of D / `groups` one after the other, with mean and variance of their own.
 
     Constraints:
     - (C1) Gain and shift are [D], D the length of the last axis.
     - (C2) `eps` is finite and not negative.
+    - (C3) `groups` is positive and divides D.
   }];
   let arguments = (ins Vit_Tokens:$input, Optional<Vit_Weight>:$gain, Optional<Vit_Weight>:$shift,
-                       DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps);
+                       DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps,
+                       DefaultValuedAttr<I64Attr, "1">:$groups);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = [{
     $input (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)? attr-dict `:` type($input)
@@ -315,7 +319,7 @@ def Vit_AttentionPoolOp : Vit_ReferenceOp<"attention_pool"> {
   let description = [{
     softmax(scale Q K') V for each head, with queries [L, h d] that are weights (the probe through its projection) and kv [B, T, 2 h d],
     columns K | V, each head by head -> [B, L, h d] (Zhai et al. 2022, appendix; Lee et al. 2019, equation 12). The projections around it
-    are `vit.linear`.
+    are `vit.linear`. The first `first` tokens (class token, registers) are left out.
 
     ```mlir
     %y = vit.attention_pool %q, %kv {heads = 12 : i64, scale = 1.250000e-01 : f32} : tensor<1x768xf32>, tensor<?x196x1536xf32> ->
@@ -325,8 +329,9 @@ def Vit_AttentionPoolOp : Vit_ReferenceOp<"attention_pool"> {
     - (C1) `heads` is positive, the queries are [L, h d] and their width is a multiple of `heads`.
     - (C2) kv is [B, T, 2 h d].
     - (C3) The result is [B, L, h d].
+    - (C4) `first` is at least 0 and less than T.
   }];
-  let arguments = (ins Vit_Weight:$query, Vit_Tokens:$kv, I64Attr:$heads, F32Attr:$scale);
+  let arguments = (ins Vit_Weight:$query, Vit_Tokens:$kv, I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "0">:$first);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$query `,` $kv attr-dict `:` type($query) `,` type($kv) `->` type($value)";
   let hasVerifier = 1;

@@ -35,6 +35,8 @@ struct ExpandMath : impl::ExpandMathBase<ExpandMath> {
       Value result = llvm::TypeSwitch<Operation *, Value>(op)
                          .Case([&](math::ExpOp exp) { return approximateExp(b, exp.getOperand()); })
                          .Case([&](math::ErfOp erf) { return approximateErf(b, erf.getOperand()); })
+                         .Case([&](math::SinOp sin) { return approximateSine(b, sin.getOperand(), /*cosine=*/false); })
+                         .Case([&](math::CosOp cos) { return approximateSine(b, cos.getOperand(), /*cosine=*/true); })
                          .Case([&](math::TanhOp tanh) { return approximateTanh(b, tanh.getOperand()); })
                          .Default(Value());
       expanded += result ? 1 : 0;

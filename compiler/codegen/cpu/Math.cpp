@@ -133,4 +133,51 @@ Value approximateTanh(ImplicitLocOpBuilder &b, Value x) {
   return math::CopySignOp::create(b, f.select(f.less(f.constant(0.6), magnitude), large, small), x);
 }
 
+namespace {
+/// The same shape with elements of another type.
+Type withElements(Type type, Type element) {
+  auto vector = dyn_cast<VectorType>(type);
+  return vector ? Type(vector.clone(element)) : element;
+}
+} // namespace
+
+Value approximateSine(ImplicitLocOpBuilder &b, Value x, bool cosine) {
+  // In double precision, where a quarter turn in two parts and Taylor's polynomials are exact enough for f32 without any care. Tables of
+  // positions are made once, when weights are bound.
+  Type doubles = withElements(x.getType(), b.getF64Type()), integers = withElements(x.getType(), b.getI64Type());
+  auto scalar = [&](Type type, TypedAttr value) -> Value {
+    auto vector = dyn_cast<VectorType>(type);
+    return arith::ConstantOp::create(b, vector ? TypedAttr(DenseElementsAttr::get(vector, Attribute(value))) : value);
+  };
+  auto number = [&](double value) { return scalar(doubles, b.getF64FloatAttr(value)); };
+  auto integer = [&](int64_t value) { return scalar(integers, b.getI64IntegerAttr(value)); };
+  auto add = [&](Value p, Value q) -> Value { return arith::AddFOp::create(b, p, q); };
+  auto mul = [&](Value p, Value q) -> Value { return arith::MulFOp::create(b, p, q); };
+  auto polynomial = [&](Value at, ArrayRef<double> coefficients) {
+    Value value = number(coefficients.back());
+    for (double coefficient : llvm::reverse(coefficients.drop_back()))
+      value = add(mul(value, at), number(coefficient));
+    return value;
+  };
+
+  Value wide = arith::ExtFOp::create(b, doubles, x);
+  // Adding 1.5 * 2^52 rounds to an integer; no rounding instruction is needed.
+  Value shifter = number(6755399441055744.0);
+  Value turns = arith::SubFOp::create(b, add(mul(wide, number(0.63661977236758134308)), shifter), shifter);
+  // pi/2 in two parts, the first of 33 bits: its multiples below 2^20 turns are exact (fdlibm, e_rem_pio2.c).
+  Value r = add(add(wide, mul(turns, number(-1.57079632673412561417))), mul(turns, number(-6.07710050650619224932e-11)));
+  Value square = mul(r, r);
+  Value sine = mul(r, polynomial(square, {1.0, -1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800}));
+  Value cosineOfR = polynomial(square, {1.0, -0.5, 1.0 / 24, -1.0 / 720, 1.0 / 40320, -1.0 / 3628800, 1.0 / 479001600, -1.0 / 87178291200});
+  Value quarter = arith::FPToSIOp::create(b, integers, turns);
+  if (cosine)
+    quarter = arith::AddIOp::create(b, quarter, integer(1));
+  auto has = [&](int64_t bit) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, arith::AndIOp::create(b, quarter, integer(bit)), integer(0));
+  };
+  Value value = arith::SelectOp::create(b, has(1), cosineOfR, sine);
+  value = arith::SelectOp::create(b, has(2), arith::NegFOp::create(b, value), value);
+  return arith::TruncFOp::create(b, x.getType(), value);
+}
+
 } // namespace vitc::cpu

@@ -132,8 +132,7 @@ LogicalResult ReferenceBody::layOutTemporaries() {
   BufferViewFlowAnalysis views(function);
   SmallVector<Temporary> placed;
   WalkResult walk = function.walk([&](Operation *op) {
-    if (isa<memref::DeallocOp, memref::GetGlobalOp, memref::ReallocOp>(op) ||
-        (isa<memref::AllocOp, memref::AllocaOp>(op) && op->getBlock() != &block)) {
+    if (isa<memref::DeallocOp, memref::ReallocOp>(op) || (isa<memref::AllocOp, memref::AllocaOp>(op) && op->getBlock() != &block)) {
       op->emitOpError() << "cannot be given a place in a kernel's scratch memory";
       return WalkResult::interrupt();
     }
@@ -159,15 +158,31 @@ LogicalResult ReferenceBody::layOutTemporaries() {
   return failure(walk.wasInterrupted());
 }
 
+/// The global of `symbol` in `from`, also in the module that is built: under the same name if it holds the same numbers.
+static FlatSymbolRefAttr copyGlobal(ModuleOp from, ModuleOp to, FlatSymbolRefAttr symbol) {
+  auto global = cast<memref::GlobalOp>(SymbolTable::lookupSymbolIn(from, symbol));
+  for (auto known : to.getOps<memref::GlobalOp>())
+    if (known.getInitialValueAttr() == global.getInitialValueAttr())
+      return FlatSymbolRefAttr::get(known.getSymNameAttr());
+  SymbolTable symbols(to);
+  memref::GlobalOp copy = global.clone();
+  copy.setPrivate();
+  symbols.insert(copy, to.getBody()->begin());
+  return FlatSymbolRefAttr::get(copy.getSymNameAttr());
+}
+
 void ReferenceBody::inlineInto(ImplicitLocOpBuilder &b, ValueRange operands, function_ref<Value(int64_t, MemRefType)> scratch) const {
   Block &block = onlyFunction(*module).getBody().front();
+  auto into = b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
   IRMapping map;
   map.map(block.getArguments(), operands);
   for (Operation &op : block.without_terminator()) {
-    if (auto offset = offsets.find(&op); offset != offsets.end())
+    if (auto offset = offsets.find(&op); offset != offsets.end()) {
       map.map(op.getResult(0), scratch(offset->second, cast<MemRefType>(op.getResult(0).getType())));
-    else
-      b.clone(op, map);
+      continue;
+    }
+    Operation *copy = b.clone(op, map);
+    copy->walk([&](memref::GetGlobalOp get) { get.setNameAttr(copyGlobal(*module, into, get.getNameAttr())); });
   }
 }
 
