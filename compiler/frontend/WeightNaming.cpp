@@ -244,6 +244,9 @@ std::optional<Placement> SchemeBuilder::placementOf(const PlacedSource &source) 
     // Packed biases are of all three parts; packed rows of the other two schemes have no place for two of three.
     if (source.bias && config.qkvBias == QkvBias::QueryValue && table.qkv == QkvLayout::PackedByConfig)
       return std::nullopt;
+    if (source.bias && config.qkvBias == QkvBias::QueryValue && !table.packsUnusedBias &&
+        find(Role::Query)->bias == find(Role::Value)->bias)
+      return std::nullopt;
     // Halves of heads are timm's alone.
     if (source.part && (table.qkv == QkvLayout::PackedByConfig || table.qkv == QkvLayout::DenseGeneral))
       return std::nullopt;

@@ -254,7 +254,8 @@ TEST(Config, BracketsCountWhereTheyNest) {
   for (int i = 0; i < 100; ++i)
     sideBySide += i ? ",[]" : "[]";
   EXPECT_THAT(refusal(tiny, {"mean=[" + sideBySide + "]"}), HasSubstr("expected a number, or one for each channel"));
-  EXPECT_THAT(refusal(tiny, {"mean=" + std::string(64, '[') + std::string(64, ']')}), HasSubstr("expected a number, or one for each channel"));
+  EXPECT_THAT(refusal(tiny, {"mean=" + std::string(64, '[') + std::string(64, ']')}),
+              HasSubstr("expected a number, or one for each channel"));
 }
 
 /// docs/config.md ends with the table of keys, docs/config.schema.json is the schema; both are written anew where VITC_UPDATE_DOCS is set.

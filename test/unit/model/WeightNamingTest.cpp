@@ -83,7 +83,9 @@ void checkViews(const WeightNaming &naming, const std::string &model) {
     for (size_t t = 0; t < covered.size(); ++t) {
       const FileTensor &tensor = naming.schemes[s].tensors[t];
       int64_t size = std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t(1), std::multiplies<>());
-      if (tensor.sliceable)
+      // facebook's DINOv3 keeps the key's bias, which is masked to zeros, in the packed one.
+      bool unusedBias = naming.schemes[s].name == "dinov3" && tensor.names.front().ends_with("qkv.bias");
+      if (tensor.sliceable || unusedBias)
         EXPECT_LE(covered[t], size);
       else
         EXPECT_EQ(covered[t], size) << model << " " << tensor.names.front() << " in " << naming.schemes[s].name;
