@@ -79,8 +79,8 @@ TITLES = {
 # The compiler's own defaults (ModelConfig.h): keys with these values are not written.
 DEFAULTS = {
     "family": "timm", "image_size": 224, "patch_size": 16, "in_channels": 3, "patch_bias": True, "stem": "none", "stem_layers": [],
-    "stem_width": 1.0,
-    "patch_norm": False, "class_token": True, "distillation_token": False, "reg_tokens": 0, "position": "learned", "position_on": "all",
+    "stem_width": 1.0, "stem_norm_eps": 1e-5, "stem_standardize_eps": 1e-8, "patch_norm": False, "class_token": True,
+    "distillation_token": False, "reg_tokens": 0, "position": "learned", "position_on": "all",
     "position_grid": None, "position_resize": "home", "position_square": False, "relative_position": "none",
     "relative_position_hidden": 512, "rope": "none", "rope_theta": 10000.0, "rope_offset": 0.0, "rope_indexing": "ij",
     "rope_rotate_half": False, "rope_reference_grid": None, "norm_pre": False, "embed_dim": 768, "depth": 12, "num_heads": 12,
@@ -205,13 +205,15 @@ def stem_of(embed):
     """Of a hybrid's backbone."""
     kind = type(embed.backbone).__name__
     names = [name for name, _ in embed.backbone.named_parameters()]
-    if kind == "ConvStem":
-        layers = list(embed.backbone)[:-1]  # the last convolution is the patch embedding
-        for layer in layers:
-            expect(layer.conv.kernel_size == layer.conv.stride and layer.conv.padding == (0, 0), "a ConvStem of overlapping windows")
-            expect(layer.conv.bias is None and layer.bn.eps == 1e-5 and type(layer.bn.act).__name__ == "GELU", "another ConvStem")
-        width = one([layer.conv.out_channels for layer in layers], "the width of a ConvStem")
-        return {"stem": "convolutions", "stem_layers": [layer.conv.stride[0] for layer in layers], "stem_width": width / 64}
+    if kind == "ConvStem":  # its last convolution cuts the patches
+        *stem, patches = embed.backbone
+        widths, sizes = [stage.conv.out_channels for stage in stem], [stage.conv.kernel_size for stage in embed.backbone]
+        expect(len(set(widths)) == 1, "a stem of several widths")
+        expect(sizes == [stage.conv.stride for stage in embed.backbone], "convolutions that overlap")
+        return {
+            "stem": "convolutions", "stem_layers": [size[0] for size in sizes[:-1]], "stem_width": widths[0] / 64,
+            "stem_norm_eps": stem[0].bn.eps, "patch_size": side(sizes[-1]), "patch_bias": patches.conv.bias is not None,
+        }  # fmt: skip
     if any("conv1.0." in name for name in names):
         layers, stem = [], "resnetd"
         stages = {name.split(".")[0] for name in names if name.startswith("layer")}
@@ -222,7 +224,12 @@ def stem_of(embed):
         stages = {name.split(".")[1] for name in names if name.startswith("stages.")}
         for stage in sorted(stages):
             layers.append(len({name.split(".")[3] for name in names if name.startswith(f"stages.{stage}.blocks.")}))
-    return {"stem": stem, "stem_layers": layers}
+    epsilons = {type(module).__name__: module.eps for module in embed.backbone.modules() if hasattr(module, "eps")}
+    norm = epsilons.get("GroupNormAct", epsilons.get("BatchNorm2d"))
+    config = {"stem": stem, "stem_layers": layers, "stem_norm_eps": norm}
+    if stem == "resnetv2":
+        config["stem_standardize_eps"] = epsilons["StdConv2dSame"]
+    return config | {"patch_size": side(embed.proj.kernel_size), "patch_bias": embed.proj.bias is not None}
 
 
 def rope_of(model):
@@ -262,9 +269,11 @@ def pooling_of(model):
 def tokens_of(model):
     """Patches, prefix and absolute positions of all classes but NaFlexVit."""
     embed = model.patch_embed
-    stem = stem_of(embed) if type(embed).__name__ == "HybridEmbed" else {"patch_norm": not absent(embed.norm)}
-    projection = embed.backbone[-1].conv if stem.get("stem") == "convolutions" else embed.proj
-    config = stem | {"patch_size": side(projection.kernel_size), "patch_bias": projection.bias is not None}
+    if type(embed).__name__ == "HybridEmbed":
+        config = stem_of(embed)
+    else:
+        config = {"patch_size": side(embed.proj.kernel_size), "patch_bias": embed.proj.bias is not None}
+        config["patch_norm"] = not absent(embed.norm)
     register = getattr(model, "reg_token", None)
     config["class_token"] = getattr(model, "cls_token", None) is not None
     config["distillation_token"] = getattr(model, "dist_token", None) is not None

@@ -60,6 +60,12 @@ static SchemeTable torchvision() {
   return table;
 }
 
+/// What a file with both towers has beside the image tower.
+static std::vector<std::string> openClipTexts() {
+  return {"text.*",      "transformer.*", "token_embedding.*", "positional_embedding", "ln_final.*", "text_projection*",
+          "logit_scale", "logit_bias",    "input_resolution",  "context_length",       "vocab_size", "attn_mask"};
+}
+
 static SchemeTable openClip() {
   std::string layer = "transformer.resblocks.#.";
   SchemeTable table{"open_clip",
@@ -75,8 +81,7 @@ static SchemeTable openClip() {
   table.head = LinearLayout::InOut;
   table.token = TokenLayout::D;
   table.table = TableLayout::Rows;
-  table.ignored = {"transformer.*", "token_embedding.*", "positional_embedding", "ln_final.*",     "text_projection*",
-                   "logit_scale",   "logit_bias",        "input_resolution",     "context_length", "vocab_size"};
+  table.ignored = openClipTexts();
   return table;
 }
 
@@ -238,8 +243,20 @@ static llvm::StringRef homeScheme(Family family) {
   return "timm";
 }
 
+/// OpenCLIP keeps a model of timm under `visual.trunk`, and a projection behind it as `visual.head.proj` (open_clip/timm_model.py).
+static void addOpenClipTrunk(SchemeTable &table) {
+  table.prefixes.insert(table.prefixes.end(), {"visual.trunk.", "visual."});
+  for (RoleNames &names : table.roles)
+    if (names.role == Role::Head) {
+      names.weight.emplace_back("head.proj.weight");
+      names.bias.emplace_back("head.proj.bias");
+    }
+  llvm::append_range(table.ignored, openClipTexts());
+}
+
 std::vector<SchemeTable> vitc::schemeTables(const ModelConfig &config) {
   std::vector<SchemeTable> tables = timmSchemes(config);
+  llvm::for_each(tables, addOpenClipTrunk);
   llvm::append_range(tables, huggingFaceSchemes(config));
   llvm::append_range(tables, std::vector<SchemeTable>{torchvision(), openClip(), dinov3(config), flax(/*published=*/false),
                                                       flax(/*published=*/true), labml(), slides(config), csdn(config), notebook()});

@@ -188,11 +188,8 @@ llvm::Expected<ModelConfig> vitc::parseHuggingFaceConfig(llvm::StringRef text, l
   if (!file)
     return file.takeError();
   auto name = file->is_object() ? file->find("model_type") : file->end();
-  if (name == file->end() || !name->is_string()) {
-    if (file->is_object() && file->contains("architecture") && (*file)["architecture"].is_string())
-      return parseTimmHubConfig(text, where);
-    return sentence(where + " has no model_type, as transformers' configs have, nor an architecture, as timm's");
-  }
+  if (name == file->end() || !name->is_string())
+    return sentence(where + " has no model_type, which a transformers config needs");
   auto prefixed = [&](llvm::Error error) {
     llvm::Error all = llvm::Error::success();
     llvm::handleAllErrors(std::move(error), [&](const llvm::ErrorInfoBase &one) {

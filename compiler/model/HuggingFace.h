@@ -18,10 +18,6 @@ namespace vitc {
 /// ignored. `where` begins an error's sentence. Not yet validated.
 llvm::Expected<ModelConfig> parseHuggingFaceConfig(llvm::StringRef text, llvm::StringRef where);
 
-/// The config.json of a timm model, which has an `architecture` instead of a `model_type`: the preset of that name, with the file's image,
-/// classes, preprocessing and constructor arguments (`model_args`).
-llvm::Expected<ModelConfig> parseTimmHubConfig(llvm::StringRef text, llvm::StringRef where);
-
 /// A preprocessor_config.json, or a processor_config.json with an `image_processor`, over the config's preprocessing. The image size of a
 /// model that takes pictures of any size becomes that of the processor's pictures.
 llvm::Error applyHuggingFacePreprocessor(ModelConfig &config, llvm::StringRef text, llvm::StringRef where);

@@ -9,8 +9,11 @@
 
 #include "compiler/model/ConfigJson.h"
 #include "compiler/model/HuggingFace.h"
+#include "compiler/model/OpenClip.h"
 #include "compiler/model/Presets.h"
+#include "compiler/model/TimmHub.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -34,9 +37,9 @@ static std::string inFolder(llvm::StringRef folder, llvm::StringRef file) {
   return path.str().str();
 }
 
-/// The weight file of a Hugging Face folder, in transformers' order of preference; empty if there is none.
-static std::string weightsIn(llvm::StringRef folder) {
-  for (llvm::StringRef file : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"})
+/// The first of these files that the folder has; empty if there is none.
+static std::string firstIn(llvm::StringRef folder, llvm::ArrayRef<llvm::StringRef> files) {
+  for (llvm::StringRef file : files)
     if (std::string path = inFolder(folder, file); llvm::sys::fs::exists(path))
       return path;
   return "";
@@ -49,30 +52,73 @@ static llvm::Error readPreprocessor(ModelConfig &config, llvm::StringRef path) {
   return applyHuggingFacePreprocessor(config, *text, path);
 }
 
-static llvm::Expected<LoadedModel> loadFolder(llvm::StringRef folder, bool ownPreprocessor) {
-  LoadedModel loaded;
-  std::string path = inFolder(folder, "config.json");
-  llvm::Expected<std::string> text = readText(path);
-  if (!text)
-    return sentence("the folder " + folder + " is no Hugging Face model: " + llvm::toString(text.takeError()));
-  llvm::Expected<ModelConfig> config = parseHuggingFaceConfig(*text, path);
-  if (!config)
-    return config.takeError();
-  loaded.config = std::move(*config);
+static std::string nameOfFolder(llvm::StringRef folder) {
   llvm::SmallString<256> absolute(folder);
   llvm::sys::fs::make_absolute(absolute);
   llvm::sys::path::remove_dots(absolute, /*remove_dot_dot=*/true);
-  loaded.config.name = llvm::sys::path::filename(absolute).str();
-  loaded.weightsPath = weightsIn(folder);
+  return llvm::sys::path::filename(absolute).str();
+}
+
+/// Whose a config file is.
+enum class FileKind { Vitc, HuggingFace, Timm, OpenClip };
+
+static FileKind kindOf(const Json &file) {
+  return isTimmHubConfig(file)                             ? FileKind::Timm
+         : isOpenClipConfig(file)                          ? FileKind::OpenClip
+         : file.is_object() && file.contains("model_type") ? FileKind::HuggingFace
+                                                           : FileKind::Vitc;
+}
+
+static llvm::Expected<ModelConfig> parseAnyConfig(FileKind kind, const Json &file, llvm::StringRef text, llvm::StringRef where,
+                                                  std::vector<std::string> &warnings) {
+  switch (kind) {
+  case FileKind::Timm:
+    return parseTimmHubConfig(file, where, warnings);
+  case FileKind::OpenClip:
+    return parseOpenClipConfig(file, where);
+  case FileKind::HuggingFace:
+    return parseHuggingFaceConfig(text, where);
+  case FileKind::Vitc:
+    return parseConfig(text, where);
+  }
+  return sentence(where + " is of no known kind");
+}
+
+/// Weight files in each library's order of preference.
+static llvm::ArrayRef<llvm::StringRef> weightFiles(FileKind kind) {
+  static constexpr llvm::StringRef openClip[] = {"open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors"};
+  static constexpr llvm::StringRef others[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                               "pytorch_model.bin.index.json"};
+  return kind == FileKind::OpenClip ? llvm::ArrayRef(openClip) : llvm::ArrayRef(others);
+}
+
+static llvm::Expected<LoadedModel> loadFolder(llvm::StringRef folder, bool ownPreprocessor) {
+  // OpenCLIP's file may lie beside another library's, whose weights then have the better known names.
+  std::string path = firstIn(folder, {"config.json", "open_clip_config.json"});
+  if (path.empty())
+    return sentence("the folder " + folder +
+                    " is no model: it has neither a config.json (transformers, timm) nor an open_clip_config.json (OpenCLIP)");
+  llvm::Expected<std::string> text = readText(path);
+  if (!text)
+    return text.takeError();
+  llvm::Expected<Json> file = parseJson(*text, path);
+  if (!file)
+    return file.takeError();
+  FileKind kind = kindOf(*file);
+  if (kind == FileKind::Vitc)
+    return sentence(path + " has neither model_type (transformers), architecture (timm) nor model_cfg (OpenCLIP)");
+  LoadedModel loaded;
+  llvm::Expected<ModelConfig> config = parseAnyConfig(kind, *file, *text, path, loaded.warnings);
+  if (!config)
+    return config.takeError();
+  loaded.config = std::move(*config);
+  loaded.config.name = nameOfFolder(folder);
+  loaded.weightsPath = firstIn(folder, weightFiles(kind));
   // transformers 5 keeps what belongs to a processor of pictures and texts in one file.
-  for (llvm::StringRef file : {"preprocessor_config.json", "processor_config.json"}) {
-    std::string preprocessor = inFolder(folder, file);
-    if (!ownPreprocessor || !llvm::sys::fs::exists(preprocessor))
-      continue;
+  std::string preprocessor = firstIn(folder, {"preprocessor_config.json", "processor_config.json"});
+  if (kind == FileKind::HuggingFace && ownPreprocessor && !preprocessor.empty())
     if (llvm::Error error = readPreprocessor(loaded.config, preprocessor))
       return std::move(error);
-    break;
-  }
   return loaded;
 }
 
@@ -83,13 +129,13 @@ static llvm::Expected<LoadedModel> loadFile(llvm::StringRef path) {
   llvm::Expected<Json> file = parseJson(*text, path);
   if (!file)
     return file.takeError();
-  bool isHuggingFace = file->is_object() && (file->contains("model_type") || file->contains("architecture"));
-  llvm::Expected<ModelConfig> config = isHuggingFace ? parseHuggingFaceConfig(*text, path) : parseConfig(*text, path);
+  LoadedModel loaded;
+  FileKind kind = kindOf(*file);
+  llvm::Expected<ModelConfig> config = parseAnyConfig(kind, *file, *text, path, loaded.warnings);
   if (!config)
     return config.takeError();
-  LoadedModel loaded;
   loaded.config = std::move(*config);
-  if (isHuggingFace || !file->contains("name"))
+  if (kind != FileKind::Vitc || !file->contains("name"))
     loaded.config.name = llvm::sys::path::stem(path).str();
   return loaded;
 }
@@ -119,6 +165,6 @@ llvm::Expected<LoadedModel> vitc::resolveModel(llvm::StringRef model, llvm::Arra
       return std::move(error);
   if (llvm::Error error = validate(loaded->config))
     return sentence(model + ": " + llvm::toString(std::move(error)));
-  loaded->warnings = configWarnings(loaded->config);
+  llvm::append_range(loaded->warnings, configWarnings(loaded->config));
   return loaded;
 }

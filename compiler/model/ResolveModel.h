@@ -22,8 +22,9 @@ struct LoadedModel {
   std::vector<std::string> warnings;
 };
 
-/// `model`: a preset's name, a `.json` file (a vitc config, or transformers' config.json) or a Hugging Face folder. `overrides` are `--set`
-/// values, applied in order after `preprocessor`, the path of a preprocessor_config.json (empty: the folder's own, or the model's).
+/// `model`: a preset's name, a `.json` file (a vitc config, or one of transformers, timm or OpenCLIP) or a folder of one of these libraries.
+/// `overrides` are `--set` values, applied in order after `preprocessor`, the path of a preprocessor_config.json (empty: the folder's own, or
+/// the model's).
 llvm::Expected<LoadedModel> resolveModel(llvm::StringRef model, llvm::ArrayRef<std::string> overrides = {},
                                          llvm::StringRef preprocessor = "");
 

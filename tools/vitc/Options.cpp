@@ -60,9 +60,10 @@ static cl::opt<std::string> emit("emit",
                                  cl::value_desc("STAGE"), cl::init("artifact"), cl::cat(outputOptions));
 static cl::opt<bool> remarks("remarks", cl::desc("Print each fusion, done or missed and why"), cl::cat(outputOptions));
 
-static constexpr llvm::StringLiteral overview = "vitc: compile a Vision Transformer into one file\n\n"
-                                                "  MODEL is a preset's name, a config file (.json) or a Hugging Face folder.\n\n"
-                                                "EXAMPLE: vitc vit_tiny_patch16_224 --weights=model.safetensors -o tiny.vitx\n";
+static constexpr llvm::StringLiteral overview =
+    "vitc: compile a Vision Transformer into one file\n\n"
+    "  MODEL is a preset's name, a config file (.json) or a folder of transformers, timm or OpenCLIP.\n\n"
+    "EXAMPLE: vitc vit_tiny_patch16_224 --weights=model.safetensors -o tiny.vitx\n";
 
 void tool::reportError(const llvm::Twine &text) { llvm::errs() << "vitc: error: " << text << '\n'; }
 
@@ -141,8 +142,7 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   }
   bool needsModel = request.action == Request::Action::Compile || request.action == Request::Action::PrintConfig;
   if (needsModel && request.model.empty()) {
-    reportError(
-        "no model was given; name a preset, a config file or a Hugging Face folder, as in 'vitc vit_tiny_patch16_224 -o tiny.vitx'");
+    reportError("no model was given; name a preset, a config file or a model's folder, as in 'vitc vit_tiny_patch16_224 -o tiny.vitx'");
     return std::nullopt;
   }
   return request;

@@ -227,7 +227,7 @@ TEST(Config, BrokenFilesAreRefusedWithASentence) {
   EXPECT_THAT(parseRefusal(R"({"hidden_size": 8, "embed_dim": 8})"), HasSubstr("are names of the same key"));
   EXPECT_THAT(refusal("no-such-file.json"), HasSubstr("cannot read no-such-file.json"));
   TemporaryFolder folder;
-  EXPECT_THAT(refusal(folder.path.string()), HasSubstr("is no Hugging Face model: cannot read"));
+  EXPECT_THAT(refusal(folder.path.string()), HasSubstr("is no model: it has neither a config.json"));
 }
 
 TEST(Config, DeepNestingIsRefusedBeforeItCanOverflowTheStack) {

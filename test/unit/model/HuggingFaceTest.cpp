@@ -162,7 +162,7 @@ TEST(HuggingFace, UnknownFieldsAreIgnoredAndLabelsRead) {
 
 TEST(HuggingFace, ClassesThatAreNotKnownAreNamed) {
   EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "swin"})"))), HasSubstr("model_type is 'swin', expected one of vit, deit"));
-  EXPECT_THAT(refusal(std::string(Folder(R"({"hidden_size": 8})"))), HasSubstr("no model_type"));
+  EXPECT_THAT(refusal(std::string(Folder(R"({"hidden_size": 8})"))), HasSubstr("has neither model_type"));
   EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "vit", "architectures": ["ViTForMaskedImageModeling"]})"))),
               HasSubstr("expected one of ViTForImageClassification, ViTModel"));
   EXPECT_THAT(refusal(std::string(Folder(R"({"model_type": "vit", "hidden_size": "wide"})"))), HasSubstr("hidden_size is \"wide\""));
@@ -233,8 +233,9 @@ TEST(HuggingFace, TimmsFoldersNameAnArchitecture) {
   EXPECT_EQ(old.numClasses, 7);
   EXPECT_EQ(old.preprocess.cropPct, 1.0);
   EXPECT_THAT(refusal(std::string(Folder(R"({"architecture": "resnet50"})"))), HasSubstr("architecture: "));
-  EXPECT_THAT(refusal(std::string(Folder(R"({"architecture": "vit_tiny_patch16_224", "model_args": {"window": 7}})"))),
-              HasSubstr("window"));
+  EXPECT_THAT(
+      refusal(std::string(Folder(R"({"architecture": "vit_tiny_patch16_224", "pretrained_cfg": {}, "model_args": {"window": 7}})"))),
+      HasSubstr("window"));
 }
 
 TEST(HuggingFace, WrongPreprocessorsAreRefusedWithASentence) {
