@@ -12,6 +12,7 @@
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
+#include "gmock/gmock.h"
 
 #include <algorithm>
 
@@ -54,7 +55,21 @@ TEST(TimmTensors, OfEveryPresetFileAreThoseOfTimm) {
     EXPECT_EQ(row, name.str() + "\t" + signature(describeWeights(config).schemes.front()));
   }
   EXPECT_EQ(models, 292u);
-  EXPECT_GE(compared, 100u);
+  EXPECT_GE(compared, 288u);
+}
+
+TEST(TimmTensors, OpenClipKeepsThemUnderTheTrunk) {
+  auto namesOf = [](llvm::StringRef model, llvm::StringRef tensor) {
+    WeightNaming naming = describeWeights(resolve(model).config);
+    for (const FileTensor &one : naming.schemes.front().tensors)
+      if (one.names.front() == tensor)
+        return one.names;
+    return std::vector<std::string>();
+  };
+  EXPECT_THAT(namesOf("vit_tiny_patch16_224", "cls_token"), testing::Contains("visual.trunk.cls_token"));
+  EXPECT_THAT(namesOf("vit_tiny_patch16_224", "head.weight"),
+              testing::IsSupersetOf({"visual.trunk.head.weight", "visual.head.proj.weight"}));
+  EXPECT_THAT(namesOf("eva02_base_patch16_clip_224", "head.bias"), testing::Contains("visual.trunk.head.bias"));
 }
 
 } // namespace
