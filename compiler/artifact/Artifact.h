@@ -9,6 +9,7 @@
 #define VITC_COMPILER_ARTIFACT_ARTIFACT_H
 
 #include "compiler/codegen/cpu/CpuCodegen.h"
+#include "compiler/frontend/AdaptToWeights.h"
 #include "compiler/frontend/WeightNaming.h"
 #include "compiler/model/ModelConfig.h"
 #include "compiler/plan/Plan.h"
@@ -49,6 +50,7 @@ struct Contents {
 struct WeightsFrom {
   std::string path;
   std::optional<uint64_t> randomSeed;
+  std::vector<FreshTensor> fresh; ///< tensors that take the place of the file's
   bool external() const { return path.empty() && !randomSeed; }
 };
 
@@ -58,6 +60,9 @@ struct BindingNotes {
   std::vector<std::string> notes;    ///< which part of a checkpoint was taken
   std::vector<std::string> warnings; ///< unused tensors, NaN values
 };
+
+/// Names and shapes of the tensors in a weight file.
+llvm::Expected<std::vector<FileShape>> readShapes(const std::string &path);
 
 /// Called while weights are bound: bytes done and in all.
 using Progress = std::function<void(uint64_t done, uint64_t total)>;

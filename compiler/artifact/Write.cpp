@@ -5,6 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "compiler/artifact/FreshTensors.h"
 #include "compiler/artifact/Manifest.h"
 #include "compiler/artifact/OutputFile.h"
 #include "runtime/artifact/FileFormat.h"
@@ -61,7 +62,7 @@ static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, La
           weights.randomSeed ? vitrt::randomTensors((*opened)->manifest(), *weights.randomSeed) : vitrt::openTensorFile(weights.path);
       if (!found)
         return toError(found.error());
-      tensors = std::move(*found);
+      tensors = artifact::withFreshTensors(std::move(*found), weights.fresh);
     }
     std::span<std::byte> section = file.subspan(layout.weights[index].offset, layout.weights[index].size);
     vitrt::BindOptions bindOptions;
@@ -79,6 +80,16 @@ static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, La
       layout.weightHashes[index][i] = vitrt::hashBytes(section.data() + layout.weightOffsets[index][i], binding.bytes);
   }
   return llvm::Error::success();
+}
+
+llvm::Expected<std::vector<FileShape>> artifact::readShapes(const std::string &path) {
+  auto tensors = vitrt::openTensorFile(path);
+  if (!tensors)
+    return toError(tensors.error());
+  std::vector<FileShape> shapes;
+  for (const vitrt::TensorInfo &info : (*tensors)->tensors())
+    shapes.push_back({info.name, {info.shape.begin(), info.shape.end()}});
+  return shapes;
 }
 
 llvm::Error artifact::write(const Contents &contents, const WeightsFrom &weights, llvm::StringRef path, const Progress &progress,

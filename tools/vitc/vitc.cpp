@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/artifact/OutputFile.h"
+#include "compiler/model/ConfigFields.h"
 #include "compiler/model/ConfigJson.h"
 #include "compiler/model/Presets.h"
 #include "tools/support/Progress.h"
@@ -138,6 +139,28 @@ static int emitPhase(const Request &request, Compilation &compilation) {
   });
 }
 
+/// Whether one of the `--set`s says how many classes the model has.
+static bool setsClasses(llvm::ArrayRef<std::string> overrides) {
+  return llvm::any_of(overrides, [](llvm::StringRef override) {
+    const ConfigField *field = findConfigField(override.split('=').first);
+    return field && field->key == "num_classes";
+  });
+}
+
+/// Makes the model fit the weight file where that is a matter of resizing, and says what was done.
+static llvm::Error adapt(const Request &request, ModelConfig &config, artifact::WeightsFrom &weights) {
+  if (weights.path.empty())
+    return llvm::Error::success();
+  llvm::Expected<std::vector<FileShape>> shapes = artifact::readShapes(weights.path);
+  if (!shapes)
+    return shapes.takeError();
+  Adaptation adaptation = adaptToWeights(config, *shapes, setsClasses(request.overrides));
+  for (const std::string &note : adaptation.notes)
+    llvm::errs() << "vitc: note: " << note << '\n';
+  weights.fresh = std::move(adaptation.fresh);
+  return validate(config);
+}
+
 static int compileModel(Request &request) {
   llvm::Expected<LoadedModel> loaded = resolveModel(request.model, request.overrides, request.preprocessor);
   if (!loaded)
@@ -153,14 +176,16 @@ static int compileModel(Request &request) {
       failed(remark::enableOptimizationRemarks(context, nullptr, std::make_unique<remark::RemarkEmittingPolicyAll>(),
                                                remark::RemarkCategories{{}, ".*", ".*", ".*", ".*"}, /*printAsEmitRemarks=*/true)))
     return 1;
+  artifact::WeightsFrom weights = request.weights;
+  if (weights.external() && !request.externalWeights)
+    weights.path = loaded->weightsPath;
+  if (llvm::Error error = adapt(request, loaded->config, weights))
+    return fail(std::move(error));
   if (request.emit != Phase::Artifact) {
     Compilation compilation(context, loaded->config, request.compile);
     return emitPhase(request, compilation);
   }
 
-  artifact::WeightsFrom weights = request.weights;
-  if (weights.external() && !request.externalWeights)
-    weights.path = loaded->weightsPath;
   if (weights.external() && !request.externalWeights) {
     reportError("'" + request.model + "' comes without weights; give --weights=FILE, --random-weights=SEED or --external-weights");
     return 2;

@@ -1,0 +1,54 @@
+//===- AdaptToWeights.h - a model for the weight file that there is -------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_FRONTEND_ADAPTTOWEIGHTS_H
+#define VITC_COMPILER_FRONTEND_ADAPTTOWEIGHTS_H
+
+#include "llvm/ADT/ArrayRef.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vitc {
+
+struct ModelConfig;
+
+/// A tensor of a weight file.
+struct FileShape {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
+/// How a framework starts a new classifier's weight. Its bias starts at zero, in torch.nn.Linear's stead too.
+enum class FreshInit {
+  Zeros,           ///< Flax, torchvision, the slides' fine-tuning head
+  TruncatedNormal, ///< deviation 0.02, cut at two deviations: timm, transformers
+  FanIn            ///< uniform within 1/sqrt(in): torch.nn.Linear, where the system does not say otherwise
+};
+
+/// A tensor that takes the place of one in the file, or of one that the file lacks.
+struct FreshTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+  FreshInit init;
+};
+
+struct Adaptation {
+  std::vector<std::string> notes; ///< a sentence for each thing done
+  std::vector<FreshTensor> fresh;
+};
+
+/// Where positions, tables of distances or the patch kernel in the file are for another grid or patch size than the model's, the config
+/// learns the file's (`position_grid`, `weight_patch_size`), so that import resizes them. With `newClasses` a classifier of another number of
+/// classes, or none, is replaced by a fresh one. A config that says these itself is left alone; what does not fit all the same is the binder's
+/// to report.
+Adaptation adaptToWeights(ModelConfig &config, llvm::ArrayRef<FileShape> file, bool newClasses);
+
+} // namespace vitc
+
+#endif // VITC_COMPILER_FRONTEND_ADAPTTOWEIGHTS_H
