@@ -16,6 +16,7 @@
 #include "mlir/IR/Verifier.h"
 #include "gmock/gmock.h"
 
+#include <map>
 #include <set>
 
 using namespace vitc;
@@ -74,6 +75,29 @@ TEST(Import, LayersHaveTheModelsNames) {
   ModelConfig config = resolve("vit_tiny_patch16_224", {"depth=1"}).config;
   EXPECT_THAT(layers(config), testing::ElementsAre("patch_embed", "pos_embed", "blocks.0.norm1", "blocks.0.attn", "blocks.0.attn_residual",
                                                    "blocks.0.norm2", "blocks.0.mlp", "blocks.0", "norm", "pool", "head"));
+}
+
+TEST(Import, AStemIsImportedAsItsFrameworkComputesIt) {
+  auto count = [](llvm::StringRef model, std::vector<std::string> overrides) {
+    mlir::MLIRContext context;
+    mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, resolve(model, std::move(overrides)).config);
+    std::map<std::string, int> operations;
+    module->walk([&](mlir::Operation *op) { ++operations[op->getName().getStringRef().str()]; });
+    return operations;
+  };
+  auto v2 = count("vit_base_r50_s16_224", {"stem_layers=[1, 2]", "depth=1"});
+  EXPECT_EQ(v2["vit.conv"], 1 + 3 * 3 + 2);
+  EXPECT_EQ(v2["vit.standardize"], v2["vit.conv"]);
+  EXPECT_EQ(v2["vit.group_norm"], v2["vit.conv"]);
+  EXPECT_EQ(v2["vit.activation"], 1 + 3 * 3);
+  auto d = count("vit_small_resnet26d_224", {"stem_layers=[1, 2]", "depth=1"});
+  EXPECT_EQ(d["vit.conv"], 3 + 3 * 3 + 2);
+  EXPECT_EQ(d["vit.batch_norm"], d["vit.conv"]);
+  EXPECT_EQ(d["vit.standardize"], 0);
+  EXPECT_EQ(d["vit.avg_pool"], 1);
+  auto convolutions = count("vit_base_mci_224", {"depth=1"});
+  EXPECT_EQ(convolutions["vit.conv"], 2);
+  EXPECT_EQ(convolutions["vit.patchify"], 1);
 }
 
 TEST(Import, ParallelBranchesAllSeeTheSameInput) {

@@ -200,6 +200,22 @@ TEST(WeightNaming, PublishedFlaxFilesNumberABlocksModulesInOneSequence) {
   const Scheme *published = findScheme(naming, "flax-published");
   ASSERT_NE(published, nullptr);
   EXPECT_EQ(shapesOf(*published), shapesOf(golden["checkpoint_keys"]["vit.npz"]));
+  WeightNaming hybrid = describeWeights(resolve("R50+ViT-B_16", {"image_size=32", "stem_layers=[1]", "width_factor=0.5", "embed_dim=48",
+                                                                 "num_heads=3", "depth=1", "mlp_dim=96", "num_classes=21"})
+                                            .config);
+  published = findScheme(hybrid, "flax-published");
+  ASSERT_NE(published, nullptr);
+  EXPECT_EQ(shapesOf(*published), shapesOf(golden["checkpoint_keys"]["hybrid.npz"])); // vectors [1, 1, 1, C]
+}
+
+TEST(WeightNaming, StemsKernelsInEachLayout) {
+  WeightNaming naming = describeWeights(resolve("vit_base_r50_s16_224").config);
+  const char *kernel = "patch_embed.backbone.stages.1.blocks.0.conv2.weight"; // 128 of 128 channels, 3 x 3
+  EXPECT_EQ(elementOf(naming, "timm", kernel, {9, 5, 2, 1}), ((9 * 128 + 5) * 3 + 2) * 3 + 1);
+  EXPECT_EQ(elementOf(naming, "flax", kernel, {9, 5, 2, 1}), ((2 * 3 + 1) * 128 + 5) * 128 + 9);
+  EXPECT_EQ(findScheme(naming, "huggingface-vit"), nullptr);
+  WeightNaming batchNorm = describeWeights(resolve("vit_small_resnet26d_224").config);
+  EXPECT_EQ(findScheme(batchNorm, "flax"), nullptr);
 }
 
 TEST(WeightNaming, PackedQueryKeyValueAreViewsOfOneTensor) {
