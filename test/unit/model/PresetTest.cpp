@@ -180,6 +180,10 @@ TEST(PresetFiles, MapPoolsAndGatesHaveTimmsWidths) {
 /// Parameter and operation counts of the common sizes (reference: torchvision's published `_ops`, ViT-B/16 17.56 GMAC).
 TEST(Presets, NominalFlop) {
   EXPECT_EQ(nominalFlopPerImage(resolve("vit_base_patch16_224").config), uint64_t(2) * 17563828224);
+  EXPECT_EQ(nominalFlopPerImage(resolve("vit_relpos_base_patch16_224").config), uint64_t(34974652416)); // timm-goldens
+  EXPECT_EQ(nominalFlopPerImage(resolve("vit_base_patch16_224", {"pool=map", "num_classes=0"}).config) -
+                nominalFlopPerImage(resolve("vit_base_patch16_224", {"num_classes=0"}).config),
+            uint64_t(2) * (2 * 768 * 768 + 196 * (2 * 768 * 768 + 2 * 768) + 8 * 768 * 768));
   ModelConfig gated = resolve("vit_base_patch16_224", {"gated_mlp=true"}).config;
   EXPECT_EQ(nominalFlopPerImage(gated) - nominalFlopPerImage(resolve("vit_base_patch16_224").config), uint64_t(2) * 12 * 197 * 768 * 3072);
 }
