@@ -92,6 +92,14 @@ SWITCHES = {
 }
 
 
+def hidden_width(model, dim):
+    """Of the mlps; a preset may state it instead of its ratio to embed_dim."""
+    for name, module in model.blocks[0].named_modules():
+        if name.split(".")[-1] in ("fc2", "mlp_out_proj"):
+            return module.in_features
+    return model.blocks[0].out_proj.in_features - dim  # beside the heads
+
+
 def logits(name, arguments, images):
     import timm
     import torch
@@ -102,12 +110,13 @@ def logits(name, arguments, images):
         value = model.double()(torch.from_numpy(images).double())
     error = (single - value).abs().max().item()
     print(f"std {value.std().item():.3f}, f32 error {error:.2g}")
-    return value.numpy(), error
+    width = hidden_width(model, model.embed_dim)
+    return value.numpy(), error, {"mlp_dim": width} if width != 4 * model.embed_dim else {}
 
 
 def lit_test(name, model, arguments, keys, shape, error):
     """What vitc is told: `keys` in place of the arguments that have no key of the same meaning."""
-    base = {k.replace("img_size", "image_size"): v for k, v in arguments.items() if not (keys and k.startswith("use_"))}
+    base = {k.replace("img_size", "image_size"): v for k, v in arguments.items() if not k.startswith("use_")}
     values = {k: v if isinstance(v, str) else json.dumps(v, separators=(",", ":")) for k, v in {**base, **keys}.items()}
     changes = " ".join(f"--set {k}={v}" for k, v in values.items())
     tolerance = max(1e-5, 4 * error)
@@ -138,10 +147,10 @@ def main():
         shape = "x".join(map(str, images.shape))
         np.save(f"{options.out}/input-{shape}.npy", images)
         print(name, end=": ", flush=True)
-        expected, error = logits(model, arguments, images)
+        expected, error, width = logits(model, arguments, images)
         np.save(f"{options.out}/{name}.expected.npy", expected.astype(np.float32))
         with open(f"{options.tests}/{name}.test", "w") as f:
-            f.write(lit_test(name, model, arguments, keys[0] if keys else {}, shape, error))
+            f.write(lit_test(name, model, arguments, {**width, **(keys[0] if keys else {})}, shape, error))
 
 
 if __name__ == "__main__":
