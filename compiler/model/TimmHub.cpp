@@ -80,10 +80,14 @@ static llvm::Error applyWidths(ModelConfig &config, const Json &arguments) {
   }
   if (!changed)
     return llvm::Error::success();
-  config.mlpDim = static_cast<int64_t>(static_cast<double>(config.embedDim) * ratio);
-  if (auto align = arguments.find("swiglu_align_to"); align != arguments.end() && align->is_number_integer() && align->get<int64_t>() > 0)
-    config.mlpDim = (config.mlpDim + align->get<int64_t>() - 1) / align->get<int64_t>() * align->get<int64_t>();
-  return llvm::Error::success();
+  int64_t width = static_cast<int64_t>(static_cast<double>(config.embedDim) * ratio);
+  if (auto align = arguments.find("swiglu_align_to"); align != arguments.end() && !align->is_null()) {
+    if (!align->is_number_integer() || align->get<int64_t>() < 0 || align->get<int64_t>() > 65536)
+      return sentence("swiglu_align_to is " + align->dump() + ", expected an integer from 0 to 65536");
+    if (int64_t unit = align->get<int64_t>())
+      width = (width + unit - 1) / unit * unit;
+  }
+  return setConfigField(config, "mlp_dim", width);
 }
 
 static llvm::Error applyOne(ModelConfig &config, llvm::StringRef name, const Json &value) {

@@ -37,7 +37,8 @@ static cl::opt<bool> explainWeights("explain-weights", cl::desc("Print which ten
 static cl::opt<std::string> preprocessor("preprocessor",
                                          cl::desc("A Hugging Face preprocessor_config.json instead of the model's preprocessing"),
                                          cl::value_desc("FILE"), cl::cat(modelOptions));
-static cl::opt<bool> listModels("list-models", cl::desc("List presets; MODEL is a filter"), cl::cat(modelOptions));
+static cl::opt<bool> listModels("list-models", cl::desc("List presets; MODEL is a filter, with a dot for names with a tag"),
+                                cl::cat(modelOptions));
 static cl::opt<bool> printConfigOption("print-config", cl::desc("Print the complete config of MODEL"), cl::cat(modelOptions));
 
 static cl::list<std::string> targets("target", cl::desc("cpu (default), reference; several go into one file"), cl::value_desc("NAME,..."),

@@ -135,6 +135,9 @@ TEST(TimmHub, WhatItDoesNotKnowIsNamed) {
               HasSubstr("model_args: vitc knows no argument 'wings' of timm's constructors"));
   EXPECT_THAT(timmRefusal(R"("architecture": "vit_tiny_patch16_224", "pretrained_cfg": {}, "model_args": {"fc_norm": 1})"),
               HasSubstr("fc_norm is 1, expected true, false or null"));
+  EXPECT_THAT(
+      timmRefusal(R"("architecture": "vit_tiny_patch16_224", "pretrained_cfg": {}, "model_args": {"embed_dim": 65536, "mlp_ratio": 99})"),
+      HasSubstr("mlp_dim is 6488064, expected an integer from 1 to 1048576"));
   EXPECT_THAT(timmRefusal(R"("architecture": "vit_tiny_patch16_224", "pretrained_cfg": {}, "model_args": 7)"),
               HasSubstr("model_args is number, expected an object"));
 }
