@@ -28,8 +28,7 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
   refuse(config.windowSize != 0, "window_size");
   refuse(config.neckChannels != 0, "neck_channels");
   refuse(config.pool == Pool::TokenAvg && (config.headHidden || !config.numClasses), "pool=token_avg without a linear classifier");
-  // Flax's token pooling then takes a row of the grid, and its unpooled answer keeps the grid's two axes.
-  refuse(!config.transformer && config.pool != Pool::Avg && config.pool != Pool::AvgAll, "transformer=false without pool=avg");
+  refuse(!config.transformer && (config.pool == Pool::TokenAvg || config.pool == Pool::Map), "transformer=false with that pool");
   if (switches.empty())
     return "";
   return fmt::format("the model '{}' needs what this version of vitc does not compile: {}", config.name, llvm::join(switches, ", "));

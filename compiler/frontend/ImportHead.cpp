@@ -70,6 +70,7 @@ Value Importer::attentionPool(Value x) {
   return pool("pool", residual(at, pooled, mlp, "attn_pool"), vit::Pool::Token, 0);
 }
 
+/// Flax's classifiers without a transformer see a grid [B, H, W, D]: `token` takes its first row, x[:, 0], and `unpooled` keeps its axes.
 Value Importer::head(Value x) {
   if (config.pool == Pool::TokenAvg)
     return headOfTokenAndMean(x);
@@ -77,6 +78,8 @@ Value Importer::head(Value x) {
     return headOfTwoTokens(x);
   if (config.pool == Pool::Map)
     x = attentionPool(x);
+  else if (config.pool == Pool::Token && !config.transformer)
+    x = vit::SliceTokensOp::create(builder, loc("pool"), type({ShapedType::kDynamic, config.gridWidth(), config.embedDim}), x, 0);
   else if (config.pool == Pool::Token)
     x = pool("pool", x, vit::Pool::Token, 0);
   else if (config.pool == Pool::Avg || config.pool == Pool::AvgAll)
@@ -87,5 +90,10 @@ Value Importer::head(Value x) {
     x = linear(loc("head_hidden"), "head_hidden", x);
     x = vit::ActivationOp::create(builder, loc("head_hidden.act"), x.getType(), x, activation(config.headActivation));
   }
-  return config.numClasses ? linear(loc("head"), "head", x) : x;
+  if (config.numClasses)
+    x = linear(loc("head"), "head", x);
+  if (config.transformer || config.pool != Pool::None)
+    return x;
+  RankedTensorType grid = type({ShapedType::kDynamic, config.gridHeight(), config.gridWidth(), shapeOf(x).back()});
+  return vit::ReshapeTokensOp::create(builder, loc("grid"), grid, x);
 }

@@ -266,6 +266,17 @@ Lowered PoolOp::lowerToReference(OpBuilder &builder) {
   return SmallVector<Value>{b.compute(result, {{sums, b.axes(2)}}, [&](ArrayRef<Scalar> x) { return x[0] / double(count); })};
 }
 
+Lowered SliceTokensOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getInput());
+  Value rows = b.slice(getInput(), {0, static_cast<int64_t>(getFirst()), 0}, shapeOf(getValue()));
+  return SmallVector<Value>{b.compute(shapeOf(getValue()), {{rows, b.axes(3)}}, [](ArrayRef<Scalar> x) { return x[0]; })};
+}
+
+Lowered ReshapeTokensOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getInput());
+  return SmallVector<Value>{b.reshape(getInput(), shapeOf(getValue()))};
+}
+
 Lowered AttentionPoolOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getKv());
   ArrayRef<int64_t> kvShape = shapeOf(getKv()), result = shapeOf(getValue());

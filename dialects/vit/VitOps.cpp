@@ -299,6 +299,26 @@ LogicalResult PoolOp::verify() {
   return expectShape(*this, "result", getValue(), {{"B", input[0]}, {"D", input[2]}}); // (C3)
 }
 
+LogicalResult SliceTokensOp::verify() {
+  if (failed(expectShape(*this, "input", getInput(), {{"B"}, {"T"}, {"D"}}))) // (C1)
+    return failure();
+  ArrayRef<int64_t> input = shapeOf(getInput());
+  if (failed(expectShape(*this, "result", getValue(), {{"B", input[0]}, {"n"}, {"D", input[2]}}))) // (C2)
+    return failure();
+  int64_t first = getFirst(), count = shapeOf(getValue())[1];
+  if (first < 0 || first + count > input[1]) // (C3)
+    return emitOpError() << "takes tokens " << first << " to " << first + count - 1 << " of " << input[1];
+  return success();
+}
+
+LogicalResult ReshapeTokensOp::verify() {
+  ArrayRef<int64_t> input = shapeOf(getInput()), result = shapeOf(getValue());
+  auto perImage = [](ArrayRef<int64_t> shape) { return llvm::product_of(shape.drop_front()); };
+  if (input.front() != result.front() || perImage(input) != perImage(result)) // (C1)
+    return emitOpError() << "result " << getValue().getType() << " has not the elements of " << getInput().getType();
+  return success();
+}
+
 LogicalResult AttentionPoolOp::verify() {
   if (failed(expectShape(*this, "query", getQuery(), {{"L"}, {"h d"}}))) // (C1)
     return failure();

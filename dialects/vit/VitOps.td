@@ -314,6 +314,32 @@ def Vit_PoolOp : Vit_ReferenceOp<"pool"> {
   let hasVerifier = 1;
 }
 
+def Vit_SliceTokensOp : Vit_ReferenceOp<"slice_tokens"> {
+  let summary = "tokens [first, first + n) of each image, n by the result's type";
+  let description = [{
+    Constraints:
+    - (C1) The input is [B, T, D].
+    - (C2) The result is [B, n, D].
+    - (C3) The tokens lie within the input.
+  }];
+  let arguments = (ins Vit_Tokens:$input, I64Attr:$first);
+  let results = (outs Vit_Tokens:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Vit_ReshapeTokensOp : Vit_ReferenceOp<"reshape_tokens"> {
+  let summary = "the same elements of each image under another shape: [B, H W, D] as [B, H, W, D]";
+  let description = [{
+    Constraints:
+    - (C1) Input and result have one batch, and as many elements an image.
+  }];
+  let arguments = (ins Vit_Tokens:$input);
+  let results = (outs Vit_Tokens:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
+  let hasVerifier = 1;
+}
+
 def Vit_AttentionPoolOp : Vit_ReferenceOp<"attention_pool"> {
   let summary = "tokens weighed by learned queries: the middle of a MAP head";
   let description = [{

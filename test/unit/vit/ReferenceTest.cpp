@@ -77,6 +77,31 @@ TEST_P(Reference, NormalizeKeepsASmallVarianceBesideALargeMean) {
              5e-4);
 }
 
+TEST_P(Reference, NormalizeInGroups) {
+  Tensor x = Tensor::random({2, 3, 12}, 1), gain = Tensor::random({12}, 2), shift = Tensor::random({12}, 3);
+  Operation op(GetParam(), {x, gain, shift});
+  Tensor y = op.run("vit.normalize %a0 gain(" + op.typed(1) + ") shift(" + op.typed(2) + ") {eps = 1.0e-3 : f32, groups = 3 : i64}",
+                    op.type(0), x.shape, false);
+  expectFormula(y, x.shape, [&](const Position &p) {
+    int64_t first = p[2] / 4 * 4;
+    double mean = 0, variance = 0;
+    for (int64_t i = first; i < first + 4; ++i)
+      mean += double(x.at({p[0], p[1], i})) / 4;
+    for (int64_t i = first; i < first + 4; ++i)
+      variance += std::pow(double(x.at({p[0], p[1], i})) - mean, 2) / 4;
+    return (double(x.at({p[0], p[1], p[2]})) - mean) / std::sqrt(variance + 1e-3) * double(gain.at({p[2]})) + double(shift.at({p[2]}));
+  });
+}
+
+TEST_P(Reference, SliceAndReshapeOfTokens) {
+  Tensor x = Tensor::random({2, 6, 5}, 1);
+  Operation op(GetParam(), {x});
+  expectFormula(op.run("vit.slice_tokens %a0 {first = 1 : i64}", op.type(0), {2, 3, 5}), {2, 3, 5},
+                [&](const Position &p) { return double(x.at({p[0], p[1] + 1, p[2]})); });
+  expectFormula(op.run("vit.reshape_tokens %a0", op.type(0), {2, 2, 3, 5}), {2, 2, 3, 5},
+                [&](const Position &p) { return double(x.at({p[0], p[1] * 3 + p[2], p[3]})); });
+}
+
 TEST_P(Reference, LinearWithItsEpilogue) {
   for (int64_t tokens : {1, 5}) {
     Tensor x = Tensor::random({2, tokens, 7}, 1), residual = Tensor::random({2, tokens, 11}, 2);

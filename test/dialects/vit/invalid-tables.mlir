@@ -95,3 +95,19 @@ func.func @attention_pool_c4(%q: tensor<1x6xf32>, %kv: tensor<?x5x12xf32>) {
   %0 = vit.attention_pool %q, %kv {heads = 2 : i64, scale = 1.0 : f32, first = 5 : i64} : tensor<1x6xf32>, tensor<?x5x12xf32> -> tensor<?x1x6xf32>
   return
 }
+
+// -----
+
+func.func @slice_tokens_c3(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{takes tokens 3 to 5 of 5}}
+  %0 = vit.slice_tokens %x {first = 3 : i64} : tensor<?x5x4xf32> -> tensor<?x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @reshape_tokens_c1(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{has not the elements of 'tensor<?x5x4xf32>'}}
+  %0 = vit.reshape_tokens %x : tensor<?x5x4xf32> -> tensor<?x3x4xf32>
+  return
+}
