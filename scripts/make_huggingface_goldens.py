@@ -7,8 +7,12 @@
 expected.npy is the output in double precision, logits where the class has them, for test/data/goldens/input-3x3x32x32.npy. Weights are
 those of --random-weights=0 by the names in the file that save_pretrained writes (docs/random-weights.md), so the folders do without;
 --weights keeps model.safetensors too.
+
+expected-HxW.npy is the output for a picture of another size, of which there is one, of the random images of docs/random-weights.md: with
+interpolate_pos_encoding where the class asks for it.
 """
 import argparse
+import inspect
 import os
 import shutil
 import tempfile
@@ -58,6 +62,11 @@ GOLDENS = {
         "vision_config": MLP, "text_config": TEXT, "num_labels": LABELS}),
 }
 
+# Models that are run on pictures of other sizes too: height and width.
+SIZES = {"vit-gelu-new": (48, 40), "deit-distilled": (24, 56), "beit-tables": (48, 40), "beit-shared-table": (24, 24),
+         "beit-absolute": (48, 40), "dinov2-model": (56, 40), "dinov2-registers": (16, 24), "dinov3": (24, 40), "clip-vision": (48, 40),
+         "siglip-vision": (16, 56)}
+
 # In the order in which a class's answer is looked for.
 OUTPUTS = ("logits", "image_embeds", "pooler_output", "last_hidden_state")
 
@@ -74,12 +83,12 @@ def refill(path):
     save_file(tensors, path, metadata={"format": "pt"})
 
 
-def answer(model, images):
+def answer(model, images, resized={}):
     if hasattr(model, "get_image_features"):
-        output = model.get_image_features(pixel_values=images)
+        output = model.get_image_features(pixel_values=images, **resized)
         output = types.SimpleNamespace(pooler_output=getattr(output, "pooler_output", output))
     else:
-        output = model(pixel_values=images)
+        output = model(pixel_values=images, **resized)
     return next(value for value in (getattr(output, name, None) for name in OUTPUTS) if value is not None)
 
 
@@ -104,6 +113,13 @@ def golden(name, out, keep_weights):
         for file in ["config.json"] + ["model.safetensors"] * keep_weights:
             shutil.copy(f"{folder}/{file}", f"{out}/{name}/{file}")
         np.save(f"{out}/{name}/expected.npy", values[1].astype(np.float32))
+        if name in SIZES:
+            height, width = SIZES[name]
+            images = torch.from_numpy(random_weights.images((1, 3, height, width))).double()
+            asks = "interpolate_pos_encoding" in inspect.signature(model.forward).parameters
+            with torch.no_grad():
+                resized = answer(model, images, {"interpolate_pos_encoding": True} if asks else {})
+            np.save(f"{out}/{name}/expected-{height}x{width}.npy", resized.numpy().astype(np.float32))
     print(f"{name}: {values[1].shape}, std {values[1].std():.3f}, f32 error {abs(values[0] - values[1]).max():.2g}", flush=True)
 
 

@@ -74,6 +74,11 @@ static SchemeTable huggingFaceBeit(const ModelConfig &config) {
   table.roles.push_back(plain(Role::Scale2, {"encoder.layer.#.lambda_2", "layers.#.lambda_2"}));
   table.roles.push_back(torch(Role::FcNorm, {"pooler.layernorm"}));
   table.roles.push_back(torch(Role::Head, {"classifier"}));
+  std::string bias = "relative_position_bias.relative_position_bias_table";
+  if (config.relativePosition == RelativePosition::SharedTable)
+    table.roles.push_back(plain(Role::RelativeTable, {"encoder." + bias, "shared_position_bias.relative_position_bias_table"}));
+  else
+    table.roles.push_back(plain(Role::RelativeTable, {"encoder.layer.#.attention.attention." + bias, "layers.#." + bias}));
   table.ignored = {"*mask_token", "*relative_position_index"};
   if (!config.fcNorm)
     table.ignored.push_back("*pooler.layernorm.*");
@@ -158,6 +163,14 @@ static SchemeTable huggingFaceClip(const ModelConfig &config) {
 static SchemeTable huggingFaceSiglip(const ModelConfig &config) {
   SchemeTable table = tower(config, "huggingface-siglip");
   table.roles.push_back(torch(Role::Head, {"classifier"}));
+  table.roles.push_back(plain(Role::PoolLatent, {"head.probe"}));
+  for (Role role : {Role::PoolQuery, Role::PoolKey, Role::PoolValue})
+    table.roles.push_back({role, {"head.attention.in_proj_weight"}, {"head.attention.in_proj_bias"}});
+  table.roles.push_back(torch(Role::PoolProj, {"head.attention.out_proj"}));
+  table.roles.push_back(torch(Role::PoolNorm, {"head.layernorm"}));
+  table.roles.push_back(torch(Role::PoolFc1, {"head.mlp.fc1"}));
+  table.roles.push_back(torch(Role::PoolFc2, {"head.mlp.fc2"}));
+  table.pool = PoolLayout::Packed;
   if (config.pool != Pool::Map)
     for (const std::string &prefix : table.prefixes)
       table.ignored.push_back(prefix + "head.*");

@@ -26,8 +26,6 @@ PositionResize Importer::resizeKind() const {
   case Family::TimmNaFlex:
   case Family::TimmSam:
     return PositionResize::BicubicAntialias;
-  case Family::HuggingFaceBeit:
-    return PositionResize::Bilinear;
   case Family::Torchvision:
     return PositionResize::BicubicAligned;
   case Family::Flax:
@@ -102,9 +100,12 @@ Value Importer::relativeBias(Location at, const std::string &name) {
     table = product(hidden, name + ".fc2");
   } else if (config.weightGridHeight() != height || config.weightGridWidth() != width) {
     int64_t oldHeight = config.weightGridHeight(), oldWidth = config.weightGridWidth(), old = (2 * oldHeight - 1) * (2 * oldWidth - 1);
-    bool geometric = resizeKind() == PositionResize::BicubicAntialias;
+    // transformers' BEiT resizes absolute positions bicubically, but these not (modeling_beit.py).
+    bool isHome = config.positionResize == PositionResize::Home && config.family == Family::HuggingFaceBeit;
+    PositionResize kind = isHome ? PositionResize::Bilinear : resizeKind();
+    bool geometric = kind == PositionResize::BicubicAntialias;
     auto matrix = [&](int64_t from, int64_t to) {
-      return geometric ? distanceResizeMatrix(from, to) : resizeMatrix(resizeKind(), 2 * from - 1, 2 * to - 1);
+      return geometric ? distanceResizeMatrix(from, to) : resizeMatrix(kind, 2 * from - 1, 2 * to - 1);
     };
     Value grid = reshape(at, rows(at, table, 0, old), {2 * oldHeight - 1, 2 * oldWidth - 1, heads});
     grid = resample(at, resample(at, grid, matrix(oldHeight, height), 0), matrix(oldWidth, width), 1);

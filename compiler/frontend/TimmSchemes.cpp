@@ -103,7 +103,7 @@ static SchemeTable timm(const ModelConfig &config, const Dialect &dialect) {
                      plain(Role::LambdaKey2, {attention + "lambda_k2"}), torch(Role::SubNorm, {attention + "sub_norm"}),
                      torch(Role::AttentionNorm, {attention + "norm"}), torch(Role::Norm, {"norm"}), torch(Role::FcNorm, {"fc_norm"}),
                      torch(Role::Head, {"head"}), torch(Role::HeadDistillation, {"head_dist"})},
-                    {"", "model.", "module."}};
+                    {"", "model.", "module.", "backbone.", "module.backbone.", "visual.trunk."}};
   if (parallel) {
     table.roles = join(table.roles, parallelBlock(config));
     table.qkv = QkvLayout::InProjection;

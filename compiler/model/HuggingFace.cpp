@@ -138,6 +138,15 @@ static llvm::Error readHead(ModelConfig &config, const Json &file, const Json &o
   return llvm::Error::success();
 }
 
+void vitc::keepPositionGrid(ModelConfig &config, int64_t gridHeight, int64_t gridWidth) {
+  bool hasTable = config.position == Position::Learned || config.position == Position::Factorized ||
+                  config.relativePosition == RelativePosition::Table || config.relativePosition == RelativePosition::SharedTable;
+  if (!hasTable || config.positionGridHeight || (config.gridHeight() == gridHeight && config.gridWidth() == gridWidth))
+    return;
+  config.positionGridHeight = gridHeight;
+  config.positionGridWidth = gridWidth;
+}
+
 //===--------------------------------------------------------------------------------------===//
 // A file
 //===--------------------------------------------------------------------------------------===//

@@ -170,11 +170,7 @@ static void followPictures(ModelConfig &config, const Processor &processor) {
   int64_t gridHeight = config.gridHeight(), gridWidth = config.gridWidth();
   config.imageHeight = height;
   config.imageWidth = width;
-  bool hasTable = config.position == Position::Learned || config.relativePosition != RelativePosition::None;
-  if (hasTable && !config.positionGridHeight && (config.gridHeight() != gridHeight || config.gridWidth() != gridWidth)) {
-    config.positionGridHeight = gridHeight;
-    config.positionGridWidth = gridWidth;
-  }
+  keepPositionGrid(config, gridHeight, gridWidth);
 }
 
 static llvm::Error readProcessor(ModelConfig &config, const Json &file) {

@@ -112,6 +112,7 @@ static llvm::Expected<LoadedModel> loadFolder(llvm::StringRef folder, bool ownPr
   if (!config)
     return config.takeError();
   loaded.config = std::move(*config);
+  loaded.isOfFile = true;
   loaded.config.name = nameOfFolder(folder);
   loaded.weightsPath = firstIn(folder, weightFiles(kind));
   // transformers 5 keeps what belongs to a processor of pictures and texts in one file.
@@ -135,6 +136,7 @@ static llvm::Expected<LoadedModel> loadFile(llvm::StringRef path) {
   if (!config)
     return config.takeError();
   loaded.config = std::move(*config);
+  loaded.isOfFile = kind != FileKind::Vitc;
   if (kind != FileKind::Vitc || !file->contains("name"))
     loaded.config.name = llvm::sys::path::stem(path).str();
   return loaded;
@@ -160,9 +162,13 @@ llvm::Expected<LoadedModel> vitc::resolveModel(llvm::StringRef model, llvm::Arra
   if (!preprocessor.empty())
     if (llvm::Error error = readPreprocessor(loaded->config, preprocessor))
       return std::move(error);
+  ModelConfig &config = loaded->config;
+  int64_t gridHeight = config.gridHeight(), gridWidth = config.gridWidth();
   for (const std::string &assignment : overrides)
-    if (llvm::Error error = applyOverride(loaded->config, assignment))
+    if (llvm::Error error = applyOverride(config, assignment))
       return std::move(error);
+  if (loaded->isOfFile)
+    keepPositionGrid(config, gridHeight, gridWidth);
   if (llvm::Error error = validate(loaded->config))
     return sentence(model + ": " + llvm::toString(std::move(error)));
   llvm::append_range(loaded->warnings, configWarnings(loaded->config));

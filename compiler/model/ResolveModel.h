@@ -19,6 +19,7 @@ namespace vitc {
 struct LoadedModel {
   ModelConfig config;      ///< validated
   std::string weightsPath; ///< the folder's own weight file; empty for a preset or a config file
+  bool isOfFile = false;   ///< the config describes a weight file, as a Hugging Face config does: overrides of its size resize positions
   std::vector<std::string> warnings;
 };
 

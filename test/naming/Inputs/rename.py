@@ -163,7 +163,7 @@ FRAMEWORKS = {
                        (r"(.*)weights_in(.*)", r"\1gate_proj\2|\1up_proj\2"), (r"weights_out", "down_proj")],
     "dinov3-modules": [(r"^layer\.", "model.layer.")],
     "timm": [(r"^(vit|dinov2)\.", "")] + TIMM,
-    "dino-teacher": [(r"^vit\.", "module.backbone.")] + TIMM,
+    "dino-teacher": [(r"^", "module.backbone.")] + TIMM,
     "beit": [(r"^beit\.", ""), (r"attention\.attention\.(query|value)\.bias", lambda m: f"attn.{m[1][0]}_bias"),
              (r"encoder\.relative_position_bias\.", "rel_pos_bias."), (r"attention\.attention\.relative_position_bias\.", "attn."),
              (r"lambda_", "gamma_"), (r"pooler\.layernorm", "fc_norm")] + TIMM,

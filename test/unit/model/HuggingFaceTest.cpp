@@ -151,6 +151,17 @@ TEST(HuggingFace, ModelsOfAnySizeFollowTheirProcessor) {
   EXPECT_THAT(dinov3.preprocess.mean, ElementsAre(0.485, 0.456, 0.406));
 }
 
+TEST(HuggingFace, AnotherSizeKeepsTheFilesGrid) {
+  Folder folder(R"({"model_type": "siglip_vision_model"})");
+  ModelConfig larger = resolve(std::string(folder), {"image_size=[384,256]"}).config;
+  EXPECT_EQ(larger.patches(), 24 * 16);
+  EXPECT_EQ(larger.positionGridHeight, 14);
+  EXPECT_EQ(larger.weightPositionRows(), 196);
+  EXPECT_EQ(resolve(std::string(folder), {"image_size=384", "position_grid=24"}).config.positionGridHeight, 24);
+  EXPECT_EQ(resolve(std::string(folder), {"image_size=230"}).config.positionGridHeight, 0);
+  EXPECT_EQ(resolve("vit_tiny_patch16_224", {"image_size=384"}).config.positionGridHeight, 0);
+}
+
 TEST(HuggingFace, UnknownFieldsAreIgnoredAndLabelsRead) {
   ModelConfig config = resolve(std::string(Folder(R"({"model_type": "vit", "architectures": ["ViTForImageClassification"], "brand_new": [1],
       "id2label": {"1": "dog", "0": "cat"}, "layer_norm_eps": 1e-6})")))
