@@ -17,20 +17,6 @@
 
 using namespace vitc;
 
-namespace {
-struct PresetAlias {
-  llvm::StringRef alias, name;
-};
-} // namespace
-
-/// Names since timm 0.8 of models that 0.6.13 calls otherwise; what 0.6.13 has in the name is the tag there: vit_base_patch32_clip_224.laion2b.
-static constexpr PresetAlias aliases[] = {
-    {"vit_base_patch32_clip_224", "vit_base_patch32_224_clip_laion2b"},
-    {"vit_large_patch14_clip_224", "vit_large_patch14_224_clip_laion2b"},
-    {"vit_huge_patch14_clip_224", "vit_huge_patch14_224_clip_laion2b"},
-    {"vit_giant_patch14_clip_224", "vit_giant_patch14_224_clip_laion2b"},
-};
-
 const std::vector<ModelConfig> &vitc::presets() {
   static const std::vector<ModelConfig> all = [] {
     std::vector<ModelConfig> list = timmPresets();
@@ -38,8 +24,6 @@ const std::vector<ModelConfig> &vitc::presets() {
     llvm::StringSet<> taken;
     for (const ModelConfig &config : list)
       taken.insert(config.name);
-    for (const PresetAlias &entry : aliases)
-      taken.insert(entry.alias);
     for (const FilePreset &preset : filePresets())
       if (taken.insert(preset.config.name).second)
         list.push_back(preset.config);
@@ -73,14 +57,11 @@ llvm::Expected<ModelConfig> vitc::findPreset(llvm::StringRef name) {
   if (name.contains('.'))
     return findTag(name);
   std::vector<llvm::StringRef> names;
-  const PresetAlias *alias = llvm::find_if(aliases, [&](const PresetAlias &entry) { return entry.alias == name; });
   for (const ModelConfig &config : presets()) {
-    if (config.name == (alias == std::end(aliases) ? name : alias->name))
+    if (config.name == name)
       return config;
     names.push_back(config.name);
   }
-  for (const PresetAlias &entry : aliases)
-    names.push_back(entry.alias);
   return sentence("there is no model '" + name + "'; the nearest names are " + llvm::join(nearest(name, names, 3), ", "));
 }
 
@@ -103,8 +84,6 @@ std::vector<std::string> vitc::listPresets(llvm::StringRef filter) {
   } else {
     for (const ModelConfig &config : presets())
       list(config.name);
-    for (const PresetAlias &entry : aliases)
-      list(entry.alias);
   }
   // patch8 before patch16
   llvm::sort(names, [](llvm::StringRef a, llvm::StringRef b) { return a.compare_numeric(b) < 0; });
