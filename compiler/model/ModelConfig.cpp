@@ -174,8 +174,17 @@ static void checkBlocks(const ModelConfig &c, Findings &findings) {
                  "block=parallel has neither gated_mlp, mlp_norm nor attention_norm");
   findings.check(c.attention != AttentionKind::Differential || c.headWidth() % 2 == 0,
                  "head width {} is odd, but attention=differential gives each of its two softmaxes half of it", c.headWidth());
-  findings.check(c.relativePosition != RelativePosition::Table || c.prefixTokens() == int64_t(c.classToken),
-                 "relative_position=table has entries for the class token and no other prefix token");
+  bool hasTable = c.relativePosition == RelativePosition::Table || c.relativePosition == RelativePosition::SharedTable;
+  findings.check(!hasTable || c.prefixTokens() == int64_t(c.classToken),
+                 "a table of relative positions has entries for the class token and no other prefix token");
+  bool isDifferential = c.attention == AttentionKind::Differential;
+  findings.check(!isDifferential || (!c.qkNorm && c.rope == Rope::None && c.relativePosition == RelativePosition::None),
+                 "attention=differential has neither qk_norm, rope nor relative positions");
+  findings.check(c.block != BlockKind::Parallel || c.qkvBias != QkvBias::QueryValue,
+                 "block=parallel has a bias for all of qkv or for none");
+  findings.check(c.rope != Rope::Mixed || !c.ropeRotateHalf, "rope=mixed turns pairs side by side: rope_rotate_half must be false");
+  findings.check(c.rope != Rope::Mixed || c.parallelBranches == 1, "rope=mixed has frequencies for one attention a block, not for {}",
+                 c.parallelBranches);
   for (int64_t block : c.globalBlocks)
     findings.check(block < c.depth, "global_blocks names block {}, but depth is {}", block, c.depth);
   findings.check(c.windowSize == 0 || c.prefixTokens() == 0, "window_size {} needs tokens that are all patches, but there are {} others",

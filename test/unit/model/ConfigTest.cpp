@@ -209,6 +209,23 @@ TEST(Config, ContradictionsAreAllListed) {
   EXPECT_THAT(refusal("notebook-vit", {"image_size=10", "num_patch_row=4"}), HasSubstr("cuts image_size into exactly so many rows"));
 }
 
+TEST(Config, SwitchesThatExcludeEachOther) {
+  for (auto [overrides, text] : std::vector<std::pair<std::vector<std::string>, const char *>>{
+           {{"attention=differential", "rope=cat"}, "attention=differential has neither qk_norm, rope nor relative positions"},
+           {{"attention=differential", "num_heads=64"}, "head width 3 is odd"},
+           {{"block=parallel", "qkv_bias=qv"}, "block=parallel has a bias for all of qkv or for none"},
+           {{"block=parallel", "mlp_norm=true"}, "block=parallel has neither gated_mlp, mlp_norm nor attention_norm"},
+           {{"parallel_fused=true"}, "parallel_fused is defined for block=parallel only"},
+           {{"rope=mixed", "rope_rotate_half=true"}, "rope_rotate_half must be false"},
+           {{"rope=mixed", "parallel_branches=2"}, "rope=mixed has frequencies for one attention a block, not for 2"},
+           {{"rope=cat", "num_heads=32"}, "head width 6 is not a multiple of 4"},
+           {{"relative_position=shared_table", "reg_tokens=1"}, "entries for the class token and no other prefix token"},
+           {{"pool=map", "pool_heads=5"}, "is not divisible by the 5 heads of pool=map"},
+           {{"position=factorized"}, "position=factorized has rows for the patches alone"},
+           {{"position_rows=5000", "position_grid=14"}, "position_rows and position_grid contradict each other"}})
+    EXPECT_THAT(refusal(tiny, overrides), HasSubstr(text));
+}
+
 TEST(Config, FilesMayStartFromAPreset) {
   TemporaryFolder folder;
   LoadedModel loaded =
