@@ -4,7 +4,8 @@
     pip install numpy
     python3 scripts/make_goldens.py [--out test/data/goldens]
 
-NAME.json is a config as vitc reads it, NAME.expected.npy the answer to the input of that size, input-NxCxHxW.npy. Weights are those of
+NAME.json is a config as vitc reads it, NAME.expected.npy the answer to the input of that size, input-NxCxHxW.npy; NAME.outputs.npz holds
+everything that vitc --take can return, by its names. Weights are those of
 --random-weights=0 (random_weights.py), so they need no file; the folder of Hugging Face's format holds some, and fashion-mnist is the
 shipped model (made only where Debian's dataset-fashion-mnist is installed).
 
@@ -52,6 +53,7 @@ GOLDENS = {
     "swiglu": {"gated_mlp": True, "activation": "silu", "mlp_dim": 88},
     "rms-norm": {"norm": "rms"},
 }
+WITH_OUTPUTS = ["avg-fc-norm", "parallel", "registers"]
 
 
 def pair(value):
@@ -84,6 +86,7 @@ class Model:
         self.eps = config.get("norm_eps", 1e-6)
         self.activation = ACTIVATIONS[config.get("activation", "gelu")]
         self.config = config
+        self.outputs = {}
 
     def has(self, key, default=False):
         return self.config.get(key, default)
@@ -126,7 +129,10 @@ class Model:
             q, k = self.norm(name + ".q_norm", q), self.norm(name + ".k_norm", k)
         scores = q @ k.swapaxes(2, 3) / math.sqrt(h if self.has("attention_scale") == "heads" else d)
         weights = np.exp(scores - scores.max(-1, keepdims=True))
-        heads = weights / weights.sum(-1, keepdims=True) @ v
+        weights = weights / weights.sum(-1, keepdims=True)
+        # "blocks.0.attn" is attention.0, "blocks.0.attns.1.attn" attention.0.1
+        self.outputs["attention." + ".".join(part for part in name.split(".") if part.isdigit())] = weights
+        heads = weights @ v
         return self.linear(name + ".proj", heads.transpose(0, 2, 1, 3).reshape(b, t, h * d), self.dim)
 
     def mlp(self, name, x):
@@ -156,13 +162,17 @@ class Model:
         if self.has("norm_pre"):
             x = self.norm("norm_pre", x)
         for i in range(self.depth):
-            x = self.block(f"blocks.{i}", x)
+            x = self.outputs[f"block.{i}"] = self.block(f"blocks.{i}", x)
         if self.has("final_norm", True):
             x = self.norm("norm", x)
+            self.outputs["tokens"] = x
         x = x[:, self.prefix :].mean(1) if self.has("pool", "token") == "avg" else x[:, 0]
         if self.has("fc_norm"):
             x = self.norm("fc_norm", x)
-        return self.linear("head", x, self.classes) if self.classes else x
+        self.outputs["features"] = x
+        if self.classes:
+            x = self.outputs["logits"] = self.linear("head", x, self.classes)
+        return x
 
 
 def random_weight(name, *shape):
@@ -274,7 +284,10 @@ def main():
     for name, changes in GOLDENS.items():
         config = {**BASE, **changes}
         write_json(f"{out}/{name}.json", config)
-        finish(name, Model(config, random_weight)(images(config)))
+        model = Model(config, random_weight)
+        finish(name, model(images(config)))
+        if name in WITH_OUTPUTS:
+            np.savez(f"{out}/{name}.outputs.npz", **{key: value.astype(np.float32) for key, value in model.outputs.items()})
     finish("hugging-face-vit", hugging_face(f"{out}/hugging-face-vit", images(BASE)))
     models, dataset = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../models"), "/usr/share/datasets/fashion-mnist"
     if os.path.isdir(dataset):

@@ -83,6 +83,10 @@ public:
     return data;
   }
 
+  uint64_t readBytes(size_t index) const override {
+    return origins[index].fresh ? infos[index].bytes : base->readBytes(origins[index].index);
+  }
+
   void release(size_t index) const override {
     if (!origins[index].fresh)
       base->release(origins[index].index);

@@ -32,7 +32,7 @@ OwningOpRef<ModuleOp> Compilation::import() {
     emitError(UnknownLoc::get(&context)) << unsupported;
     return {};
   }
-  return importModel(context, config);
+  return importModel(context, config, options.take);
 }
 
 LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {

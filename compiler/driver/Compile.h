@@ -25,6 +25,7 @@ struct CompileOptions {
   std::string triple;                         ///< empty: this machine's
   std::string cpu = "host";
   std::string features; ///< "+avx2,-avx512f"
+  std::vector<std::string> take; ///< outputs by the names of importModel; empty: what the model's own class returns
   unsigned optLevel = 2;
   /// Called with every pass manager before it runs, for its command-line instrumentation.
   std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;

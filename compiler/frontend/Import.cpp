@@ -138,16 +138,16 @@ OwningOpRef<ModuleOp> Importer::import() {
 
   Value x = tokens(body->getArgument(0));
   for (int64_t index = 0; index < config.blocks(); ++index)
-    x = block(index, x);
+    offer("block." + Twine(index), x = block(index, x));
   if (config.finalNorm && config.transformer)
     x = normalize("norm", x);
-  x = head(x);
-  func::ReturnOp::create(builder, at, x);
-  function.setType(builder.getFunctionType({images}, {x.getType()}));
+  offer("tokens", x);
+  if (failed(returnOutputs(function, head(x))))
+    return {};
   return module;
 }
 
-OwningOpRef<ModuleOp> vitc::importModel(MLIRContext &context, const ModelConfig &config) {
+OwningOpRef<ModuleOp> vitc::importModel(MLIRContext &context, const ModelConfig &config, ArrayRef<std::string> take) {
   context.loadDialect<func::FuncDialect, vit::VitDialect>();
-  return Importer(context, config).import();
+  return Importer(context, config, take).import();
 }

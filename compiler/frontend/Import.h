@@ -11,6 +11,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include "llvm/ADT/ArrayRef.h"
+
 #include <string>
 
 namespace vitc {
@@ -25,7 +27,15 @@ std::string unsupportedSwitches(const ModelConfig &config);
 /// is the name of the layer whose value it computes: "patch_embed", "pos_embed", "blocks.0.norm1", "blocks.0.attn",
 /// "blocks.0.attn_residual", "blocks.0.norm2", "blocks.0.mlp", "blocks.0", "norm", "pool", "head"; timm's own names elsewhere
 /// ("norm_pre", "fc_norm", "blocks.0.attns.1.attn"). The dialects `vit` and `func` are loaded into the context.
-mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const ModelConfig &config);
+///
+/// `take` names what the function returns instead, in this order:
+///   logits       what the classifier gives
+///   features     the row that the classifier gets: pooled, after fc_norm
+///   tokens       all tokens after the final norm, [?, T, D]
+///   block.N      all tokens after block N, [?, T, D]
+///   attention.N  the attention's probabilities in block N, [?, h, T, T]; attention.N.B of branch B of a block with parallel branches
+/// A result's name is its attribute `vit.output`. Null, after an error that names the nearest choice, if the model has none of that name.
+mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const ModelConfig &config, llvm::ArrayRef<std::string> take = {});
 
 } // namespace vitc
 

@@ -53,9 +53,16 @@ Value Importer::attention(const BranchNames &names, Value input, int64_t index) 
   auto [sin, cos] = rotary(loc(names.body + ".rope"), names.body + ".rope");
   auto layout =
       vit::RotaryLayoutAttr::get(builder.getContext(), config.ropeRotateHalf ? vit::RotaryLayout::Halves : vit::RotaryLayout::Interleaved);
-  return vit::AttentionOp::create(builder, at, input.getType(), input, matrix, bias, proj, projBias, relative, sin, cos, qGain, qShift,
-                                  kGain, kShift, gain, shift, builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()),
-                                  builder.getI64IntegerAttr(sin ? config.prefixTokens() : 0), layout, normKind(), eps());
+  Type probabilities;
+  if (wants(names.output))
+    probabilities = type({ShapedType::kDynamic, config.numHeads, shapeOf(input)[1], shapeOf(input)[1]});
+  auto attention =
+      vit::AttentionOp::create(builder, at, input.getType(), probabilities, input, matrix, bias, proj, projBias, relative, sin, cos, qGain,
+                               qShift, kGain, kShift, gain, shift, builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()),
+                               builder.getI64IntegerAttr(sin ? config.prefixTokens() : 0), layout, normKind(), eps());
+  if (probabilities)
+    offer(names.output, attention.getProbabilities());
+  return attention.getValue();
 }
 
 /// The difference of two attentions over one value, then RMSNorm of each head (timm/layers/diff_attention.py). Each softmax sees half of a

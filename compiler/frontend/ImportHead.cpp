@@ -90,6 +90,8 @@ Value Importer::head(Value x) {
     x = linear(loc("head_hidden"), "head_hidden", x);
     x = vit::ActivationOp::create(builder, loc("head_hidden.act"), x.getType(), x, activation(config.headActivation));
   }
+  if (config.pool != Pool::None)
+    offer("features", x);
   if (config.numClasses)
     x = linear(loc("head"), "head", x);
   if (config.transformer || config.pool != Pool::None)

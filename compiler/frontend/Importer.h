@@ -13,6 +13,7 @@
 #include "compiler/model/ModelConfig.h"
 #include "dialects/vit/VitDialect.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -23,10 +24,12 @@ namespace vitc {
 /// Builds the program of one config. Values are named by locations: the model's layers.
 class Importer {
 public:
-  Importer(mlir::MLIRContext &context, const ModelConfig &config) : config(config), builder(&context) {
+  Importer(mlir::MLIRContext &context, const ModelConfig &config, llvm::ArrayRef<std::string> take)
+      : config(config), take(take), builder(&context) {
     for (const PlacedSource &source : describeSources(config))
       shapes[source.name] = source.shape;
   }
+  /// Null, after an error, if the model has no output of a name that is to be taken.
   mlir::OwningOpRef<mlir::ModuleOp> import();
 
 private:
@@ -83,7 +86,17 @@ private:
   mlir::Value headOfTokenAndMean(mlir::Value tokens);
   mlir::Value headOfTwoTokens(mlir::Value tokens);
 
+  // Outputs (ImportOutputs.cpp). Layers offer what they compute by the names of `vitc --take`.
+  /// Whether the value of that name is to be returned; for what is computed only then.
+  bool wants(const llvm::Twine &name);
+  void offer(const llvm::Twine &name, mlir::Value value);
+  /// What the program returns if nothing is asked for: `answer`, by its name.
+  std::string nameOfAnswer() const;
+  mlir::LogicalResult returnOutputs(mlir::func::FuncOp function, mlir::Value answer);
+
   const ModelConfig &config;
+  llvm::ArrayRef<std::string> take;
+  llvm::StringMap<mlir::Value> offered; ///< null: known by `wants` alone
   mlir::OpBuilder builder;
   llvm::StringMap<std::vector<int64_t>> shapes;
   mlir::Value sharedBias;                           ///< relative positions of all blocks

@@ -15,11 +15,13 @@ using namespace vitc;
 
 BranchNames vitc::attentionNames(const ModelConfig &config, int64_t block, int64_t branch) {
   if (config.block == BlockKind::Parallel)
-    return {fmt::format("blocks.{}.norm", block), fmt::format("blocks.{}.attn", block), fmt::format("blocks.{}.ls", block)};
+    return {fmt::format("blocks.{}.norm", block), fmt::format("blocks.{}.attn", block), fmt::format("blocks.{}.ls", block),
+            fmt::format("attention.{}", block)};
   if (config.parallelBranches == 1)
-    return {fmt::format("blocks.{}.norm1", block), fmt::format("blocks.{}.attn", block), fmt::format("blocks.{}.ls1", block)};
+    return {fmt::format("blocks.{}.norm1", block), fmt::format("blocks.{}.attn", block), fmt::format("blocks.{}.ls1", block),
+            fmt::format("attention.{}", block)};
   std::string prefix = fmt::format("blocks.{}.attns.{}", block, branch);
-  return {prefix + ".norm", prefix + ".attn", prefix + ".ls"};
+  return {prefix + ".norm", prefix + ".attn", prefix + ".ls", fmt::format("attention.{}.{}", block, branch)};
 }
 
 BranchNames vitc::mlpNames(const ModelConfig &config, int64_t block, int64_t branch) {

@@ -35,6 +35,7 @@ std::vector<PlacedSource> describeStemSources(const ModelConfig &config);
 /// Names of a block's layers: "blocks.0.attn", or with parallel branches "blocks.0.attns.1.attn".
 struct BranchNames {
   std::string norm, body, scale;
+  std::string output = {}; ///< of an attention: its probabilities as `vitc --take` calls them (Import.h)
 };
 BranchNames attentionNames(const ModelConfig &config, int64_t block, int64_t branch);
 BranchNames mlpNames(const ModelConfig &config, int64_t block, int64_t branch);

@@ -37,8 +37,11 @@ public:
       auto found = bufferOf.find(result);
       if (found == bufferOf.end() || program.buffers[found->second].kind != BufferKind::Output)
         return function.emitError() << "returns a value that no launch computes";
+      Buffer &buffer = program.buffers[found->second];
+      if (auto name = function.getResultAttrOfType<StringAttr>(program.outputs.size(), "vit.output"))
+        buffer.name = name.str();
+      buffer.lastLaunch = program.launches.size();
       program.outputs.push_back(found->second);
-      program.buffers[found->second].lastLaunch = program.launches.size();
     }
     program.arenaBytesPerImage = assignOffsets(program.buffers);
     program.groupImages = groupImages();

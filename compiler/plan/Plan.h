@@ -59,7 +59,7 @@ struct Program {
 };
 
 /// Plans `function`, whose operations are launches and kernel.weight only. `kernelOf` names the generated kernel of each launch;
-/// launches that share one return the same symbol.
+/// launches that share one return the same symbol. An output is called by its result's attribute `vit.output`, without one as its launch is.
 mlir::FailureOr<Program> buildProgram(mlir::func::FuncOp function, llvm::function_ref<Kernel(mlir::Operation *)> kernelOf);
 
 /// Gives each arena buffer an offset such that buffers alive at the same launch do not overlap; returns the arena's bytes an image.

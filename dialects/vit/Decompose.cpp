@@ -35,7 +35,11 @@ SmallVector<Value> AttentionOp::decompose(OpBuilder &builder) {
   Value heads = SdpaOp::create(builder, childLoc(loc, "heads"), type.clone(shape), qkv, getPositionBias(), getHeadsAttr(), getScaleAttr());
   if (getNormGain())
     heads = NormalizeOp::create(builder, childLoc(loc, "norm"), heads, getNormGain(), getNormShift(), getNormKind(), getNormEps());
-  return {project(builder, loc, heads, getProjWeight(), getProjBias())};
+  SmallVector<Value> results{project(builder, loc, heads, getProjWeight(), getProjBias())};
+  if (Value wanted = getProbabilities())
+    results.push_back(AttentionProbabilitiesOp::create(builder, childLoc(loc, "probabilities"), wanted.getType(), qkv, getPositionBias(),
+                                                       getHeadsAttr(), getScaleAttr()));
+  return results;
 }
 
 SmallVector<Value> MlpOp::decompose(OpBuilder &builder) {

@@ -168,29 +168,39 @@ static Value softmax(ReferenceBuilder &b, Value scores) {
   return b.compute(shape, {all, {sums, b.axes(rows.size())}}, [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
 }
 
-Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
-  ReferenceBuilder b(builder, getLoc(), getQkv());
-  Value qkv = splitHeads(b, getQkv(), getHeads());
+/// softmax(scale Q K' + bias), [B, h, T, T], of qkv [B, T, 3, h, d]; the bias may be null.
+static Value attentionShares(ReferenceBuilder &b, Value qkv, Value bias, double scale) {
   ArrayRef<int64_t> split = shapeOf(qkv);
-  int64_t batch = split[0], tokens = split[1], heads = split[3], width = split[4];
-  SmallVector<int64_t> square{batch, heads, tokens, tokens};
-  double scale = getScale().convertToFloat();
+  SmallVector<int64_t> square{split[0], split[3], split[1], split[1]};
   // Loops of the scores: image, head, query, key | element.
   AffineExpr image = b.axis(0), head = b.axis(1), query = b.axis(2), key = b.axis(3), element = b.axis(4);
   Value scores =
       b.reduce(square, 1, 0.0, {{qkv, {image, query, b.constant(0), head, element}}, {qkv, {image, key, b.constant(1), head, element}}},
                [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   SmallVector<Read> reads{{scores, b.axes(4)}};
-  if (getBias())
-    reads.push_back({getBias(), {head, query, key}});
+  if (bias)
+    reads.push_back({bias, {head, query, key}});
   scores = b.compute(square, reads, [&](ArrayRef<Scalar> x) { return x.size() == 2 ? x[0] * scale + x[1] : x[0] * scale; });
-  Value shares = softmax(b, scores);
+  return softmax(b, scores);
+}
+
+Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getQkv());
+  Value qkv = splitHeads(b, getQkv(), getHeads());
+  ArrayRef<int64_t> split = shapeOf(qkv);
+  int64_t batch = split[0], tokens = split[1], heads = split[3], width = split[4];
+  Value shares = attentionShares(b, qkv, getBias(), getScale().convertToFloat());
   // Loops of the result: image, query, head, element | key.
   AffineExpr of = b.axis(4);
   Value mixed = b.reduce({batch, tokens, heads, width}, 1, 0.0,
                          {{shares, {b.axis(0), b.axis(2), b.axis(1), of}}, {qkv, {b.axis(0), of, b.constant(2), b.axis(2), b.axis(3)}}},
                          [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   return SmallVector<Value>{b.reshape(mixed, shapeOf(getValue()))};
+}
+
+Lowered AttentionProbabilitiesOp::lowerToReference(OpBuilder &builder) {
+  ReferenceBuilder b(builder, getLoc(), getQkv());
+  return SmallVector<Value>{attentionShares(b, splitHeads(b, getQkv(), getHeads()), getBias(), getScale().convertToFloat())};
 }
 
 Lowered HeadNormalizeOp::lowerToReference(OpBuilder &builder) {

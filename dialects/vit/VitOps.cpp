@@ -204,6 +204,16 @@ LogicalResult SdpaOp::verify() {
                  failed(expectShape(*this, "result", getValue(), {{"B", qkv[0]}, tokens, {"h d", heads * *width}}))); // (C3)
 }
 
+LogicalResult AttentionProbabilitiesOp::verify() {
+  int64_t heads = getHeads();
+  if (failed(verifyQkv(*this, getQkv(), heads))) // (C1)
+    return failure();
+  ArrayRef<int64_t> qkv = shapeOf(getQkv());
+  Axis tokens{"T", qkv[1]};
+  return failure(failed(expectShape(*this, "bias", getBias(), {{"h", heads}, tokens, tokens})) ||                  // (C2)
+                 failed(expectShape(*this, "result", getValue(), {{"B", qkv[0]}, {"h", heads}, tokens, tokens}))); // (C3)
+}
+
 LogicalResult HeadNormalizeOp::verify() {
   FailureOr<int64_t> width = verifyQkv(*this, getQkv(), getHeads()); // (C1)
   if (failed(width))
@@ -253,8 +263,10 @@ LogicalResult AttentionOp::verify() {
       return failure();
   if (getNormShift() && !getNormGain()) // (C8)
     return emitOpError() << "has a norm_shift without a norm_gain";
-  return failure(failed(expectShape(*this, "norm_gain", getNormGain(), {hd})) ||
-                 failed(expectShape(*this, "norm_shift", getNormShift(), {hd})) || failed(expectEps(*this, getNormEps()))); // (C9)
+  return failure(
+      failed(expectShape(*this, "norm_gain", getNormGain(), {hd})) || failed(expectShape(*this, "norm_shift", getNormShift(), {hd})) ||
+      failed(expectEps(*this, getNormEps())) ||                                                                              // (C9)
+      failed(expectShape(*this, "the second result", getProbabilities(), {{"B", input[0]}, {"h", heads}, tokens, tokens}))); // (C10)
 }
 
 LogicalResult MlpOp::verify() {

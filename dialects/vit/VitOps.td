@@ -156,6 +156,23 @@ def Vit_SdpaOp : Vit_ReferenceOp<"sdpa"> {
   let hasVerifier = 1;
 }
 
+def Vit_AttentionProbabilitiesOp : Vit_ReferenceOp<"attention_probabilities"> {
+  let summary = "softmax(scale Q K' + bias) of each head: how much each query's value is made of each token";
+  let description = [{
+    The shares with which `vit.sdpa` of the same operands mixes the values; each row sums to 1. qkv [B, T, 3 h d], bias [h, T, T] or none ->
+    [B, h, T, T], the last axis over the keys. Beside `vit.sdpa`, whose kernel never holds the whole square.
+
+    Constraints:
+    - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
+    - (C2) The bias is [h, T, T].
+    - (C3) The result is [B, h, T, T].
+  }];
+  let arguments = (ins Vit_Tokens:$qkv, Optional<Vit_Weight>:$bias, I64Attr:$heads, F32Attr:$scale);
+  let results = (outs Vit_Tokens:$value);
+  let assemblyFormat = "$qkv (`bias` `(` $bias^ `:` type($bias) `)`)? attr-dict `:` type($qkv) `->` type($value)";
+  let hasVerifier = 1;
+}
+
 def Vit_HeadNormalizeOp : Vit_ReferenceOp<"head_normalize", [AttrSizedOperandSegments, AllTypesMatch<["qkv", "value"]>]> {
   let summary = "query and key of each head normalized over the head's width (QK-norm)";
   let description = [{
@@ -210,7 +227,7 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
            {heads = 3 : i64, scale = 1.250000e-01 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xf32>
     ```
     It stands for `vit.linear` "qkv", `vit.head_normalize` "qk_norm", `vit.rotary` "rotary", `vit.sdpa` "heads", `vit.normalize` "norm" and
-    a last `vit.linear`.
+    a last `vit.linear`. A second result are the probabilities [B, h, T, T], `vit.attention_probabilities` "probabilities".
 
     Constraints:
     - (C1) The input is [B, T, D].
@@ -222,6 +239,7 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
     - (C7) q_gain, q_shift, k_gain and k_shift are [d]; there are both gains or none, and no shift without them.
     - (C8) norm_gain and norm_shift are [h d]; there is no shift without the gain.
     - (C9) `norm_eps` is finite and not negative.
+    - (C10) The probabilities are [B, h, T, T].
   }];
   let arguments = (ins Vit_Tokens:$input, Vit_Weight:$qkv_weight, Optional<Vit_Weight>:$qkv_bias,
                        Vit_Weight:$proj_weight, Optional<Vit_Weight>:$proj_bias, Optional<Vit_Weight>:$position_bias,
@@ -234,7 +252,7 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
                        DefaultValuedAttr<Vit_RotaryLayoutAttr, "::vitc::vit::RotaryLayout::Interleaved">:$rotary_layout,
                        DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$norm_kind,
                        DefaultValuedAttr<F32Attr, "1.0e-6f">:$norm_eps);
-  let results = (outs Vit_Tokens:$value);
+  let results = (outs Vit_Tokens:$value, Optional<Vit_Tokens>:$probabilities);
   let assemblyFormat = [{
     $input `qkv` `(` $qkv_weight `:` type($qkv_weight) (`,` $qkv_bias^ `:` type($qkv_bias))? `)`
     (`q_norm` `(` $q_gain^ `:` type($q_gain) (`,` $q_shift^ `:` type($q_shift))? `)`)?
@@ -243,7 +261,7 @@ def Vit_AttentionOp : Vit_CompositeOp<"attention", [AttrSizedOperandSegments]> {
     (`position_bias` `(` $position_bias^ `:` type($position_bias) `)`)?
     (`norm` `(` $norm_gain^ `:` type($norm_gain) (`,` $norm_shift^ `:` type($norm_shift))? `)`)?
     `proj` `(` $proj_weight `:` type($proj_weight) (`,` $proj_bias^ `:` type($proj_bias))? `)`
-    attr-dict `:` type($input) `->` type($value)
+    attr-dict `:` type($input) `->` type($value) (`,` type($probabilities)^)?
   }];
   let hasVerifier = 1;
 }

@@ -35,16 +35,19 @@ bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &
   return true;
 }
 
-/// Inputs and outputs are listed once each, and all of them.
+/// Inputs and outputs are listed once each, all of them, and by different names.
 bool ManifestVerifier::checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind,
                                       const std::string &where) {
   std::set<uint32_t> seen;
+  std::set<std::string_view> names;
   for (uint32_t i = 0; i < sizeOf(list); ++i) {
     uint32_t index = list->Get(i);
     if (!checkIndex(index, sizeOf(program.buffers()), fmt::format("{}[{}]", where, i), "buffers"))
       return false;
     if (program.buffers()->Get(index)->kind() != kind || !seen.insert(index).second)
       return fail("{}[{}] names buffer {}, which is of another kind or listed twice", where, i, index);
+    if (std::string_view name = program.buffers()->Get(index)->name()->string_view(); !names.insert(name).second)
+      return fail("{}[{}] is called '{}', as another one is", where, i, name);
   }
   for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
     if (program.buffers()->Get(i)->kind() == kind && !seen.count(i))

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstring>
 #include <mutex>
 
@@ -140,10 +141,34 @@ struct Scratch {
   void *memory;
 };
 
+/// Keeps the workers' memory together below a limit, however many there are: a weight whose turn would exceed it waits until others are
+/// done, and one that exceeds it alone goes alone.
+class MemoryBudget {
+public:
+  void take(uint64_t bytes) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return taken == 0 || bytes <= kLimit - std::min(taken, kLimit); });
+    taken += bytes;
+  }
+  void giveBack(uint64_t bytes) {
+    {
+      std::lock_guard lock(mutex);
+      taken -= bytes;
+    }
+    changed.notify_all();
+  }
+
+private:
+  static constexpr uint64_t kLimit = uint64_t(192) << 20;
+  std::mutex mutex;
+  std::condition_variable changed;
+  uint64_t taken = 0;
+};
+
 class Binder {
 public:
   Binder(const Artifact &artifact, const TensorFile &file, const SchemeMatch &match, std::span<std::byte> destination)
-      : artifact(artifact), target(artifact.target()), match(match), destination(destination), cache(artifact, file) {}
+      : artifact(artifact), target(artifact.target()), match(match), destination(destination), file(file), cache(artifact, file) {}
 
   Error run(const BindOptions &options);
   uint64_t nonFinite(size_t index) const { return cache.nonFinite(index); }
@@ -152,6 +177,8 @@ private:
   /// Tensors of the file that a packed weight is made from, each once.
   std::vector<size_t> tensorsOf(const fb::PackedWeight &weight) const;
   Error bind(const fb::PackedWeight &weight);
+  /// Bytes of memory that packing the weight takes beside what is mapped, at most.
+  uint64_t memoryFor(const fb::PackedWeight &weight) const;
 
   const fb::SourceView &viewOf(uint32_t source) const { return *target.sources()->Get(source)->views()->Get(match.scheme); }
 
@@ -159,7 +186,9 @@ private:
   const fb::Target &target;
   const SchemeMatch &match;
   std::span<std::byte> destination;
+  const TensorFile &file;
   TensorCache cache;
+  MemoryBudget budget;
 };
 
 std::vector<size_t> Binder::tensorsOf(const fb::PackedWeight &weight) const {
@@ -170,6 +199,15 @@ std::vector<size_t> Binder::tensorsOf(const fb::PackedWeight &weight) const {
   std::sort(tensors.begin(), tensors.end());
   tensors.erase(std::unique(tensors.begin(), tensors.end()), tensors.end());
   return tensors;
+}
+
+uint64_t Binder::memoryFor(const fb::PackedWeight &weight) const {
+  uint64_t bytes = weight.scratch_bytes();
+  for (size_t tensor : tensorsOf(weight)) {
+    const TensorInfo &info = file.tensors()[tensor];
+    bytes += file.readBytes(tensor) + (info.type == ElementType::F32 ? 0 : info.bytes / bytesOf(info.type) * sizeof(float));
+  }
+  return bytes;
 }
 
 Error Binder::bind(const fb::PackedWeight &weight) {
@@ -216,7 +254,10 @@ Error Binder::run(const BindOptions &options) {
   (*pool)->parallelFor(int64_t(target.weights()->size()), 1, [&](unsigned, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end && !failed; ++i) {
       const fb::PackedWeight &weight = *target.weights()->Get(uint32_t(i));
+      uint64_t memory = memoryFor(weight);
+      budget.take(memory);
       Error error = bind(weight);
+      budget.giveBack(memory);
       std::lock_guard lock(mutex);
       if (error && !failed) {
         failed = true;

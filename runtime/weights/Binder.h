@@ -45,7 +45,8 @@ struct BindReport {
   std::vector<std::string> warnings;
 };
 
-/// What `--explain-weights` prints: a line for each weight (tensor, how it is viewed, what it was packed into), then what was left.
+/// What `--explain-weights` prints: a line for each weight of the model (its tensor, what is done to it), a line for each packed weight
+/// (what was folded into it), then a summary and what was left.
 std::string explain(const BindReport &report);
 
 struct BindOptions {

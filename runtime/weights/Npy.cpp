@@ -121,6 +121,7 @@ public:
   Expected<TensorData> read(size_t) const override {
     return decodeArray(header, {file.bytes().subspan(header.dataOffset), nullptr}, displayName);
   }
+  uint64_t readBytes(size_t index) const override { return isDecoded(header) ? infos[index].bytes : 0; }
   void release(size_t) const override { file.release(file.bytes()); }
 
 private:
@@ -167,14 +168,16 @@ Expected<ArrayHeader> vitrt::parseArrayHeader(std::span<const std::byte> prefix,
   return header;
 }
 
+bool vitrt::isDecoded(const ArrayHeader &header) { return header.bigEndian || (header.fortranOrder && header.shape.size() > 1); }
+
 Expected<TensorData> vitrt::decodeArray(const ArrayHeader &header, TensorData data, const std::string &name) {
   size_t size = bytesOf(header.type), rank = header.shape.size();
   if (data.bytes.size() != header.elements * size)
     return makeError(VITRT_ERROR_WEIGHTS, "{} has {} bytes of data, expected {} for {} of shape {}", name, data.bytes.size(),
                      header.elements * size, nameOf(header.type), formatShape(header.shape));
-  bool transpose = header.fortranOrder && rank > 1;
-  if (header.elements == 0 || (!transpose && !header.bigEndian))
+  if (header.elements == 0 || !isDecoded(header))
     return data;
+  bool transpose = header.fortranOrder && rank > 1;
 
   std::vector<uint64_t> strides(rank, 1);
   if (transpose)

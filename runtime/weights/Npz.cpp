@@ -29,6 +29,10 @@ public:
   }
 
   Expected<TensorData> read(size_t index) const override;
+  uint64_t readBytes(size_t index) const override {
+    const Array &array = arrays[index];
+    return (array.member.deflated ? array.member.size : 0) + (isDecoded(array.header) ? infos[index].bytes : 0);
+  }
   void release(size_t index) const override { file.release(arrays[index].member.packed); }
 
 private:

@@ -34,6 +34,7 @@ public:
     sortByName();
   }
 
+  uint64_t readBytes(size_t index) const override { return infos[index].bytes; }
   Expected<TensorData> read(size_t index) const override {
     const TensorInfo &info = infos[index];
     TensorData data = {{}, allocateBytes(info.bytes)};

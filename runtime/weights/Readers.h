@@ -53,6 +53,9 @@ struct ArrayHeader {
 /// `prefix` are the first bytes of the array, at least its header; `name` begins the messages.
 Expected<ArrayHeader> parseArrayHeader(std::span<const std::byte> prefix, const std::string &name);
 
+/// Whether the data is not in row-major order and little endian.
+bool isDecoded(const ArrayHeader &header);
+
 /// Row-major little-endian bytes of an array's data: the data itself if it is that already.
 Expected<TensorData> decodeArray(const ArrayHeader &header, TensorData data, const std::string &name);
 

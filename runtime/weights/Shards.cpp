@@ -20,6 +20,7 @@ public:
   static Expected<std::unique_ptr<TensorFile>> open(const std::string &indexPath);
 
   Expected<TensorData> read(size_t index) const override { return shards[places[index].first]->read(places[index].second); }
+  uint64_t readBytes(size_t index) const override { return shards[places[index].first]->readBytes(places[index].second); }
   void release(size_t index) const override { shards[places[index].first]->release(places[index].second); }
 
 private:

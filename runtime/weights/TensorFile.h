@@ -57,6 +57,8 @@ public:
   ptrdiff_t find(std::string_view tensor) const;
 
   virtual Expected<TensorData> read(size_t index) const = 0;
+  /// Bytes that `read` allocates: of a tensor that is decoded or made; a part of a mapped file costs nothing.
+  virtual uint64_t readBytes(size_t index) const { return 0; }
 
   /// The tensor's bytes will not be read again soon: memory that holds them may go.
   virtual void release(size_t index) const {}

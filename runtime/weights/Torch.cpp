@@ -36,6 +36,7 @@ public:
   static Expected<std::unique_ptr<TensorFile>> openLegacy(MappedFile file, const std::string &path);
 
   Expected<TensorData> read(size_t index) const override;
+  uint64_t readBytes(size_t index) const override;
   void release(size_t index) const override;
 
 private:
@@ -145,6 +146,12 @@ Expected<TensorData> TorchFile::read(size_t index) const {
   }
   // A complex number is two that are swapped each by itself, but nothing computes with one.
   return gatherRowMajor(storage->bytes, part.elementBytes, swapped, info.shape, part.strides, where);
+}
+
+uint64_t TorchFile::readBytes(size_t index) const {
+  const Part &part = parts[index];
+  bool gathered = !part.rowMajor || (bigEndian && part.elementBytes > 1);
+  return (part.storage.deflated ? part.storage.size : 0) + (gathered ? infos[index].bytes : 0);
 }
 
 void TorchFile::release(size_t index) const {

@@ -88,7 +88,7 @@ vitrt::Expected<Samples> measure(const BenchOptions &options, Runner &runner, si
       return error;
   Samples samples;
   vitc::tool::Progress progress("bench", options.iterations ? options.iterations : size_t(options.seconds * 10),
-                    options.iterations ? "batches" : "tenths of a second");
+                                options.iterations ? "batches" : "tenths of a second");
   auto begin = Trace::Clock::now();
   double spent = 0;
   size_t reported = 0;
@@ -121,6 +121,10 @@ int bench(const BenchOptions &options) {
   if (!runner)
     return fail(runner.error());
 
+  if (runner->outputCount() > 1 && options.output.ends_with(".npy"))
+    return failUsage(
+        fmt::format("{} returns {} outputs, which go into one .npz, not into {}", options.file, runner->outputCount(), options.output));
+
   size_t batch = options.batch ? options.batch : 1;
   std::vector<float> random;
   std::span<const float> images;
@@ -146,12 +150,9 @@ int bench(const BenchOptions &options) {
     return fail(samples.error());
   if (vitrt::Error error = runner->finish())
     return fail(error);
-  if (!options.output.empty()) {
-    std::vector<int64_t> shape = {int64_t(batch)};
-    shape.insert(shape.end(), runner->outputShape(0).begin(), runner->outputShape(0).end());
-    if (vitrt::Error error = vitrt::writeNpy(options.output, {"output", std::move(shape), outputs[0]}))
+  if (!options.output.empty())
+    if (vitrt::Error error = runner->writeOutputs(options.output, batch, outputs))
       return fail(error);
-  }
 
   double median = percentile(samples->wall, 0.5), gigaflop = double(runner->description().flop_per_image()) * double(batch) / 1e9;
   nlohmann::ordered_json line = {{"median_ms", 1e3 * median},
@@ -201,7 +202,7 @@ void addBenchCommand(CLI::App &tool, Action &action) {
       ->check(CLI::Range(0, 65535))
       ->type_name("C");
   command->add_option("--input", options->input, "Run on these images f32 [N, C, H, W] (default: random ones)")->type_name("X.npy");
-  command->add_option("--output", options->output, "Write the output of the last run")->type_name("Y.npy");
+  command->add_option("--output", options->output, "Write the output of the last run; several: an .npz")->type_name("Y.npy");
   command->add_option("--labels", options->labels, "Labels for --train")->type_name("L.npy");
   command->add_flag("--train", options->train, "Measure a training step, if the artifact holds a training program");
   command->add_flag("--json", options->json, "One line of JSON");

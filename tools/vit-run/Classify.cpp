@@ -70,10 +70,11 @@ int classify(const ClassifyOptions &options) {
   auto runner = Runner::load(options.file, options.common);
   if (!runner)
     return fail(runner.error());
-  auto classes = runner->classCount(options.file);
-  if (!classes)
-    return fail(classes.error());
-  auto labels = runner->labels(options.labels, *classes);
+  auto logitsOutput = runner->logitsOutput(options.file);
+  if (!logitsOutput)
+    return fail(logitsOutput.error());
+  size_t classes = runner->outputElements(*logitsOutput);
+  auto labels = runner->labels(options.labels, classes);
   if (!labels)
     return fail(labels.error());
   auto preprocessor = runner->preprocessor();
@@ -100,10 +101,9 @@ int classify(const ClassifyOptions &options) {
         return fail(error);
     for (size_t i = 0; i < batch.indices.size(); ++i) {
       const std::string &path = (*paths)[batch.indices[i]];
-      std::span<const float> logits = std::span(outputs[0]).subspan(i * *classes, *classes);
+      std::span<const float> logits = std::span(outputs[*logitsOutput]).subspan(i * classes, classes);
       if (size_t undefined = countUndefined(logits))
-        failed =
-            fail(fmt::format("{}: {} of the model's {} class scores are NaN or infinite, expected numbers", path, undefined, *classes));
+        failed = fail(fmt::format("{}: {} of the model's {} class scores are NaN or infinite, expected numbers", path, undefined, classes));
       else
         (options.json ? printJson : printText)(path, topClasses(logits, options.topk), *labels);
     }

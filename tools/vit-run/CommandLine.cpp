@@ -123,8 +123,8 @@ int runCommandLine(int argc, char **argv) {
   tool.require_subcommand(1);
   tool.formatter(std::make_shared<PlainFormatter>());
   Action action;
-  for (auto add :
-       {addClassifyCommand, addInferCommand, addEvalCommand, addBenchCommand, addTrainCommand, addCompareCommand, addInspectCommand})
+  for (auto add : {addClassifyCommand, addInferCommand, addEvalCommand, addBenchCommand, addTrainCommand, addAttentionCommand,
+                   addCompareCommand, addInspectCommand})
     add(tool, action);
 
   std::vector<std::string> arguments(argv + 1, argv + argc);

@@ -79,7 +79,7 @@ private:
   const EvalOptions &options;
   Runner &runner;
   vitrt::Dataset &dataset;
-  size_t classes = 0, total = 0;
+  size_t logitsOutput = 0, classes = 0, total = 0;
   std::vector<std::string> labels;
   std::vector<int64_t> classMap;
   std::optional<Batcher> batcher;
@@ -92,10 +92,11 @@ private:
 
 vitrt::Error Evaluation::prepare() {
   total = options.limit ? std::min(options.limit, dataset.size()) : dataset.size();
-  auto count = runner.classCount(options.file);
-  if (!count)
-    return std::move(count.error());
-  classes = *count;
+  auto found = runner.logitsOutput(options.file);
+  if (!found)
+    return std::move(found.error());
+  logitsOutput = *found;
+  classes = runner.outputElements(logitsOutput);
   auto names = runner.labels(options.labels, classes);
   if (!names)
     return std::move(names.error());
@@ -162,7 +163,7 @@ vitrt::Error Evaluation::runBatch(const std::vector<size_t> &indices, std::span<
   // Entries of the page are spread over the whole data.
   size_t wanted = std::min(options.pageCount, total);
   for (size_t i = 0; i < indices.size(); ++i) {
-    std::span<const float> logits = std::span(outputs[0]).subspan(i * classes, classes);
+    std::span<const float> logits = std::span(outputs[logitsOutput]).subspan(i * classes, classes);
     size_t rank = rankOf(logits, expectedClass(indices[i]));
     top1 += rank < 1;
     top5 += rank < 5;

@@ -23,15 +23,13 @@ struct InferOptions {
 /// Images of one call: large enough for every thread to have groups of its own, small enough to show progress.
 constexpr size_t callImages = 256;
 
-int checkExpected(const InferOptions &options, std::span<const float> output, const std::vector<int64_t> &shape) {
-  auto expected = vitrt::readNpy(options.expected);
-  if (!expected)
-    return fail(expected.error());
-  auto values = expected->floats();
+int checkExpected(const vitrt::NpyArray &expected, double tolerance, const std::string &what, std::span<const float> output,
+                  const std::vector<int64_t> &shape) {
+  auto values = expected.floats();
   if (!values)
     return fail(values.error());
-  if (expected->shape() != shape)
-    return fail(fmt::format("{}: the array has the shape {}, the output is {}", options.expected, vitrt::formatShape(expected->shape()),
+  if (expected.shape() != shape)
+    return fail(fmt::format("{}: the array has the shape {}, {} is {}", expected.name(), vitrt::formatShape(expected.shape()), what,
                             vitrt::formatShape(shape)));
   double largest = 0;
   size_t where = 0;
@@ -44,12 +42,37 @@ int checkExpected(const InferOptions &options, std::span<const float> output, co
       where = i;
     }
   }
-  fmt::print("largest difference to {}: {:.3g}, tolerance {:.3g}\n", options.expected, largest, options.tolerance);
-  if (largest <= options.tolerance)
+  fmt::print("largest difference to {}: {:.3g}, tolerance {:.3g}\n", expected.name(), largest, tolerance);
+  if (largest <= tolerance)
     return ExitDone;
   size_t perImage = output.size() / size_t(shape[0]);
-  return fail(fmt::format("the output differs from {} by {:.3g} at element {} of image {}: {:.9g} instead of {:.9g}", options.expected,
+  return fail(fmt::format("{} differs from {} by {:.3g} at element {} of image {}: {:.9g} instead of {:.9g}", what, expected.name(),
                           largest, where % perImage, where / perImage, output[where], (*values)[where]));
+}
+
+/// One output against an array, several against the arrays of their names.
+int checkOutputs(const InferOptions &options, const Runner &runner, size_t n, const std::vector<std::vector<float>> &outputs) {
+  auto shapeOf = [&](size_t i) {
+    std::vector<int64_t> shape = {int64_t(n)};
+    shape.insert(shape.end(), runner.outputShape(i).begin(), runner.outputShape(i).end());
+    return shape;
+  };
+  if (outputs.size() == 1) {
+    auto expected = vitrt::readNpy(options.expected);
+    return expected ? checkExpected(*expected, options.tolerance, "the output", outputs[0], shapeOf(0)) : fail(expected.error());
+  }
+  auto arrays = vitrt::readNpz(options.expected);
+  if (!arrays)
+    return fail(arrays.error());
+  int code = ExitDone;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string &name = runner.outputName(i);
+    auto expected = arrays->find(name);
+    if (expected == arrays->end())
+      return fail(fmt::format("{}: there is no array '{}', which the model returns", options.expected, name));
+    code = std::max(code, checkExpected(expected->second, options.tolerance, name, outputs[i], shapeOf(i)));
+  }
+  return code;
 }
 
 int infer(const InferOptions &options) {
@@ -64,12 +87,14 @@ int infer(const InferOptions &options) {
   auto images = checkedImages(*input, *runner);
   if (!images)
     return fail(images.error());
-  const vitrt::Program &program = runner->program();
-  if (program.outputs.size() > 1 && (options.output.ends_with(".npy") || !options.expected.empty()))
-    return failUsage(fmt::format("{} returns {} outputs; write them with --output=Y.npz", options.file, program.outputs.size()));
+  if (runner->outputCount() > 1)
+    for (const std::string &path : {options.output, options.expected})
+      if (path.ends_with(".npy"))
+        return failUsage(
+            fmt::format("{} returns {} outputs, which go into one .npz, not into {}", options.file, runner->outputCount(), path));
 
   size_t n = size_t(input->shape()[0]), elements = runner->inputElements();
-  std::vector<std::vector<float>> results(program.outputs.size()), outputs;
+  std::vector<std::vector<float>> results(runner->outputCount()), outputs;
   vitc::tool::Progress progress("infer", n);
   for (size_t begin = 0; begin < n; begin += callImages) {
     size_t count = std::min(callImages, n - begin);
@@ -83,18 +108,10 @@ int infer(const InferOptions &options) {
   if (vitrt::Error error = runner->finish())
     return fail(error);
 
-  std::vector<vitrt::NpyOutput> arrays;
-  for (size_t i = 0; i < results.size(); ++i) {
-    std::vector<int64_t> shape = {int64_t(n)};
-    shape.insert(shape.end(), runner->outputShape(i).begin(), runner->outputShape(i).end());
-    arrays.push_back({program.buffers[program.outputs[i]].name, std::move(shape), results[i]});
-  }
-  if (!options.output.empty()) {
-    bool npz = arrays.size() > 1 || options.output.ends_with(".npz");
-    if (vitrt::Error error = npz ? vitrt::writeNpz(options.output, arrays) : vitrt::writeNpy(options.output, arrays[0]))
+  if (!options.output.empty())
+    if (vitrt::Error error = runner->writeOutputs(options.output, n, results))
       return fail(error);
-  }
-  return options.expected.empty() ? ExitDone : checkExpected(options, results[0], arrays[0].shape);
+  return options.expected.empty() ? ExitDone : checkOutputs(options, *runner, n, results);
 }
 
 } // namespace
@@ -105,7 +122,8 @@ void addInferCommand(CLI::App &tool, Action &action) {
   command->add_option("FILE.vitx", options->file, "The compiled model")->required();
   command->add_option("--input", options->input, "Images f32 [N, C, H, W], already normalised, N >= 1")->type_name("X.npy")->required();
   command->add_option("--output", options->output, "Where the output [N, ...] goes; several outputs: an .npz")->type_name("Y.npy");
-  command->add_option("--expected", options->expected, "Compare the output with this array; exit 1 if they differ")->type_name("Y.npy");
+  command->add_option("--expected", options->expected, "Compare the output with this array (several: an .npz); exit 1 if they differ")
+      ->type_name("Y.npy");
   command->add_option("--tolerance", options->tolerance, "Largest accepted absolute difference (default: 1e-4)")
       ->check(CLI::NonNegativeNumber)
       ->type_name("T");

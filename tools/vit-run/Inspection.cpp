@@ -120,7 +120,17 @@ Json programJson(const fb::Program &program, const fb::Target &target) {
   }
   for (const fb::Buffer *buffer : *program.buffers())
     buffers.push_back(bufferJson(*buffer));
+  auto signature = [&](const flatbuffers::Vector<uint32_t> &list) {
+    Json tensors = Json::array();
+    for (uint32_t index : list) {
+      const fb::Buffer &buffer = *program.buffers()->Get(index);
+      tensors.push_back({{"name", text(buffer.name())}, {"shape", shapeJson(buffer.shape())}});
+    }
+    return tensors;
+  };
   return {{"name", text(program.name())},
+          {"inputs", signature(*program.inputs())},
+          {"outputs", signature(*program.outputs())},
           {"group_images", program.group_images()},
           {"arena_bytes_per_image", program.arena_bytes_per_image()},
           {"scratch_bytes_per_worker", scratch},
@@ -147,6 +157,10 @@ std::string join(const Json &values, const char *separator) {
 void printProgram(const Json &program) {
   fmt::print("\nprogram {}: {} launches, groups of {} image{}\n", program["name"].get<std::string>(), program["launches"].size(),
              program["group_images"].get<uint64_t>(), program["group_images"] == 1 ? "" : "s");
+  std::string outputs;
+  for (const Json &output : program["outputs"])
+    outputs += fmt::format("{}{} [{}]", outputs.empty() ? "" : ", ", output["name"].get<std::string>(), join(output["shape"], ", "));
+  fmt::print("  returns: {}\n", outputs);
   fmt::print("  {:>4}  {:<36} {:<12} {:>6} {:>10}  {}\n", "", "layer", "kernel", "tasks", "MFLOP", "schedule");
   size_t index = 0;
   for (const Json &launch : program["launches"])

@@ -50,6 +50,7 @@ void addInferCommand(CLI::App &tool, Action &action);
 void addEvalCommand(CLI::App &tool, Action &action);
 void addBenchCommand(CLI::App &tool, Action &action);
 void addTrainCommand(CLI::App &tool, Action &action);
+void addAttentionCommand(CLI::App &tool, Action &action);
 void addCompareCommand(CLI::App &tool, Action &action);
 void addInspectCommand(CLI::App &tool, Action &action);
 

@@ -5,8 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "tools/support/Progress.h"
 #include "tools/vit-run/Runner.h"
+#include "tools/support/Progress.h"
 
 #include "runtime/data/Dataset.h"
 
@@ -91,11 +91,29 @@ size_t Runner::inputElements() const { return product(inputShape()); }
 std::span<const int64_t> Runner::outputShape(size_t output) const { return program().buffers[program().outputs[output]].shape; }
 size_t Runner::outputElements(size_t output) const { return product(outputShape(output)); }
 
-Expected<size_t> Runner::classCount(const std::string &path) const {
-  if (outputShape(0).size() != 1)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: the program returns {} {}, expected a vector of class scores; `vit-run infer` runs it",
-                     path, program().buffers[program().outputs[0]].name, vitrt::formatShape(outputShape(0)));
-  return outputElements(0);
+const std::string &Runner::outputName(size_t output) const { return program().buffers[program().outputs[output]].name; }
+
+Expected<size_t> Runner::logitsOutput(const std::string &path) const {
+  std::string there;
+  for (size_t i = 0; i < program().outputs.size(); ++i) {
+    if (outputName(i) == "logits" && outputShape(i).size() == 1)
+      return i;
+    there += fmt::format("{}{} {}", i ? ", " : "", outputName(i), vitrt::formatShape(outputShape(i)));
+  }
+  return makeError(VITRT_ERROR_ARGUMENT,
+                   "{}: the program returns {}, expected a vector of class scores, logits; `vit-run infer` runs it, and vitc "
+                   "--take=logits,... compiles a classifier with them",
+                   path, there);
+}
+
+Error Runner::writeOutputs(const std::string &path, size_t batch, const std::vector<std::vector<float>> &outputs) const {
+  std::vector<vitrt::NpyOutput> arrays;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    std::vector<int64_t> shape = {int64_t(batch)};
+    shape.insert(shape.end(), outputShape(i).begin(), outputShape(i).end());
+    arrays.push_back({outputName(i), std::move(shape), outputs[i]});
+  }
+  return arrays.size() > 1 || path.ends_with(".npz") ? vitrt::writeNpz(path, arrays) : vitrt::writeNpy(path, arrays[0]);
 }
 
 Expected<vitrt::Preprocessor> Runner::preprocessor() const {

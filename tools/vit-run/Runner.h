@@ -40,8 +40,13 @@ public:
   std::span<const int64_t> outputShape(size_t output) const;
   size_t outputElements(size_t output) const;
 
-  /// VITRT_ERROR_ARGUMENT unless the program returns one vector of class scores first; `path` is for the message.
-  vitrt::Expected<size_t> classCount(const std::string &path) const;
+  size_t outputCount() const { return program().outputs.size(); }
+  const std::string &outputName(size_t output) const;
+
+  /// The output with a vector of class scores, "logits"; VITRT_ERROR_ARGUMENT if the program returns none. `path` is for the message.
+  vitrt::Expected<size_t> logitsOutput(const std::string &path) const;
+  /// Writes outputs of a batch: one as `.npy` unless the path ends in `.npz`, several as an `.npz` by their names.
+  vitrt::Error writeOutputs(const std::string &path, size_t batch, const std::vector<std::vector<float>> &outputs) const;
   vitrt::Expected<vitrt::Preprocessor> preprocessor() const;
   /// The artifact's labels, or the lines of `file`; empty if there are none. There must be as many as classes.
   vitrt::Expected<std::vector<std::string>> labels(const std::string &file, size_t classes) const;

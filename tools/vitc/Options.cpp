@@ -28,7 +28,7 @@ static cl::OptionCategory outputOptions("Output");
 static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), cl::cat(modelOptions));
 static cl::list<std::string> overrides("set", cl::desc("Override a config field; repeatable"), cl::value_desc("KEY=VALUE"),
                                        cl::cat(modelOptions));
-static cl::opt<std::string> weights("weights", cl::desc("Weights: .safetensors, .npz or a folder"), cl::value_desc("FILE"),
+static cl::opt<std::string> weights("weights", cl::desc("Weights: .safetensors, .pth, .bin, .npz or a folder"), cl::value_desc("FILE"),
                                     cl::cat(modelOptions));
 static cl::opt<std::string> randomWeights("random-weights", cl::desc("Weights as a function of the tensors' names"), cl::value_desc("SEED"),
                                           cl::cat(modelOptions));
@@ -40,6 +40,12 @@ static cl::opt<std::string> preprocessor("preprocessor",
 static cl::opt<bool> listModels("list-models", cl::desc("List presets; MODEL is a filter, with a dot for names with a tag"),
                                 cl::cat(modelOptions));
 static cl::opt<bool> printConfigOption("print-config", cl::desc("Print the complete config of MODEL"), cl::cat(modelOptions));
+
+static cl::list<std::string>
+    take("take",
+         cl::desc("What the program returns: logits, features, tokens, block.N, attention.N; several are outputs by "
+                  "these names (default: what the model's own class returns)"),
+         cl::value_desc("NAME,..."), cl::CommaSeparated, cl::cat(modelOptions));
 
 static cl::list<std::string> targets("target", cl::desc("cpu (default), reference; several go into one file"), cl::value_desc("NAME,..."),
                                      cl::CommaSeparated, cl::cat(targetOptions));
@@ -133,6 +139,7 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   request.explainWeights = explainWeights;
   request.remarks = remarks;
   request.output = output;
+  request.compile.take = take;
   request.compile.triple = targetTriple;
   request.compile.cpu = targetCpu;
   request.compile.features = targetFeatures;

@@ -17,3 +17,13 @@ func.func @block(%x: tensor<?x5x8xf32>, %qkv: tensor<24x8xf32>, %qb: tensor<24xf
     : tensor<?x5x8xf32> -> tensor<?x5x8xf32> loc("blocks.0.mlp")
   return %1 : tensor<?x5x8xf32>
 }
+
+// CHECK-LABEL: func.func @with_probabilities
+func.func @with_probabilities(%x: tensor<?x5x8xf32>, %qkv: tensor<24x8xf32>, %proj: tensor<8x8xf32>) -> tensor<?x2x5x5xf32> {
+  // CHECK: %[[QKV:.*]] = vit.linear
+  // CHECK: vit.sdpa %[[QKV]]
+  // CHECK: vit.attention_probabilities %[[QKV]] {heads = 2 : i64, scale = 5.000000e-01 : f32} {{.*}} loc("blocks.0.attn.probabilities")
+  %0, %1 = vit.attention %x qkv(%qkv : tensor<24x8xf32>) proj(%proj : tensor<8x8xf32>) {heads = 2 : i64, scale = 0.5 : f32}
+    : tensor<?x5x8xf32> -> tensor<?x5x8xf32>, tensor<?x2x5x5xf32> loc("blocks.0.attn")
+  return %1 : tensor<?x2x5x5xf32>
+}

@@ -282,6 +282,38 @@ func.func @sdpa_c3(%x: tensor<?x5x12xf32>) {
 
 // -----
 
+func.func @attention_probabilities_c1(%x: tensor<?x5x16xf32>) {
+  // expected-error @+1 {{qkv's width 16 is not a multiple of 3 * 2 (query, key and value of 2 heads)}}
+  %0 = vit.attention_probabilities %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x16xf32> -> tensor<?x2x5x5xf32>
+  return
+}
+
+// -----
+
+func.func @attention_probabilities_c2(%x: tensor<?x5x12xf32>, %b: tensor<2x4x4xf32>) {
+  // expected-error @+1 {{bias is [2, 4, 4], expected [h = 2, T = 5, T = 5]}}
+  %0 = vit.attention_probabilities %x bias(%b : tensor<2x4x4xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x12xf32> -> tensor<?x2x5x5xf32>
+  return
+}
+
+// -----
+
+func.func @attention_probabilities_c3(%x: tensor<?x5x12xf32>) {
+  // expected-error @+1 {{result is [?, 5, 5], expected [B = ?, h = 2, T = 5, T = 5]}}
+  %0 = vit.attention_probabilities %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x12xf32> -> tensor<?x5x5xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c10(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %p: tensor<4x4xf32>) {
+  // expected-error @+1 {{the second result is [?, 2, 5, 4], expected [B = ?, h = 2, T = 5, T = 5]}}
+  %0, %1 = vit.attention %x qkv(%w : tensor<12x4xf32>) proj(%p : tensor<4x4xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x4xf32> -> tensor<?x5x4xf32>, tensor<?x2x5x4xf32>
+  return
+}
+
+// -----
+
 func.func @head_normalize_c1(%x: tensor<?x5x16xf32>) {
   // expected-error @+1 {{qkv's width 16 is not a multiple of 3 * 2 (query, key and value of 2 heads)}}
   %0 = vit.head_normalize %x {heads = 2 : i64, eps = 1.0e-6 : f32} : tensor<?x5x16xf32>

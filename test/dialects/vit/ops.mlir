@@ -60,6 +60,8 @@ func.func @parts(%x: tensor<?x5x4xf32>, %v: tensor<4xf32>, %w: tensor<12x4xf32>,
   %turned = vit.rotary %hn sin(%table : tensor<4x2xf32>) cos(%table : tensor<4x2xf32>) {heads = 2 : i64, prefix = 1 : i64, layout = #vit.rotary_layout<halves>} : tensor<?x5x12xf32>
   // CHECK: vit.sdpa %{{[^ ]*}} bias(%{{[^ ]*}} : tensor<2x5x5xf32>) {heads = 2 : i64, scale = 1.250000e-01 : f32} : tensor<?x5x12xf32> -> tensor<?x5x4xf32>
   %heads = vit.sdpa %turned bias(%bias : tensor<2x5x5xf32>) {heads = 2 : i64, scale = 0.125 : f32} : tensor<?x5x12xf32> -> tensor<?x5x4xf32>
+  // CHECK: vit.attention_probabilities %{{[^ ]*}} bias(%{{[^ ]*}} : tensor<2x5x5xf32>) {heads = 2 : i64, scale = 1.250000e-01 : f32} : tensor<?x5x12xf32> -> tensor<?x2x5x5xf32>
+  %shares = vit.attention_probabilities %turned bias(%bias : tensor<2x5x5xf32>) {heads = 2 : i64, scale = 0.125 : f32} : tensor<?x5x12xf32> -> tensor<?x2x5x5xf32>
   // CHECK: vit.activation %{{[^ ]*}} {kind = #vit.activation<silu>} : tensor<?x5x4xf32>
   %act = vit.activation %heads {kind = #vit.activation<silu>} : tensor<?x5x4xf32>
   // CHECK: vit.mul %{{[^ ]*}}, %{{[^ ]*}} : tensor<?x5x4xf32>
@@ -74,6 +76,8 @@ func.func @composites(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %b: tensor<12
                       %table: tensor<4x2xf32>, %bias: tensor<2x5x5xf32>, %fc2: tensor<4x12xf32>) -> tensor<?x5x4xf32> {
   // CHECK: vit.attention %{{[^ ]*}} qkv(%{{[^ ]*}} : tensor<12x4xf32>) proj(%{{[^ ]*}} : tensor<4x4xf32>) {heads = 2 : i64, scale = 1.000000e+00 : f32} : tensor<?x5x4xf32> -> tensor<?x5x4xf32>
   %a = vit.attention %x qkv(%w : tensor<12x4xf32>) proj(%p : tensor<4x4xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x4xf32> -> tensor<?x5x4xf32>
+  // CHECK: vit.attention %{{[^ ]*}} {{.*}} -> tensor<?x5x4xf32>, tensor<?x2x5x5xf32>
+  %both, %shares = vit.attention %x qkv(%w : tensor<12x4xf32>) proj(%p : tensor<4x4xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x4xf32> -> tensor<?x5x4xf32>, tensor<?x2x5x5xf32>
   // CHECK: vit.attention %{{[^ ]*}} qkv(%{{[^ ]*}} : tensor<12x4xf32>, %{{[^ ]*}} : tensor<12xf32>) q_norm(%{{[^ ]*}} : tensor<2xf32>, %{{[^ ]*}} : tensor<2xf32>)
   // CHECK-SAME: k_norm(%{{[^ ]*}} : tensor<2xf32>) rotary(%{{[^ ]*}} : tensor<4x2xf32>, %{{[^ ]*}} : tensor<4x2xf32>) position_bias(%{{[^ ]*}} : tensor<2x5x5xf32>)
   // CHECK-SAME: norm(%{{[^ ]*}} : tensor<4xf32>) proj(%{{[^ ]*}} : tensor<4x4xf32>, %{{[^ ]*}} : tensor<4xf32>)

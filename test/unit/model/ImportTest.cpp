@@ -134,6 +134,42 @@ TEST(Import, TheScoreScaleIsFree) {
   EXPECT_EQ(scaleOf(resolve("notebook-vit", {"attention_scale=0.3"}).config), 0.3f);
 }
 
+TEST(Import, OutputsThatAreTaken) {
+  mlir::MLIRContext context;
+  auto outputs = [&](const ModelConfig &config, std::vector<std::string> take) {
+    std::string problem;
+    mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) { problem = diagnostic.str(); });
+    mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, config, take);
+    if (!module)
+      return problem;
+    std::string text;
+    module->walk([&](mlir::func::FuncOp function) {
+      for (auto [index, type] : llvm::enumerate(function.getResultTypes()))
+        text += function.getResultAttrOfType<mlir::StringAttr>(index, "vit.output").str() + " " + typeOf(type) + "\n";
+    });
+    return text;
+  };
+  ModelConfig tiny = resolve("vit_tiny_patch16_224", {"depth=2"}).config;
+  EXPECT_EQ(outputs(tiny, {}), "logits tensor<?x1000xf32>\n");
+  EXPECT_EQ(outputs(tiny, {"attention.1", "features", "block.0", "tokens", "logits"}),
+            "attention.1 tensor<?x3x197x197xf32>\nfeatures tensor<?x192xf32>\nblock.0 tensor<?x197x192xf32>\n"
+            "tokens tensor<?x197x192xf32>\nlogits tensor<?x1000xf32>\n");
+  EXPECT_EQ(outputs(resolve("vit_tiny_patch16_224", {"depth=2", "num_classes=0"}).config, {}), "features tensor<?x192xf32>\n");
+  EXPECT_EQ(outputs(resolve("vit_tiny_patch16_224", {"depth=2", "num_classes=0", "pool=none"}).config, {}),
+            "tokens tensor<?x197x192xf32>\n");
+  EXPECT_EQ(outputs(tiny, {"block.7"}),
+            "'vit_tiny_patch16_224' has no output 'block.7', the nearest is 'block.1'; it has features, logits, "
+            "tokens, attention.0 to attention.1, block.0 to block.1");
+  EXPECT_THAT(outputs(tiny, {"logits", "feature"}), testing::HasSubstr("has no output 'feature', the nearest is 'features'"));
+  EXPECT_THAT(outputs(tiny, {"attention"}), testing::HasSubstr("the nearest is 'attention.0'"));
+  EXPECT_THAT(outputs(tiny, {""}), testing::HasSubstr("has no output ''"));
+  EXPECT_EQ(outputs(tiny, {"tokens", "tokens"}), "the output 'tokens' is taken twice");
+  EXPECT_THAT(outputs(resolve("vit_tiny_patch16_224", {"depth=2", "final_norm=false"}).config, {"tokens", "block.1"}),
+              testing::HasSubstr("'tokens' and 'block.1' are the same values"));
+  EXPECT_EQ(outputs(resolve("vit_small_patch16_18x2_224", {"depth=1"}).config, {"attention.0.1"}),
+            "attention.0.1 tensor<?x6x197x197xf32>\n");
+}
+
 TEST(Import, AMissingKeyBiasIsZero) {
   ModelConfig config = resolve("vit_tiny_patch16_224", {"qkv_bias=qv", "depth=1"}).config;
   EXPECT_EQ(import(config), "tensor<?x1000xf32>");

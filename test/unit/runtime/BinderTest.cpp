@@ -129,9 +129,13 @@ TEST_F(BinderTest, HomeSchemeThroughATransposedView) {
     ASSERT_EQ(report->sources.size(), 2u);
     EXPECT_EQ(report->sources[1].tensor, "bias.kernel");
     EXPECT_THAT(report->sources[1].packed, ElementsAre("packed.bias"));
-    EXPECT_EQ(explain(*report), "weights by the names of home\n"
-                                "  scale [5] <- norm.weight f32 [5] (as it is) -> packed.scale\n"
-                                "  bias [3, 5] <- bias.kernel f32 [5, 3] (transposed) -> packed.bias\n");
+    EXPECT_EQ(explain(*report), "tensors by the names of home, and the model's weights that they are\n"
+                                "  norm.weight f32 [5]    -> scale [5]   as it is\n"
+                                "  bias.kernel f32 [5, 3] -> bias [3, 5] transposed\n"
+                                "packed for the kernels, with what is folded into each\n"
+                                "  packed.scale <- scale\n"
+                                "  packed.bias  <- bias\n"
+                                "2 tensors used as 2 weights: 1 as it is, 1 transposed; 0 known and not used, 0 unknown\n");
   }
 }
 
@@ -148,8 +152,8 @@ TEST_F(BinderTest, OtherSchemeByItsSecondNameWithIgnoredAndExtraTensors) {
   EXPECT_THAT(report->ignored, ElementsAre("stats.mean [2]"));
   EXPECT_THAT(report->extra, ElementsAre("head [2]"));
   EXPECT_THAT(report->warnings, ElementsAre("'w.safetensors' has the tensor head [2], which toy does not use"));
-  EXPECT_THAT(explain(*report), AllOf(HasSubstr("packed f32 [6, 5] (part from element 15)"), HasSubstr("not used: stats.mean"),
-                                      HasSubstr("unknown, not used: head")));
+  EXPECT_THAT(explain(*report), AllOf(HasSubstr("packed f32 [6, 5] -> bias [3, 5] split: rows 3 to 5 of 6\n"),
+                                      HasSubstr("not used: stats.mean"), HasSubstr("unknown, not used: head")));
 }
 
 TEST_F(BinderTest, ConvertsOtherNumberTypes) {
@@ -166,7 +170,7 @@ TEST_F(BinderTest, ConvertsOtherNumberTypes) {
   auto report = bind(tensors);
   ASSERT_TRUE(report) << report.error().message;
   expectBound();
-  EXPECT_THAT(explain(*report), HasSubstr("norm.weight f16 [5] (converted to f32)"));
+  EXPECT_THAT(explain(*report), HasSubstr("norm.weight f16 [5]    -> scale [5]   f16 to f32\n"));
 
   std::vector<uint16_t> truncated;
   for (float value : kernel)

@@ -98,6 +98,11 @@ const Malformed kCases[] = {
     {"programs[0].inputs[0] names buffer 5, which is of another kind", [](fb::ManifestT &m) { program(m).inputs = {5}; }},
     {"programs[0].inputs[1] names buffer 0, which is of another kind or listed twice",
      [](fb::ManifestT &m) { program(m).inputs = {0, 0}; }},
+    {"programs[0].outputs[1] is called 'sums', as another one is",
+     [](fb::ManifestT &m) {
+       program(m).buffers.push_back(std::make_unique<fb::BufferT>(*program(m).buffers[5]));
+       program(m).outputs = {5, 6};
+     }},
     {"programs[0].outputs leaves out buffer 5", [](fb::ManifestT &m) { program(m).outputs.clear(); }},
     {"programs[0].launches[1].name is missing", [](fb::ManifestT &m) { program(m).launches[1]->name.clear(); }},
     {"programs[0].launches[1].kernel is 3, but there are 3 kernels", [](fb::ManifestT &m) { program(m).launches[1]->kernel = 3; }},

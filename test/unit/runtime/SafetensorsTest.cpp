@@ -209,14 +209,13 @@ TEST(TensorFile, NamesTheWayForOtherFormats) {
     auto opened = openTensorFile(path);
     return opened ? "opened" : opened.error().message;
   };
-  EXPECT_THAT(message(folder.write("w.bin", "\x80\x02}q")),
-              HasSubstr("is a PyTorch pickle, which is not read; save its tensors as safetensors"));
-  EXPECT_THAT(message(folder.write("w.txt", "these are no weights")), HasSubstr("expected .safetensors, a folder of them, .npz or .npy"));
+  EXPECT_THAT(message(folder.write("w.bin", "\x80\x02}q")), HasSubstr("is a pickle that torch.save has not written"));
+  EXPECT_THAT(message(folder.write("w.txt", "these are no weights")), HasSubstr("expected .safetensors, .pth, .bin, .npz or .npy"));
   EXPECT_THAT(message(folder.path() + "/none"), HasSubstr("No such file"));
   TemporaryFolder hub;
   EXPECT_THAT(message(hub.path()), HasSubstr("has no weights: expected model.safetensors"));
-  hub.write("pytorch_model.bin", "PK");
-  EXPECT_THAT(message(hub.path()), HasSubstr("is a PyTorch pickle"));
+  hub.write("pytorch_model.bin", "PK\x03\x04");
+  EXPECT_THAT(message(hub.path()), HasSubstr("pytorch_model.bin' is not a valid zip archive"));
 }
 
 TEST(Safetensors, RealFile) {

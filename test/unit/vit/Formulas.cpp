@@ -120,24 +120,33 @@ Rows rotate(const Rows &qkv, int64_t heads, int64_t prefix, bool interleaved, co
   return result;
 }
 
+std::vector<double> attentionRow(const Rows &qkv, int64_t heads, double scale, const Tensor *bias, int64_t image, int64_t head,
+                                 int64_t query) {
+  int64_t width = qkv.width / (3 * heads);
+  std::vector<double> weights(qkv.tokens);
+  double sum = 0;
+  for (int64_t key = 0; key < qkv.tokens; ++key) {
+    double score = 0;
+    for (int64_t e = 0; e < width; ++e)
+      score += qkv.at(image, query, head * width + e) * qkv.at(image, key, (heads + head) * width + e);
+    score = score * scale + (bias ? bias->at({head, query, key}) : 0.0);
+    sum += weights[key] = std::exp(score);
+  }
+  for (double &weight : weights)
+    weight /= sum;
+  return weights;
+}
+
 Rows attend(const Rows &qkv, int64_t heads, double scale, const Tensor *bias) {
   int64_t tokens = qkv.tokens, width = qkv.width / (3 * heads);
   Rows result(qkv.batch, tokens, heads * width);
   for (int64_t image = 0; image < qkv.batch; ++image)
     for (int64_t head = 0; head < heads; ++head)
       for (int64_t query = 0; query < tokens; ++query) {
-        std::vector<double> weights(tokens);
-        double sum = 0;
-        for (int64_t key = 0; key < tokens; ++key) {
-          double score = 0;
-          for (int64_t e = 0; e < width; ++e)
-            score += qkv.at(image, query, head * width + e) * qkv.at(image, key, (heads + head) * width + e);
-          score = score * scale + (bias ? bias->at({head, query, key}) : 0.0);
-          sum += weights[key] = std::exp(score);
-        }
+        std::vector<double> weights = attentionRow(qkv, heads, scale, bias, image, head, query);
         for (int64_t key = 0; key < tokens; ++key)
           for (int64_t e = 0; e < width; ++e)
-            result.at(image, query, head * width + e) += weights[key] / sum * qkv.at(image, key, (2 * heads + head) * width + e);
+            result.at(image, query, head * width + e) += weights[key] * qkv.at(image, key, (2 * heads + head) * width + e);
       }
   return result;
 }

@@ -46,6 +46,9 @@ Rows headsOf(const Rows &qkv, int64_t heads, int64_t part);
 Rows withHeads(Rows qkv, int64_t heads, int64_t part, const Rows &rows);
 /// Query and key of the tokens after `prefix` turned by their angles; tables [T - prefix, d], or [h, T - prefix, d] for each head its own.
 Rows rotate(const Rows &qkv, int64_t heads, int64_t prefix, bool interleaved, const Tensor &sin, const Tensor &cos);
+/// The row of softmax(scale Q K' + bias) of one head's query, by key.
+std::vector<double> attentionRow(const Rows &qkv, int64_t heads, double scale, const Tensor *bias, int64_t image, int64_t head,
+                                 int64_t query);
 Rows attend(const Rows &qkv, int64_t heads, double scale, const Tensor *bias);
 
 void expectRows(const Tensor &actual, const Rows &expected, double tolerance = 2e-6);

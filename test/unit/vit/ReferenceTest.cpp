@@ -190,6 +190,21 @@ TEST_P(Reference, SdpaOfLargeScores) {
              2e-4);
 }
 
+TEST_P(Reference, AttentionProbabilities) {
+  for (auto [tokens, heads, width] : {std::tuple(1, 1, 1), {1, 3, 5}, {5, 1, 4}, {5, 3, 7}}) {
+    Tensor qkv = Tensor::random({2, tokens, 3 * heads * width}, 1), bias = Tensor::random({heads, tokens, tokens}, 2);
+    Operation op(GetParam(), {qkv, bias});
+    std::string attributes = " {heads = " + std::to_string(heads) + " : i64, scale = 0.75 : f32}";
+    Position result{2, heads, tokens, tokens};
+    for (const Tensor *added : {static_cast<const Tensor *>(nullptr), static_cast<const Tensor *>(&bias)}) {
+      std::string text = "vit.attention_probabilities %a0" + (added ? " bias(" + op.typed(1) + ")" : "") + attributes;
+      expectFormula(op.run(text, op.type(0), result), result, [&, heads = heads](const Position &p) {
+        return attentionRow(Rows(qkv), heads, 0.75, added, p[0], p[1], p[2])[size_t(p[3])];
+      });
+    }
+  }
+}
+
 TEST_P(Reference, HeadNormalize) {
   for (auto [tokens, heads, width] : {std::tuple(1, 1, 3), {5, 3, 7}}) {
     Tensor qkv = Tensor::random({2, tokens, 3 * heads * width}, 1);
