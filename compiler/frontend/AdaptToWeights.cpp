@@ -43,6 +43,7 @@ private:
   void adaptDistances();
   void adaptPatches();
   void adaptClasses();
+  void noteGrid(const std::string &name);
   void setGrid(int64_t height, int64_t width, const std::string &name);
 
   ModelConfig &config;
@@ -109,6 +110,11 @@ static int64_t exactRoot(int64_t value) {
   return root * root == value ? root : 0;
 }
 
+void Adapter::noteGrid(const std::string &name) {
+  adaptation.notes.push_back(fmt::format("{} is for a grid of {}x{} patches and is resized to {}x{}", name, config.weightGridHeight(),
+                                         config.weightGridWidth(), config.gridHeight(), config.gridWidth()));
+}
+
 void Adapter::setGrid(int64_t height, int64_t width, const std::string &name) {
   if (height == config.weightGridHeight() && width == config.weightGridWidth())
     return;
@@ -118,14 +124,20 @@ void Adapter::setGrid(int64_t height, int64_t width, const std::string &name) {
   bool ofTimm = config.family == Family::Timm, fromFlax = llvm::StringRef(scheme->name).starts_with("flax");
   if (ofTimm && fromFlax && config.positionResize == PositionResize::Home)
     config.positionResize = PositionResize::Bilinear;
-  adaptation.notes.push_back(fmt::format("{} is for a grid of {}x{} patches and is resized to {}x{}", name, height, width,
-                                         config.gridHeight(), config.gridWidth()));
+  noteGrid(name);
 }
 
 void Adapter::adaptPositions() {
-  if (config.position != Position::Learned || config.positionRows || config.positionGridHeight)
+  if (config.position != Position::Learned || config.positionRows)
     return;
   std::optional<FileShape> table = find(Role::Position);
+  // A Hugging Face folder's own config has said it; a NaFlex model's grid is never that of an image.
+  bool known = config.positionGridHeight != 0;
+  bool differs = config.weightGridHeight() != config.gridHeight() || config.weightGridWidth() != config.gridWidth();
+  if (known && differs && table && config.family != Family::TimmNaFlex)
+    noteGrid(table->name);
+  if (known)
+    return;
   if (!table || elements(table->shape) % config.embedDim != 0)
     return;
   if (table->shape.size() == 4)
