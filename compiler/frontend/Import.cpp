@@ -23,7 +23,7 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
     if (unsupported)
       switches.push_back(std::move(text));
   };
-  refuse(config.family == Family::TimmSam, "names of that family's tensors");
+  refuse(config.family == Family::TimmSam, "family=timm-sam");
   refuse(config.relativePosition == RelativePosition::Decomposed, "relative_position=decomposed");
   refuse(config.windowSize != 0, "window_size");
   refuse(config.neckChannels != 0, "neck_channels");

@@ -17,9 +17,13 @@ using namespace vitc;
 std::pair<Value, Value> Importer::projection(const BranchNames &names, ArrayRef<const char *> parts) {
   Location at = loc(names.body);
   int64_t heads = config.numHeads, width = config.headWidth(), all = config.attentionWidth();
-  Matrix fill(width, width / 2);
-  for (int64_t i = 0; i < fill.columns; ++i)
-    fill.at(i, i) = 1.0;
+  // [I; 0]
+  auto fillUp = [&](Value half, int64_t axis) {
+    Matrix fill(width, width / 2);
+    for (int64_t i = 0; i < fill.columns; ++i)
+      fill.at(i, i) = 1.0;
+    return resample(at, half, fill, axis);
+  };
   SmallVector<Value> weights, biases;
   for (const char *part : parts) {
     Value matrix = weight(at, names.body + part + ".weight"), bias = weight(at, names.body + part + ".bias");
@@ -27,8 +31,8 @@ std::pair<Value, Value> Importer::projection(const BranchNames &names, ArrayRef<
     if (!bias && config.qkvBias == QkvBias::QueryValue)
       bias = vit::ZerosOp::create(builder, at, type({heads, width}));
     else if (bias && half)
-      bias = resample(at, bias, fill, 1);
-    weights.push_back(half ? resample(at, matrix, fill, 1) : matrix);
+      bias = fillUp(bias, 1);
+    weights.push_back(half ? fillUp(matrix, 1) : matrix);
     biases.push_back(bias);
   }
   Value matrix = reshape(at, concat(at, weights), {3 * all, config.embedDim});

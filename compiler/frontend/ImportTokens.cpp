@@ -60,10 +60,7 @@ Value Importer::learnedPositions(Location at) {
 Value Importer::factorizedPositions(Location at) {
   int64_t height = config.gridHeight(), width = config.gridWidth(), side = std::max(height, width);
   auto spread = [&](const char *name, int64_t from, int64_t to, bool isRow) {
-    bool same = from == to;
-    Matrix resize = same ? Matrix(to, to) : resizeMatrix(PositionResize::Bilinear, from, config.positionSquare ? side : to);
-    for (int64_t i = 0; same && i < to; ++i)
-      resize.at(i, i) = 1.0;
+    Matrix resize = resizeMatrix(PositionResize::Bilinear, from, config.positionSquare ? side : to);
     Matrix all(height * width, from);
     for (int64_t patch = 0; patch < all.rows; ++patch)
       for (int64_t i = 0; i < from; ++i)
@@ -103,7 +100,7 @@ Value Importer::relativeBias(Location at, const std::string &name) {
     // transformers' BEiT resizes absolute positions bicubically, but these not (modeling_beit.py).
     bool isHome = config.positionResize == PositionResize::Home && config.family == Family::HuggingFaceBeit;
     PositionResize kind = isHome ? PositionResize::Bilinear : resizeKind();
-    bool geometric = kind == PositionResize::BicubicAntialias;
+    bool geometric = config.positionResize == PositionResize::Home && kind == PositionResize::BicubicAntialias;
     auto matrix = [&](int64_t from, int64_t to) {
       return geometric ? distanceResizeMatrix(from, to) : resizeMatrix(kind, 2 * from - 1, 2 * to - 1);
     };

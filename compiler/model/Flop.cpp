@@ -41,6 +41,8 @@ uint64_t vitc::nominalFlopPerImage(const ModelConfig &config) {
     macs += convolution->macs();
   uint64_t mlp = tokens * width * hidden * (config.gatedMlp ? 3 : 2);
   macs += config.blocks() * config.parallelBranches * (attentionMacs(tokens, width, config.attentionWidth()) + mlp);
+  if (config.attention == AttentionKind::Differential) // two sums of the values, weighed by a softmax each
+    macs += config.blocks() * tokens * tokens * config.attentionWidth();
   macs += relativePositionMacs(config) + mapPoolMacs(config);
 
   uint64_t rows = config.pool == Pool::None ? tokens : 1;

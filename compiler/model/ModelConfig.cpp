@@ -156,6 +156,14 @@ static void checkGeometry(const ModelConfig &c, Findings &findings) {
                  c.positionRows, c.imageHeight, c.imageWidth, c.usedPositionRows());
   findings.check(c.position != Position::Sincos2d || c.embedDim % 4 == 0,
                  "embed_dim {} is not a multiple of 4, which position=sincos2d requires", c.embedDim);
+  findings.check(c.position != Position::Sincos2d || c.sincosLayout != SincosLayout::BigVision || c.embedDim >= 8,
+                 "embed_dim {} is less than 8, which sincos_layout=big_vision requires", c.embedDim);
+  findings.check(c.family != Family::TimmNaFlex || c.position != Position::Learned || c.positionOn == PositionOn::Patches ||
+                     c.prefixTokens() == 0,
+                 "positions of family timm-naflex are of the patches alone: position_on must be patches");
+  auto stemChannels = static_cast<int64_t>(64 * c.stemWidth);
+  findings.check(c.stem != Stem::ResNetV2 || stemChannels % 32 == 0,
+                 "stem_width {} makes {} channels, which are no multiple of GroupNorm's 32 groups", c.stemWidth, stemChannels);
   findings.check(c.position != Position::Sincos1d || c.embedDim % 2 == 0,
                  "embed_dim {} is not a multiple of 2, which position=sincos1d requires", c.embedDim);
   bool sincos = c.position == Position::Sincos1d || c.position == Position::Sincos2d;
@@ -178,6 +186,13 @@ static void checkBlocks(const ModelConfig &c, Findings &findings) {
   findings.check(!hasTable || c.prefixTokens() == int64_t(c.classToken),
                  "a table of relative positions has entries for the class token and no other prefix token");
   bool isDifferential = c.attention == AttentionKind::Differential;
+  findings.check(!isDifferential || c.attentionScale == AttentionScale::HeadDim,
+                 "attention=differential scales its scores by the half head's width: attention_scale must be head_dim");
+  findings.check(!isDifferential || c.headWidth() <= 1024, "head width {} is more than 1024, the most that attention=differential takes",
+                 c.headWidth());
+  findings.check(c.block != BlockKind::Parallel || c.mlpBias, "block=parallel has a bias in its mlp: mlp_bias must be true");
+  findings.check(c.ropeReferenceHeight == 0 || c.rope == Rope::Cat, "rope_reference_grid is defined for rope=cat only");
+  findings.check(c.globalBlocks.empty() || c.windowSize, "global_blocks needs window_size");
   findings.check(!isDifferential || (!c.qkNorm && c.rope == Rope::None && c.relativePosition == RelativePosition::None),
                  "attention=differential has neither qk_norm, rope nor relative positions");
   findings.check(c.block != BlockKind::Parallel || c.qkvBias != QkvBias::QueryValue,
@@ -201,10 +216,11 @@ static void checkBlocks(const ModelConfig &c, Findings &findings) {
 
 static void checkHead(const ModelConfig &c, Findings &findings) {
   bool needsClass = c.pool == Pool::Token || c.pool == Pool::TokenAvg;
-  // timm asserts `class_token or global_pool != 'token'`. Without a transformer Flax takes a row of the grid (import refuses that).
+  // timm asserts `class_token or global_pool != 'token'`. Without a transformer Flax takes a row of the grid.
   findings.check(!needsClass || c.classToken || !c.transformer, "pool={} needs a class token, but class_token is false",
                  c.pool == Pool::Token ? "token" : "token_avg");
-  findings.check(!c.headDistillation || c.distillationToken, "head_distillation needs distillation_token");
+  findings.check(!c.headDistillation || (c.distillationToken && c.transformer),
+                 "head_distillation needs distillation_token and a transformer");
   findings.check(!c.headDistillation || (c.pool == Pool::Token && c.numClasses > 0 && c.headHidden == 0),
                  "head_distillation needs pool=token and a linear classifier");
   findings.check(!c.distillationToken || c.classToken, "distillation_token needs class_token");

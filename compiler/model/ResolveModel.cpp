@@ -13,6 +13,7 @@
 #include "compiler/model/Presets.h"
 #include "compiler/model/TimmHub.h"
 
+#include "fmt/format.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -155,6 +156,22 @@ static llvm::Expected<LoadedModel> load(llvm::StringRef model, bool ownPreproces
   return loaded;
 }
 
+/// What overrides of one thing mean for others that a folder's files gave in numbers. `before` is the config without them.
+static void followOverrides(const ModelConfig &before, LoadedModel &loaded) {
+  ModelConfig &config = loaded.config;
+  if (config.numClasses != before.numClasses && !config.labels.empty() && config.labels == before.labels) {
+    loaded.warnings.push_back(
+        fmt::format("the {} labels are dropped, because num_classes is now {}", before.labels.size(), config.numClasses));
+    config.labels.clear();
+  }
+  // A resize in pixels, such as transformers' 256 before a crop of 224, keeps its proportion to the network's size.
+  Preprocess &preprocess = config.preprocess;
+  if (preprocess.resizeHeight && preprocess.resizeHeight == before.preprocess.resizeHeight)
+    preprocess.resizeHeight = preprocess.resizeHeight * config.imageHeight / before.imageHeight;
+  if (preprocess.resizeWidth && preprocess.resizeWidth == before.preprocess.resizeWidth)
+    preprocess.resizeWidth = preprocess.resizeWidth * config.imageWidth / before.imageWidth;
+}
+
 llvm::Expected<LoadedModel> vitc::resolveModel(llvm::StringRef model, llvm::ArrayRef<std::string> overrides, llvm::StringRef preprocessor) {
   llvm::Expected<LoadedModel> loaded = load(model, preprocessor.empty());
   if (!loaded)
@@ -164,9 +181,11 @@ llvm::Expected<LoadedModel> vitc::resolveModel(llvm::StringRef model, llvm::Arra
       return std::move(error);
   ModelConfig &config = loaded->config;
   int64_t gridHeight = config.gridHeight(), gridWidth = config.gridWidth();
+  ModelConfig before = config;
   for (const std::string &assignment : overrides)
     if (llvm::Error error = applyOverride(config, assignment))
       return std::move(error);
+  followOverrides(before, *loaded);
   if (loaded->isOfFile)
     keepPositionGrid(config, gridHeight, gridWidth);
   if (llvm::Error error = validate(loaded->config))

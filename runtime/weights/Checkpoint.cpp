@@ -126,7 +126,9 @@ bool nonNegatives(const PickleValue *tuple, std::vector<uint64_t> &numbers) {
   // torch.Size is a tuple that is made by a call.
   if (isCallOf(*tuple, "torch.Size") && tuple->arguments->items.size() == 1)
     tuple = tuple->arguments->items[0];
-  if (!tuple->is(Kind::Tuple) && !tuple->is(Kind::List))
+  // A tensor has few axes; a shape is copied for each name that the tensor goes by.
+  constexpr size_t maxAxes = 64;
+  if ((!tuple->is(Kind::Tuple) && !tuple->is(Kind::List)) || tuple->items.size() > maxAxes)
     return false;
   numbers.resize(tuple->items.size());
   for (size_t i = 0; i < numbers.size(); ++i)

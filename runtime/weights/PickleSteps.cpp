@@ -125,6 +125,9 @@ Error PickleReader::stepContainer(uint8_t opcode) {
   }
 }
 
+/// Names are joined from texts that may be used many times over: without a limit a short file could ask for much memory.
+static bool isPlausibleName(std::string_view module, std::string_view name) { return module.size() + name.size() <= 512; }
+
 Error PickleReader::stepObject(uint8_t opcode) {
   std::vector<PickleValue *> items;
   switch (opcode) {
@@ -133,6 +136,8 @@ Error PickleReader::stepObject(uint8_t opcode) {
     std::string_view module, name;
     if (!line(module) || !line(name))
       return truncated();
+    if (!isPlausibleName(module, name))
+      return invalid("it looks up a name of more than 512 bytes");
     if (opcode == Global)
       return pushGlobal(module, name), Error::success();
     if (Error error = popMarked(items))
@@ -149,6 +154,8 @@ Error PickleReader::stepObject(uint8_t opcode) {
     PickleValue *name = pop(), *module = pop();
     if (!name->is(Kind::Text) || !module->is(Kind::Text))
       return invalid("it looks up a name that is no text");
+    if (!isPlausibleName(module->text, name->text))
+      return invalid("it looks up a name of more than 512 bytes");
     return pushGlobal(module->text, name->text), Error::success();
   }
   case Obj: {

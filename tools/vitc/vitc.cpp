@@ -16,6 +16,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/IR/Verifier.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -118,7 +119,7 @@ static int emitPhase(const Request &request, Compilation &compilation) {
     switch (request.emit) {
     case Phase::Vit: {
       OwningOpRef<ModuleOp> module = compilation.import();
-      if (!module)
+      if (!module || failed(verify(*module)))
         return failure();
       module->print(os, flags);
       return success();
