@@ -83,7 +83,7 @@ SWITCHES = {
     "naflex-siglip": ("naflexvit_base_patch16_siglip", {}),
     "naflex-registers-map": ("naflexvit_so150m2_patch16_reg1_map", {}),
     "sam": ("samvit_base_patch16", {"window_size": 2, "global_attn_indexes": [1], "neck_chans": 16, "num_classes": 0}),
-    "sam-classifier": ("samvit_base_patch16_224", {"window_size": 2, "global_attn_indexes": [1], "neck_chans": 16}),
+    "sam-classifier": ("samvit_base_patch16_224", {"window_size": 2, "global_attn_indexes": [1], "neck_chans": 16}, {"final_norm": False}),
     "cait": ("cait_xxs24_224", {}),
     "hybrid-resnetv2": ("vit_small_r26_s32_224", STEM),
     "hybrid-stem-only": ("vit_tiny_r_s16_p8_224", STEM),

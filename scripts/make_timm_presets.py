@@ -22,6 +22,7 @@ import timm
 import torch
 from timm.layers import RotaryEmbeddingCat, RotaryEmbeddingDinoV3, RotaryEmbeddingMixed
 from timm.models import _registry as registry
+from timm.models import cait
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VERSION = "1.0.31"
@@ -47,6 +48,7 @@ NAMED_FILES = [
 ]
 MODULE_FILES = {
     "beit": "beit",
+    "cait": "cait",
     "deit": "deit",
     "eva": "eva",
     "naflexvit": "naflexvit",
@@ -59,6 +61,7 @@ TITLES = {
     "aimv2": "AIMv2 (Fini et al. 2024)",
     "beit": "BEiT and BEiT v2 (Bao et al. 2021, Peng et al. 2022)",
     "beit3": "BEiT-3's image tower (Wang et al. 2022)",
+    "cait": "CaiT (Touvron et al. 2021)",
     "clip": "image towers of OpenCLIP, MetaCLIP, DFN and others",
     "deit": "DeiT and DeiT-3 (Touvron et al. 2021, 2022)",
     "dinov2": "DINOv2 with and without registers (Oquab et al. 2023), TIPSv2",
@@ -86,8 +89,9 @@ DEFAULTS = {
     "rope_rotate_half": False, "rope_reference_grid": None, "norm_pre": False, "embed_dim": 768, "depth": 12, "num_heads": 12,
     "mlp_dim": None, "block": "pre_norm", "parallel_fused": False, "attention": "softmax", "parallel_branches": 1, "qkv_bias": True,
     "qkv_fused": True, "qk_norm": False, "proj_bias": True, "attention_norm": False, "window_size": None, "global_blocks": [],
+    "class_blocks": 0,
     "activation": "gelu", "gated_mlp": False, "gate_packed": True, "mlp_bias": True, "gate_bias": True, "mlp_norm": False,
-    "norm": "layer", "norm_eps": 1e-6, "layer_scale": None, "final_norm": True, "fc_norm": False, "pool": "token", "pool_heads": None,
+    "norm": "layer", "norm_eps": 1e-6, "layer_scale": None, "final_norm": True, "final_norm_eps": None, "fc_norm": False, "pool": "token", "pool_heads": None,
     "pool_mlp_ratio": None, "pool_include_prefix": False, "neck_channels": None, "head_distillation": False, "num_classes": 1000,
     "crop_pct": 0.9, "crop_mode": "center", "interpolation": "bicubic", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
 }  # fmt: skip
@@ -147,7 +151,7 @@ def mlp_of(mlp):
 
 def attention_of(attention):
     kind = type(attention).__name__
-    known = ("Attention", "EvaAttention", "AttentionRope", "DiffAttention", "RelPosAttention")
+    known = ("Attention", "EvaAttention", "AttentionRope", "DiffAttention", "RelPosAttention", "TalkingHeadAttn")
     expect(kind in known, f"attention {kind}")
     config = {"num_heads": attention.num_heads, "proj_bias": attention.proj.bias is not None}
     expect(attention.proj.in_features == attention.proj.out_features, "heads of another width")
@@ -161,6 +165,8 @@ def attention_of(attention):
     if kind == "DiffAttention":
         expect(not attention.dual_lambda, "two scalar lambdas")
         config["attention"] = "differential"
+    if kind == "TalkingHeadAttn":
+        config["attention"] = "talking_heads"
     config["qk_norm"] = not absent(getattr(attention, "q_norm", None))
     config["attention_norm"] = not absent(getattr(attention, "norm", None))
     expect(getattr(attention, "gate", None) is None, "gated attention")
@@ -186,7 +192,7 @@ def block_of(block):
         return norm_of(first.norm) | attention_of(first.attn) | mlp_of(block.ffns[0].mlp) | {
             "parallel_branches": len(block.attns), "layer_scale": None if absent(first.ls) else first.ls.init_values
         }  # fmt: skip
-    kinds = {"Block": "pre_norm", "RelPosBlock": "pre_norm", "EvaBlock": "pre_norm", "ResPostBlock": "post_norm",
+    kinds = {"Block": "pre_norm", "CaitBlock": "pre_norm", "RelPosBlock": "pre_norm", "EvaBlock": "pre_norm", "ResPostBlock": "post_norm",
              "ResPostRelPosBlock": "post_norm", "EvaBlockPostNorm": "post_norm"}  # fmt: skip
     expect(kind in kinds, f"block {kind}")
     config = norm_of(block.norm1) | attention_of(block.attn) | mlp_of(block.mlp) | {"block": kinds[kind]}
@@ -326,6 +332,9 @@ def class_of(model):
         if isinstance(model.neck, torch.nn.Sequential):
             config["neck_channels"] = model.neck[0].out_channels
         return config
+    if kind == "Cait":
+        expect(block_of(model.blocks[0])["mlp_dim"] == model.blocks_token_only[0].mlp.fc2.in_features, "another mlp of class blocks")
+        return {"family": "timm-cait", "class_blocks": len(model.blocks_token_only), "position_on": "patches"}
     if kind == "VisionTransformerDistilled":
         return {"head_distillation": model.num_classes > 0}
     expect(kind in ("VisionTransformer", "NaFlexVit"), f"class {kind}")
@@ -344,11 +353,14 @@ def config_of(model):
     config["norm_pre"] = not absent(getattr(model, "norm_pre", None))
     if config["family"] == "timm-sam":
         config["final_norm"] = type(model.neck).__name__ == "LayerNorm2d"
+        last = norm_of(model.neck if config["final_norm"] else model.neck[3])
+        expect(last["norm"] == config["norm"], "normalizations of several kinds")
+        config["final_norm_eps"] = last["norm_eps"] if last["norm_eps"] != config["norm_eps"] else None
     else:
         config["final_norm"] = not absent(model.norm)
-        config["fc_norm"] = not absent(model.fc_norm)
+        config["fc_norm"] = not absent(getattr(model, "fc_norm", None))
         kind = {key: config[key] for key in ("norm", "norm_eps")}
-        for module in (model.norm, model.fc_norm, getattr(model, "norm_pre", None)):
+        for module in (model.norm, getattr(model, "fc_norm", None), getattr(model, "norm_pre", None)):
             expect(absent(module) or norm_of(module) == kind, "normalizations of several kinds")
     if config["pool"] == "map":
         width = config.pop("pool_mlp_dim")
@@ -374,9 +386,17 @@ def tags_of(name):
     return {tag: default.cfgs[tag] for tag in default.tags}
 
 
+class CaitBlock(cait.LayerScaleBlock):
+    """Keeps what LayerScale begins with, which CaiT's blocks forget."""
+
+    def __init__(self, *args, init_values, **kwargs):
+        super().__init__(*args, init_values=init_values, **kwargs)
+        self.init_values = init_values
+
+
 def build(name):
     with torch.device("meta"):
-        return timm.create_model(name)
+        return timm.create_model(name, **({"block_layers": CaitBlock} if name.startswith("cait_") else {}))
 
 
 def skip_initialization():

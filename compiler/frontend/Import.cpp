@@ -23,10 +23,6 @@ std::string vitc::unsupportedSwitches(const ModelConfig &config) {
     if (unsupported)
       switches.push_back(std::move(text));
   };
-  refuse(config.family == Family::TimmSam, "family=timm-sam");
-  refuse(config.relativePosition == RelativePosition::Decomposed, "relative_position=decomposed");
-  refuse(config.windowSize != 0, "window_size");
-  refuse(config.neckChannels != 0, "neck_channels");
   refuse(config.pool == Pool::TokenAvg && (config.headHidden || !config.numClasses), "pool=token_avg without a linear classifier");
   refuse(!config.transformer && (config.pool == Pool::TokenAvg || config.pool == Pool::Map), "transformer=false with that pool");
   if (switches.empty())
@@ -101,11 +97,11 @@ Value Importer::resample(Location loc, Value value, const Matrix &matrix, int64_
                                  builder.getI64IntegerAttr(axis));
 }
 
-Value Importer::normalize(const Twine &name, Value input) {
+Value Importer::normalize(const Twine &name, Value input, double eps) {
   std::string layer = name.str();
   Location at = loc(layer);
   return vit::NormalizeOp::create(builder, at, input.getType(), input, weight(at, layer + ".weight"), weight(at, layer + ".bias"),
-                                  normKind(), eps());
+                                  normKind(), number(eps));
 }
 
 Value Importer::linear(Location at, const std::string &name, Value input) {
@@ -139,8 +135,12 @@ OwningOpRef<ModuleOp> Importer::import() {
   Value x = tokens(body->getArgument(0));
   for (int64_t index = 0; index < config.blocks(); ++index)
     offer("block." + Twine(index), x = block(index, x));
+  if (config.classBlocks)
+    x = classBlocks(x);
   if (config.finalNorm && config.transformer)
-    x = normalize("norm", x);
+    x = normalize("norm", x, finalNormEps());
+  if (config.neckChannels)
+    x = neck(x);
   offer("tokens", x);
   if (failed(returnOutputs(function, head(x))))
     return {};

@@ -8,6 +8,7 @@
 #include "compiler/frontend/Importer.h"
 
 #include "fmt/format.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <cmath>
 
@@ -44,6 +45,10 @@ std::pair<Value, Value> Importer::projection(const BranchNames &names, ArrayRef<
 Value Importer::attention(const BranchNames &names, Value input, int64_t index) {
   if (config.attention == AttentionKind::Differential)
     return differentialAttention(names, input, index);
+  if (config.attention == AttentionKind::TalkingHeads)
+    return talkingHeads(names, input);
+  if (config.windowSize || config.relativePosition == RelativePosition::Decomposed)
+    return gridAttention(names, input, index);
   Location at = loc(names.body);
   int64_t all = config.attentionWidth();
   auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
@@ -100,6 +105,57 @@ Value Importer::differentialAttention(const BranchNames &names, Value input, int
   return linear(at, normalized, reshape(at, part(".proj.weight"), {config.embedDim, all}), part(".proj.bias"));
 }
 
+/// Attention whose heads are mixed before and after the softmax (timm/models/cait.py, TalkingHeadAttn).
+Value Importer::talkingHeads(const BranchNames &names, Value input) {
+  Location at = loc(names.body);
+  int64_t all = config.attentionWidth();
+  auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
+  auto [matrix, bias] = projection(names, {".query", ".key", ".value"});
+  Value qkv = linear(loc(names.body + ".qkv"), input, matrix, bias);
+  SmallVector<int64_t> shape(shapeOf(qkv));
+  shape.back() = all;
+  Value heads = vit::TalkingHeadsOp::create(builder, loc(names.body + ".heads"), type(shape), qkv, part(".proj_l.weight"),
+                                            part(".proj_l.bias"), part(".proj_w.weight"), part(".proj_w.bias"),
+                                            builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()));
+  return linear(at, heads, reshape(at, part(".proj.weight"), {config.embedDim, all}), part(".proj.bias"));
+}
+
+/// Attention over a grid of patches, all of it or in windows, with decomposed relative positions if there are any
+/// (timm/models/vision_transformer_sam.py). The projections' rows are cut into windows, not their input's: a row of padding is their bias.
+Value Importer::gridAttention(const BranchNames &names, Value input, int64_t index) {
+  Location at = loc(names.body);
+  int64_t all = config.attentionWidth(), size = config.windowOf(index), height = config.gridHeight(), width = config.gridWidth();
+  auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
+  auto [matrix, bias] = projection(names, {".query", ".key", ".value"});
+  Value x = linear(loc(names.body + ".qkv"), input, matrix, bias);
+  DenseI64ArrayAttr grid = builder.getDenseI64ArrayAttr({height, width});
+  int64_t windows = 1;
+  if (size) {
+    windows = llvm::divideCeil(height, size) * llvm::divideCeil(width, size);
+    x = vit::ToWindowsOp::create(builder, loc(names.body + ".windows"), type({ShapedType::kDynamic, windows * size * size, 3 * all}), x,
+                                 bias, grid, builder.getI64IntegerAttr(size));
+    height = width = size;
+  }
+  if (config.qkNorm)
+    x = vit::HeadNormalizeOp::create(builder, loc(names.body + ".qk_norm"), x.getType(), x, part(".q_norm.weight"), part(".q_norm.bias"),
+                                     part(".k_norm.weight"), part(".k_norm.bias"), builder.getI64IntegerAttr(config.numHeads), normKind(),
+                                     eps());
+  Value rows, columns;
+  if (config.relativePosition == RelativePosition::Decomposed) {
+    rows = distanceTable(at, names.body + ".rel_pos_h", height);
+    columns = distanceTable(at, names.body + ".rel_pos_w", width);
+  }
+  x = vit::SdpaOp::create(builder, loc(names.body + ".heads"), type({ShapedType::kDynamic, windows * height * width, all}), x,
+                          /*bias=*/Value(), rows, columns, builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()),
+                          builder.getI64IntegerAttr(windows));
+  if (size)
+    x = vit::FromWindowsOp::create(builder, loc(names.body + ".grid"), type({ShapedType::kDynamic, config.patches(), all}), x, grid,
+                                   builder.getI64IntegerAttr(size));
+  if (config.attentionNorm)
+    x = normalize(names.body + ".norm", x);
+  return linear(at, x, reshape(at, part(".proj.weight"), {config.embedDim, all}), part(".proj.bias"));
+}
+
 Value Importer::mlp(const BranchNames &names, Value input, int64_t) {
   Location at = loc(names.body);
   auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
@@ -138,4 +194,39 @@ Value Importer::block(int64_t index, Value x) {
   std::string layer = fmt::format("blocks.{}", index);
   x = half(x, &Importer::attention, attentionNames, index, layer + ".attn_residual");
   return half(x, &Importer::mlp, mlpNames, index, layer);
+}
+
+/// The class token of [class token, patches] attends to all of them; token [B, 1, D], all [B, 1 + N, D] (timm's LayerScaleBlockClassAttn).
+Value Importer::classBlock(const std::string &layer, Value token, Value all) {
+  std::string body = layer + ".attn";
+  Location at = loc(body);
+  auto part = [&](const char *suffix) { return weight(at, body + suffix); };
+  Value rows = normalize(layer + ".norm1", all);
+  int64_t heads = config.attentionWidth();
+  Value matrix = concat(at, {part(".k.weight"), part(".v.weight")}), bias = part(".k.bias");
+  if (bias)
+    bias = concat(at, {bias, part(".v.bias")});
+  Value kv = linear(loc(body + ".kv"), rows, matrix, bias);
+  Value own = vit::SliceTokensOp::create(builder, loc(layer + ".norm1.token"), token.getType(), rows, builder.getI64IntegerAttr(0));
+  Value query = linear(loc(body + ".q"), body + ".q", own);
+  Value heard =
+      vit::AttentionPoolOp::create(builder, loc(body + ".heads"), type({ShapedType::kDynamic, 1, heads}), query, kv,
+                                   builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()), builder.getI64IntegerAttr(0));
+  Value sum = residual(loc(body + "_residual"), token, linear(at, body + ".proj", heard), layer + ".ls1");
+  BranchNames mlpNames{layer + ".norm2", layer + ".mlp", layer + ".ls2"};
+  return residual(loc(layer), sum, mlp(mlpNames, normalize(mlpNames.norm, sum), 0), mlpNames.scale);
+}
+
+/// [class token, patches] behind the class blocks, of which only the token is another.
+Value Importer::classBlocks(Value patches) {
+  Location at = loc("cls_token");
+  RankedTensorType all = type({ShapedType::kDynamic, config.tokens(), config.embedDim});
+  Value x = vit::EmbedOp::create(builder, at, all, patches, weight(at, "cls_token"), /*position=*/Value(), UnitAttr());
+  Value token = vit::SliceTokensOp::create(builder, at, type({ShapedType::kDynamic, 1, config.embedDim}), x, builder.getI64IntegerAttr(0));
+  for (int64_t index = 0; index < config.classBlocks; ++index) {
+    std::string layer = classBlockName(index);
+    token = classBlock(layer, token, x);
+    x = vit::ConcatTokensOp::create(builder, loc(layer + ".tokens"), all, ValueRange{token, patches});
+  }
+  return x;
 }

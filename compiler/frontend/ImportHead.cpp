@@ -13,8 +13,22 @@ using namespace mlir;
 using namespace vitc;
 
 Value Importer::pool(const Twine &name, Value input, vit::Pool kind, int64_t index) {
-  return vit::PoolOp::create(builder, loc(name), type({ShapedType::kDynamic, config.embedDim}), input,
+  return vit::PoolOp::create(builder, loc(name), type({ShapedType::kDynamic, shapeOf(input).back()}), input,
                              vit::PoolAttr::get(builder.getContext(), kind), builder.getI64IntegerAttr(index));
+}
+
+/// SAM: a convolution of single patches, one of 3 x 3, each with a normalization of the channels (Li et al. 2022, section 3).
+Value Importer::neck(Value x) {
+  int64_t channels = config.neckChannels;
+  RankedTensorType map = type({ShapedType::kDynamic, channels, config.gridHeight(), config.gridWidth()});
+  Location first = loc("neck.0"), second = loc("neck.2");
+  x = normalize("neck.1", linear(first, x, weight(first, "neck.0.weight"), Value()), finalNormEps());
+  RankedTensorType rows = mlir::cast<RankedTensorType>(x.getType());
+  x = vit::ChannelsFirstOp::create(builder, loc("neck.1.map"), map, x);
+  x = vit::ConvOp::create(builder, second, map, x, weight(second, "neck.2.weight"), /*bias=*/Value(), builder.getDenseI64ArrayAttr({1, 1}),
+                          builder.getDenseI64ArrayAttr({1, 1, 1, 1}));
+  x = vit::ChannelsLastOp::create(builder, loc("neck.2.rows"), rows, x);
+  return normalize("neck.3", x, finalNormEps());
 }
 
 /// DINOv2: a classifier on [class token, mean of the patches] is the sum of one on each.
@@ -70,6 +84,7 @@ Value Importer::attentionPool(Value x) {
   return pool("pool", residual(at, pooled, mlp, "attn_pool"), vit::Pool::Token, 0);
 }
 
+/// SAM's neck without pooling is a feature map [B, C, H, W], as in timm.
 /// Flax's classifiers without a transformer see a grid [B, H, W, D]: `token` takes its first row, x[:, 0], and `unpooled` keeps its axes.
 Value Importer::head(Value x) {
   if (config.pool == Pool::TokenAvg)
@@ -84,6 +99,9 @@ Value Importer::head(Value x) {
     x = pool("pool", x, vit::Pool::Token, 0);
   else if (config.pool == Pool::Avg || config.pool == Pool::AvgAll)
     x = pool("pool", x, vit::Pool::Avg, config.pool == Pool::Avg && config.transformer ? config.prefixTokens() : 0);
+  else if (config.neckChannels && !config.numClasses)
+    x = vit::ChannelsFirstOp::create(builder, loc("neck"),
+                                     type({ShapedType::kDynamic, config.neckChannels, config.gridHeight(), config.gridWidth()}), x);
   if (config.fcNorm)
     x = normalize("fc_norm", x);
   if (config.headHidden) {

@@ -25,6 +25,7 @@ PositionResize Importer::resizeKind() const {
   case Family::TimmBeit:
   case Family::TimmNaFlex:
   case Family::TimmSam:
+  case Family::TimmCait:
     return PositionResize::BicubicAntialias;
   case Family::Torchvision:
     return PositionResize::BicubicAligned;
@@ -115,6 +116,18 @@ Value Importer::relativeBias(Location at, const std::string &name) {
                                      builder.getI64IntegerAttr(config.prefixTokens()));
 }
 
+/// Of relative_position=decomposed: a table [2 N - 1, d] of the file, by the query's place less the key's, as one [d, 2 M - 1] by the key's
+/// place less the query's; M is `size`. timm's `get_rel_pos` interpolates linearly.
+Value Importer::distanceTable(Location at, const std::string &name, int64_t size) {
+  Value table = weight(at, name);
+  int64_t from = shapeOf(table)[1], to = 2 * size - 1;
+  Matrix resize = resizeMatrix(PositionResize::Bilinear, from, to), reversed(to, from);
+  for (int64_t i = 0; i < to; ++i)
+    for (int64_t j = 0; j < from; ++j)
+      reversed.at(i, j) = resize.at(to - 1 - i, j);
+  return resample(at, table, reversed, 1);
+}
+
 /// Sines and cosines, null without rotary positions; `name` is that of learned frequencies.
 std::pair<Value, Value> Importer::rotary(Location at, const std::string &name) {
   int64_t patches = config.patches(), width = config.headWidth(), heads = config.numHeads;
@@ -167,15 +180,17 @@ Value Importer::tokens(Value images) {
 
   at = loc("pos_embed");
   SmallVector<Value> prefix;
-  for (const char *name : {"cls_token", "dist_token", "reg_token"})
-    if (Value token = weight(at, name))
-      prefix.push_back(token);
+  // With class blocks the class token joins the patches there.
+  if (!config.classBlocks)
+    for (const char *name : {"cls_token", "dist_token", "reg_token"})
+      if (Value token = weight(at, name))
+        prefix.push_back(token);
   Value x = patches;
   if (Value position = positions(at); position || !prefix.empty()) {
     UnitAttr patchesOnly;
     if (position && (config.positionOn == PositionOn::Patches || config.position != Position::Learned))
       patchesOnly = builder.getUnitAttr();
-    RankedTensorType tokensType = type({ShapedType::kDynamic, config.tokens(), config.embedDim});
+    RankedTensorType tokensType = type({ShapedType::kDynamic, config.blockTokens(), config.embedDim});
     x = vit::EmbedOp::create(builder, at, tokensType, patches, prefix, position, patchesOnly);
   }
   if (config.relativePosition == RelativePosition::SharedMlp)

@@ -53,7 +53,9 @@ private:
   }
   vit::ActivationAttr activation(Activation kind);
 
-  mlir::Value normalize(const llvm::Twine &name, mlir::Value input);
+  mlir::Value normalize(const llvm::Twine &name, mlir::Value input) { return normalize(name, input, config.normEps); }
+  mlir::Value normalize(const llvm::Twine &name, mlir::Value input, double eps);
+  double finalNormEps() const { return config.finalNormEps == 0.0 ? config.normEps : config.finalNormEps; }
   mlir::Value linear(mlir::Location at, const std::string &name, mlir::Value input);
   mlir::Value linear(mlir::Location at, mlir::Value input, mlir::Value matrix, mlir::Value bias);
   mlir::Value residual(mlir::Location at, mlir::Value skip, mlir::Value branch, const std::string &scale);
@@ -62,9 +64,14 @@ private:
   using Names = BranchNames (*)(const ModelConfig &config, int64_t block, int64_t branch);
   mlir::Value attention(const BranchNames &names, mlir::Value input, int64_t index);
   mlir::Value differentialAttention(const BranchNames &names, mlir::Value input, int64_t index);
+  mlir::Value talkingHeads(const BranchNames &names, mlir::Value input);
+  mlir::Value gridAttention(const BranchNames &names, mlir::Value input, int64_t index);
+  mlir::Value classBlocks(mlir::Value patches);
+  mlir::Value classBlock(const std::string &layer, mlir::Value token, mlir::Value all);
   /// Query, key and value as one product's weight [3 h d, D] and bias; parts of half a head are filled up with zeros.
   std::pair<mlir::Value, mlir::Value> projection(const BranchNames &names, llvm::ArrayRef<const char *> parts);
   mlir::Value relativeBias(mlir::Location at, const std::string &name);
+  mlir::Value distanceTable(mlir::Location at, const std::string &name, int64_t size);
   std::pair<mlir::Value, mlir::Value> rotary(mlir::Location at, const std::string &name);
   mlir::Value parallelBlock(int64_t index, mlir::Value x);
   mlir::Value mlp(const BranchNames &names, mlir::Value input, int64_t index);
@@ -81,6 +88,7 @@ private:
   mlir::Value patchKernel(mlir::Location at);
   mlir::Value tokens(mlir::Value images);
   mlir::Value pool(const llvm::Twine &name, mlir::Value input, vit::Pool kind, int64_t index);
+  mlir::Value neck(mlir::Value tokens);
   mlir::Value attentionPool(mlir::Value tokens);
   mlir::Value head(mlir::Value tokens);
   mlir::Value headOfTokenAndMean(mlir::Value tokens);

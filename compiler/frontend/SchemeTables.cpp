@@ -213,6 +213,8 @@ static llvm::StringRef homeScheme(Family family) {
     return "timm-naflex";
   case Family::TimmSam:
     return "timm-sam";
+  case Family::TimmCait:
+    return "timm-cait";
   case Family::HuggingFaceVit:
     return "huggingface-vit";
   case Family::HuggingFaceDeit:

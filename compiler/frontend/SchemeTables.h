@@ -37,6 +37,10 @@ enum class Role {
   RelativeTable,
   RelativeFc1,
   RelativeFc2,
+  RelativeRows,    ///< of relative_position=decomposed
+  RelativeColumns, ///< of relative_position=decomposed
+  TalkBefore,      ///< of a talking heads' attention, before the softmax
+  TalkAfter,
   LambdaQuery1,
   LambdaKey1,
   LambdaQuery2,
@@ -51,7 +55,21 @@ enum class Role {
   MlpNorm,
   Fc2,
   Scale2,
+  ClassNorm1, ///< and the following: of class_blocks
+  ClassQuery,
+  ClassKey,
+  ClassValue,
+  ClassProj,
+  ClassScale1,
+  ClassNorm2,
+  ClassFc1,
+  ClassFc2,
+  ClassScale2,
   Norm,
+  NeckConv1,
+  NeckNorm1,
+  NeckConv2,
+  NeckNorm2,
   FcNorm,
   PoolLatent,
   PoolQuery,

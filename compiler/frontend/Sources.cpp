@@ -33,6 +33,8 @@ BranchNames vitc::mlpNames(const ModelConfig &config, int64_t block, int64_t bra
   return {prefix + ".norm", prefix + ".mlp", prefix + ".ls"};
 }
 
+std::string vitc::classBlockName(int64_t block) { return fmt::format("blocks_token_only.{}", block); }
+
 namespace {
 class Collector {
 public:
@@ -63,6 +65,8 @@ private:
   void projections(const BranchNames &names);
   void attention(const BranchNames &names);
   void mlp(const BranchNames &names);
+  void classBlock();
+  void neck();
   void attentionPool();
   void head();
 
@@ -146,6 +150,15 @@ void Collector::attention(const BranchNames &names) {
   }
   if (config.relativePosition == RelativePosition::Mlp || config.relativePosition == RelativePosition::Table)
     relativePositions(names.body + ".rel_pos");
+  if (config.relativePosition == RelativePosition::Decomposed) {
+    int64_t window = config.windowOf(block);
+    add(names.body + ".rel_pos_h", {headWidth, 2 * (window ? window : config.weightGridHeight()) - 1}, Role::RelativeRows);
+    add(names.body + ".rel_pos_w", {headWidth, 2 * (window ? window : config.weightGridWidth()) - 1}, Role::RelativeColumns);
+  }
+  if (config.attention == AttentionKind::TalkingHeads) {
+    linear(names.body + ".proj_l", heads, heads, true, Role::TalkBefore);
+    linear(names.body + ".proj_w", heads, heads, true, Role::TalkAfter);
+  }
   if (config.rope == Rope::Mixed)
     add(names.body + ".rope", {2, heads, headWidth / 2}, Role::RopeFrequencies);
   if (config.attention == AttentionKind::Differential) {
@@ -180,6 +193,32 @@ void Collector::mlp(const BranchNames &names) {
     add(names.scale + ".gamma", {width}, Role::Scale2);
 }
 
+void Collector::classBlock() {
+  std::string layer = classBlockName(block);
+  int64_t width = config.embedDim, all = config.attentionWidth(), hidden = config.mlpWidth();
+  bool bias = config.qkvBias == QkvBias::All;
+  norm(layer + ".norm1", width, Role::ClassNorm1);
+  linear(layer + ".attn.q", all, width, bias, Role::ClassQuery);
+  linear(layer + ".attn.k", all, width, bias, Role::ClassKey);
+  linear(layer + ".attn.v", all, width, bias, Role::ClassValue);
+  linear(layer + ".attn.proj", width, all, config.projBias, Role::ClassProj);
+  norm(layer + ".norm2", width, Role::ClassNorm2);
+  linear(layer + ".mlp.fc1", hidden, width, config.mlpBias, Role::ClassFc1);
+  linear(layer + ".mlp.fc2", width, hidden, config.mlpBias, Role::ClassFc2);
+  if (config.layerScale != 0.0) {
+    add(layer + ".ls1.gamma", {width}, Role::ClassScale1);
+    add(layer + ".ls2.gamma", {width}, Role::ClassScale2);
+  }
+}
+
+void Collector::neck() {
+  int64_t channels = config.neckChannels;
+  add("neck.0.weight", {channels, config.embedDim}, Role::NeckConv1);
+  norm("neck.1", channels, Role::NeckNorm1);
+  add("neck.2.weight", {channels, channels, 3, 3}, Role::NeckConv2);
+  norm("neck.3", channels, Role::NeckNorm2);
+}
+
 void Collector::attentionPool() {
   int64_t width = config.embedDim, hidden = config.poolMlpWidth();
   add("attn_pool.latent", {width}, Role::PoolLatent);
@@ -196,6 +235,8 @@ void Collector::head() {
   int64_t width = config.pooledWidth(), classes = config.numClasses;
   if (config.finalNorm && config.transformer)
     norm("norm", config.embedDim, Role::Norm);
+  if (config.neckChannels)
+    neck();
   if (config.pool == Pool::Map)
     attentionPool();
   if (config.fcNorm)
@@ -227,7 +268,10 @@ std::vector<PlacedSource> Collector::collect() {
     for (branch = 0; branch < config.parallelBranches; ++branch)
       mlp(mlpNames(config, block, branch));
   }
-  block = branch = 0;
+  branch = 0;
+  for (block = 0; block < config.classBlocks; ++block)
+    classBlock();
+  block = 0;
   head();
   return std::move(sources);
 }

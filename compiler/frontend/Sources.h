@@ -39,6 +39,8 @@ struct BranchNames {
 };
 BranchNames attentionNames(const ModelConfig &config, int64_t block, int64_t branch);
 BranchNames mlpNames(const ModelConfig &config, int64_t block, int64_t branch);
+/// Of a class block: "blocks_token_only.0".
+std::string classBlockName(int64_t block);
 
 } // namespace vitc
 

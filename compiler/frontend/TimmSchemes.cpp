@@ -5,13 +5,15 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// Source: the state dicts of timm 0.6.13 and 1.0.31 (vision_transformer*.py, eva.py, beit.py, deit.py, naflexvit.py).
+// Source: the state dicts of timm 0.6.13 and 1.0.31 (vision_transformer*.py, eva.py, beit.py, deit.py, naflexvit.py, vision_transformer_sam.py, cait.py).
 //
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/frontend/SchemeParts.h"
 
 #include "compiler/model/ModelConfig.h"
+
+#include "llvm/ADT/STLExtras.h"
 
 using namespace vitc;
 using namespace vitc::schemes;
@@ -71,6 +73,16 @@ static std::vector<RoleNames> attentionPool() {
           torch(Role::PoolFc1, {"attn_pool.mlp.fc1"}),   torch(Role::PoolFc2, {"attn_pool.mlp.fc2"})};
 }
 
+/// blocks_token_only.N of Cait.
+static std::vector<RoleNames> classBlock() {
+  std::string block = "blocks_token_only.#.";
+  return {torch(Role::ClassNorm1, {block + "norm1"}),    torch(Role::ClassQuery, {block + "attn.q"}),
+          torch(Role::ClassKey, {block + "attn.k"}),     torch(Role::ClassValue, {block + "attn.v"}),
+          torch(Role::ClassProj, {block + "attn.proj"}), plain(Role::ClassScale1, {block + "gamma_1"}),
+          torch(Role::ClassNorm2, {block + "norm2"}),    torch(Role::ClassFc1, {block + "mlp.fc1"}),
+          torch(Role::ClassFc2, {block + "mlp.fc2"}),    plain(Role::ClassScale2, {block + "gamma_2"})};
+}
+
 /// Learned and relative positions.
 static std::vector<RoleNames> positions(const ModelConfig &config, const Dialect &dialect) {
   bool sharedMlp = config.relativePosition == RelativePosition::SharedMlp,
@@ -82,6 +94,8 @@ static std::vector<RoleNames> positions(const ModelConfig &config, const Dialect
           torch(Role::RelativeFc1, {network + "fc1"}),
           torch(Role::RelativeFc2, {network + "fc2"}),
           plain(Role::RelativeTable, {(sharedTable ? "rel_pos_bias." : "blocks.#.attn.") + std::string("relative_position_bias_table")}),
+          plain(Role::RelativeRows, {"blocks.#.attn.rel_pos_h"}),
+          plain(Role::RelativeColumns, {"blocks.#.attn.rel_pos_w"}),
           plain(Role::RopeFrequencies, {"rope.freqs"})};
 }
 
@@ -93,16 +107,26 @@ static SchemeTable timm(const ModelConfig &config, const Dialect &dialect) {
     return dialect.gamma ? "gamma_" + std::string(number) : branches ? "ls.gamma" : "ls" + std::string(number) + ".gamma";
   };
   SchemeTable table{dialect.name,
-                    {plain(Role::ClassToken, {dialect.embeds + "cls_token"}), plain(Role::DistillationToken, {"dist_token"}),
+                    {plain(Role::ClassToken, {dialect.embeds + "cls_token"}),
+                     plain(Role::DistillationToken, {"dist_token"}),
                      plain(Role::RegisterTokens, {dialect.embeds + "reg_token", "register_tokens"}),
                      torch(Role::Patch, {dialect.embeds.empty() ? patchModule(config) : dialect.embeds + "proj"}),
                      torch(Role::PatchNorm, {dialect.embeds.empty() ? "patch_embed.norm" : dialect.embeds + "norm"}),
-                     torch(Role::NormPre, {"norm_pre"}), torch(Role::QueryNorm, {attention + "q_norm"}),
-                     torch(Role::KeyNorm, {attention + "k_norm"}), plain(Role::LambdaQuery1, {attention + "lambda_q1"}),
-                     plain(Role::LambdaKey1, {attention + "lambda_k1"}), plain(Role::LambdaQuery2, {attention + "lambda_q2"}),
-                     plain(Role::LambdaKey2, {attention + "lambda_k2"}), torch(Role::SubNorm, {attention + "sub_norm"}),
-                     torch(Role::AttentionNorm, {attention + "norm"}), torch(Role::Norm, {"norm"}), torch(Role::FcNorm, {"fc_norm"}),
-                     torch(Role::Head, {"head"}), torch(Role::HeadDistillation, {"head_dist"})},
+                     torch(Role::NormPre, {"norm_pre"}),
+                     torch(Role::QueryNorm, {attention + "q_norm"}),
+                     torch(Role::KeyNorm, {attention + "k_norm"}),
+                     plain(Role::LambdaQuery1, {attention + "lambda_q1"}),
+                     plain(Role::LambdaKey1, {attention + "lambda_k1"}),
+                     plain(Role::LambdaQuery2, {attention + "lambda_q2"}),
+                     plain(Role::LambdaKey2, {attention + "lambda_k2"}),
+                     torch(Role::TalkBefore, {attention + "proj_l"}),
+                     torch(Role::TalkAfter, {attention + "proj_w"}),
+                     torch(Role::SubNorm, {attention + "sub_norm"}),
+                     torch(Role::AttentionNorm, {attention + "norm"}),
+                     torch(Role::Norm, {"norm"}),
+                     torch(Role::FcNorm, {"fc_norm"}),
+                     torch(Role::Head, {"head"}),
+                     torch(Role::HeadDistillation, {"head_dist"})},
                     {"", "model.", "module.", "backbone.", "module.backbone.", "visual.trunk."}};
   if (parallel) {
     table.roles = join(table.roles, parallelBlock(config));
@@ -124,6 +148,22 @@ static SchemeTable timm(const ModelConfig &config, const Dialect &dialect) {
   return table;
 }
 
+/// VisionTransformerSAM, and the image encoder within a checkpoint of Segment Anything.
+static SchemeTable sam(const ModelConfig &config) {
+  SchemeTable table = timm(config, {"timm-sam"});
+  llvm::erase_if(table.roles,
+                 [](const RoleNames &names) { return llvm::is_contained({Role::Norm, Role::Head, Role::Fc1, Role::Fc2}, names.role); });
+  std::string mlp = "blocks.#.mlp.";
+  table.roles =
+      join(table.roles, {torch(Role::Norm, {"neck"}), torch(Role::Head, {"head.fc"}), torch(Role::Fc1, {mlp + "fc1", mlp + "lin1"}),
+                         torch(Role::Fc2, {mlp + "fc2", mlp + "lin2"}), torch(Role::NeckConv1, {"neck.0"}),
+                         torch(Role::NeckNorm1, {"neck.1"}), torch(Role::NeckConv2, {"neck.2"}), torch(Role::NeckNorm2, {"neck.3"})});
+  table.prefixes.push_back("image_encoder.");
+  table.table = TableLayout::Grid;
+  table.ignored.insert(table.ignored.end(), {"prompt_encoder.*", "mask_decoder.*"});
+  return table;
+}
+
 std::vector<SchemeTable> schemes::timmSchemes(const ModelConfig &config) {
   std::vector<SchemeTable> tables = {timm(config, {"timm"})};
   // The other classes' names for models that they can hold.
@@ -138,5 +178,12 @@ std::vector<SchemeTable> schemes::timmSchemes(const ModelConfig &config) {
     table.table = TableLayout::Grid;
     tables.push_back(std::move(table));
   }
+  if (config.classBlocks || config.attention == AttentionKind::TalkingHeads) {
+    SchemeTable table = timm(config, {"timm-cait", "", /*gamma=*/true});
+    table.roles = join(table.roles, classBlock());
+    tables.push_back(std::move(table));
+  }
+  if (config.family == Family::TimmSam)
+    tables.push_back(sam(config));
   return tables;
 }

@@ -259,6 +259,13 @@ std::optional<Placement> SchemeBuilder::placementOf(const PlacedSource &source) 
     return Placement{{1, 1, config.embedDim}, 0, {1}};
   case Role::RelativeTable:
     return Placement{source.shape, 0, {config.numHeads, 1}};
+  case Role::RelativeRows:
+  case Role::RelativeColumns: // canonical: [d, 2N - 1]
+    return Placement{{source.shape[1], source.shape[0]}, 0, {1, source.shape[0]}};
+  case Role::NeckConv1:
+    return Placement{{source.shape[0], source.shape[1], 1, 1}, 0, {source.shape[1], 1}};
+  case Role::NeckConv2:
+    return Placement{source.shape, 0, rowMajor(source.shape)};
   case Role::PositionRows:
   case Role::PositionColumns:
     return Placement{{1, source.shape[0], config.embedDim}, 0, {config.embedDim, 1}};

@@ -29,6 +29,7 @@ ConfigField stemLayersField();
 ConfigField labelsField();
 ConfigField globalBlocksField();
 ConfigField poolMlpRatioField();
+ConfigField finalNormEpsField();
 
 /// Keys that set several other fields.
 std::vector<ConfigField> shorthandFields();

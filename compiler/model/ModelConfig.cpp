@@ -61,6 +61,8 @@ int64_t ModelConfig::weightPositionRows() const {
   return used ? used - patches() + weightGridHeight() * weightGridWidth() : 0;
 }
 
+int64_t ModelConfig::windowOf(int64_t block) const { return llvm::is_contained(globalBlocks, block) ? 0 : windowSize; }
+
 double ModelConfig::scoreScale() const {
   switch (attentionScale) {
   case AttentionScale::HeadDim:
@@ -204,6 +206,15 @@ static void checkBlocks(const ModelConfig &c, Findings &findings) {
     findings.check(block < c.depth, "global_blocks names block {}, but depth is {}", block, c.depth);
   findings.check(c.windowSize == 0 || c.prefixTokens() == 0, "window_size {} needs tokens that are all patches, but there are {} others",
                  c.windowSize, c.prefixTokens());
+  bool positionsOfAll = c.relativePosition != RelativePosition::None && c.relativePosition != RelativePosition::Decomposed;
+  findings.check(c.windowSize == 0 || (c.rope == Rope::None && !positionsOfAll && c.attention == AttentionKind::Softmax),
+                 "window_size {} goes with attention=softmax, rope=none and relative_position=decomposed or none", c.windowSize);
+  findings.check(c.relativePosition != RelativePosition::Decomposed ||
+                     (c.prefixTokens() == 0 && c.rope == Rope::None && c.attention == AttentionKind::Softmax),
+                 "relative_position=decomposed needs tokens that are all patches, attention=softmax and rope=none");
+  findings.check(c.attention != AttentionKind::TalkingHeads ||
+                     (c.relativePosition == RelativePosition::None && c.rope == Rope::None && !c.qkNorm && !c.attentionNorm),
+                 "attention=talking_heads has neither relative_position, rope, qk_norm nor attention_norm");
   findings.check(c.parallelBranches == 1 || c.block == BlockKind::PreNorm, "parallel_branches={} is defined for block=pre_norm only",
                  c.parallelBranches);
   findings.check(c.rope == Rope::None || c.headWidth() % 4 == 0, "head width {} is not a multiple of 4, which rotary positions require",
@@ -219,6 +230,9 @@ static void checkHead(const ModelConfig &c, Findings &findings) {
   // timm asserts `class_token or global_pool != 'token'`. Without a transformer Flax takes a row of the grid.
   findings.check(!needsClass || c.classToken || !c.transformer, "pool={} needs a class token, but class_token is false",
                  c.pool == Pool::Token ? "token" : "token_avg");
+  bool poolsPatches = c.pool == Pool::Avg || c.pool == Pool::AvgAll || c.pool == Pool::None;
+  findings.check(c.neckChannels == 0 || (poolsPatches && !c.fcNorm && c.prefixTokens() == 0),
+                 "neck_channels needs tokens that are all patches, pool=avg, avg_all or none, and no fc_norm");
   findings.check(!c.headDistillation || (c.distillationToken && c.transformer),
                  "head_distillation needs distillation_token and a transformer");
   findings.check(!c.headDistillation || (c.pool == Pool::Token && c.numClasses > 0 && c.headHidden == 0),
@@ -245,10 +259,23 @@ static void checkPreprocess(ModelConfig &c, Findings &findings) {
                  steps.resizeHeight, steps.resizeWidth, c.imageHeight, c.imageWidth);
 }
 
+static void checkClassBlocks(const ModelConfig &c, Findings &findings) {
+  if (c.classBlocks == 0)
+    return;
+  findings.check(c.classToken && c.prefixTokens() == 1, "class_blocks needs a class token and no other prefix token");
+  findings.check(c.position == Position::None || c.positionOn == PositionOn::Patches,
+                 "class_blocks needs position_on=patches: the class token is not there yet when positions are added");
+  findings.check(c.transformer && c.block == BlockKind::PreNorm && c.parallelBranches == 1,
+                 "class_blocks is defined for block=pre_norm without parallel branches");
+  findings.check(!c.gatedMlp && !c.mlpNorm && c.qkvBias != QkvBias::QueryValue,
+                 "class_blocks has neither gated_mlp, mlp_norm nor a bias of query and value alone");
+}
+
 llvm::Error vitc::validate(ModelConfig &config) {
   Findings findings;
   checkGeometry(config, findings);
   checkBlocks(config, findings);
+  checkClassBlocks(config, findings);
   checkHead(config, findings);
   checkPreprocess(config, findings);
   return findings.takeError();

@@ -24,6 +24,7 @@ enum class Family {
   TimmBeit,
   TimmNaFlex,
   TimmSam,
+  TimmCait,
   HuggingFaceVit,
   HuggingFaceDeit,
   HuggingFaceBeit,
@@ -117,7 +118,8 @@ enum class BlockKind {
 };
 enum class AttentionKind {
   Softmax,
-  Differential ///< the difference of two softmaxes (Ye et al. 2024, equation 1)
+  Differential, ///< the difference of two softmaxes (Ye et al. 2024, equation 1)
+  TalkingHeads  ///< heads mixed by a matrix before and by one after the softmax (Shazeer et al. 2020): CaiT
 };
 
 enum class Pool {
@@ -224,6 +226,7 @@ struct ModelConfig {
   bool attentionNorm = false;        ///< a normalization of the heads' output (sub-LN): EVA-02 CLIP, BEiT-3
   int64_t windowSize = 0;            ///< attention within squares of so many patches; 0: all patches
   std::vector<int64_t> globalBlocks; ///< blocks without windows
+  int64_t classBlocks = 0;           ///< CaiT: so many blocks behind the others in which the class token, there for the first time, attends
   bool qkNorm = false;
   bool projBias = true;
   AttentionScale attentionScale = AttentionScale::HeadDim;
@@ -238,8 +241,9 @@ struct ModelConfig {
   double layerScale = 0.0; ///< initial value; 0: no LayerScale
 
   // From tokens to an answer.
-  bool finalNorm = true; ///< on all tokens, before pooling
-  bool fcNorm = false;   ///< on the pooled row
+  bool finalNorm = true;     ///< on all tokens, before pooling
+  double finalNormEps = 0.0; ///< of that norm and of the neck's; 0: norm_eps
+  bool fcNorm = false;       ///< on the pooled row
   Pool pool = Pool::Token;
   int64_t poolHeads = 0;           ///< of pool=map; 0: num_heads
   double poolMlpRatio = 0;         ///< of pool=map; 0: mlp_ratio
@@ -262,6 +266,10 @@ struct ModelConfig {
   int64_t patches() const { return gridHeight() * gridWidth(); }
   int64_t prefixTokens() const { return int64_t(classToken) + int64_t(distillationToken) + regTokens; }
   int64_t tokens() const { return prefixTokens() + patches(); }
+  /// Tokens of the blocks: without the class token where it joins them later.
+  int64_t blockTokens() const { return classBlocks ? patches() : tokens(); }
+  /// Side of the attention's windows in that block; 0: it is over all patches.
+  int64_t windowOf(int64_t block) const;
   /// Rows of the position table that are used; 0 if there is none.
   int64_t usedPositionRows() const;
   int64_t headWidth() const { return headDim ? headDim : numHeads ? embedDim / numHeads : 0; }
@@ -277,7 +285,7 @@ struct ModelConfig {
   /// Rows of the position table in the weight file.
   int64_t weightPositionRows() const;
   /// Width of the row that the head gets.
-  int64_t pooledWidth() const { return pool == Pool::TokenAvg ? 2 * embedDim : embedDim; }
+  int64_t pooledWidth() const { return neckChannels ? neckChannels : pool == Pool::TokenAvg ? 2 * embedDim : embedDim; }
   int64_t outputWidth() const { return numClasses ? numClasses : headHidden ? headHidden : pooledWidth(); }
   int64_t blocks() const { return transformer ? depth : 0; }
   PreprocessSteps preprocessSteps() const;

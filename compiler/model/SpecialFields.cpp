@@ -134,6 +134,22 @@ ConfigField fields::poolMlpRatioField() {
           [](const ModelConfig &config) { return config.poolMlpRatio == 0.0 ? Json() : Json(config.poolMlpRatio); }};
 }
 
+ConfigField fields::finalNormEpsField() {
+  return {"final_norm_eps",
+          {},
+          "a positive number up to 1, or null",
+          "norm_eps of that normalization and of the neck's; null: that of the blocks",
+          Json{{"type", Json::array({"number", "null"})}, {"exclusiveMinimum", 0}, {"maximum", 1}},
+          [](ModelConfig &config, const Json &value) {
+            bool isNumber = value.is_number() && value.get<double>() > 0.0 && value.get<double>() <= 1.0;
+            if (!isNumber && !value.is_null())
+              return false;
+            config.finalNormEps = isNumber ? value.get<double>() : 0.0;
+            return true;
+          },
+          [](const ModelConfig &config) { return config.finalNormEps == 0.0 ? Json() : Json(config.finalNormEps); }};
+}
+
 ConfigField fields::labelsField() {
   return {"labels",
           {},

@@ -117,7 +117,12 @@ int64_t PatchEmbedOp::getFlopPerImage() {
 
 int64_t AttentionOp::getFlopPerImage() {
   // Scores and weighted values: a multiply-add for each pair of tokens and column.
-  return 2 * flopOfProduct(getValue(), tensorType(getValue()).getDimSize(1));
+  int64_t depth = 2 * (tensorType(getValue()).getDimSize(1) / static_cast<int64_t>(getWindows()));
+  // The query's products with the distances of each axis.
+  for (Value table : {getRowTable(), getColumnTable()})
+    if (table)
+      depth += (tensorType(table).getDimSize(1) + 1) / 2;
+  return flopOfProduct(getValue(), depth);
 }
 
 //===--------------------------------------------------------------------------------------===//
@@ -138,7 +143,9 @@ std::string PatchEmbedOp::getOperandRole(unsigned operand) {
   return roleOf(*this, operand, {{getWeight(), "weight"}, {getPosition(), "position"}, {getPrefix(), "prefix"}});
 }
 
-std::string AttentionOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getBias(), "bias"}}); }
+std::string AttentionOp::getOperandRole(unsigned operand) {
+  return roleOf(*this, operand, {{getBias(), "bias"}, {getRowTable(), "row_table"}, {getColumnTable(), "column_table"}});
+}
 
 std::string NormalizeOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getGain(), "gain"}, {getShift(), "shift"}}); }
 

@@ -136,11 +136,26 @@ LogicalResult AttentionOp::verify() {
   int64_t heads = getHeads();
   if (qkv.getRank() != 3 || result.getRank() != 3 || heads <= 0 || qkv.getDimSize(2) % (3 * heads) != 0)
     return emitOpError() << "the width of " << qkv << " must be 3 * heads * head width with " << heads << " heads";
-  int64_t tokens = qkv.getDimSize(1);
-  if (result.getDimSize(1) != tokens || result.getDimSize(2) * 3 != qkv.getDimSize(2))
+  int64_t rows = qkv.getDimSize(1), windows = getWindows();
+  if (windows < 1 || rows % windows != 0)
+    return emitOpError() << rows << " rows cannot be split into " << windows << " windows";
+  int64_t tokens = rows / windows;
+  if (result.getDimSize(1) != rows || result.getDimSize(2) * 3 != qkv.getDimSize(2))
     return emitOpError() << "result " << result << " must be a third as wide as " << qkv;
   if (getBias() && tensorType(getBias()).getShape() != ArrayRef<int64_t>{heads, tokens, tokens})
     return emitOpError() << "bias " << getBias().getType() << " must be [" << heads << ", " << tokens << ", " << tokens << "]";
+  if (!getRowTable() && !getColumnTable())
+    return success();
+  if (!getRowTable() || !getColumnTable())
+    return emitOpError() << "has one of row_table and column_table, expected both or none";
+  int64_t width = result.getDimSize(2) / heads;
+  auto sideOf = [&](Value table) {
+    ArrayRef<int64_t> shape = tensorType(table).getShape();
+    return shape.size() == 2 && shape[0] == width && shape[1] % 2 == 1 ? (shape[1] + 1) / 2 : 0;
+  };
+  if (sideOf(getRowTable()) * sideOf(getColumnTable()) != tokens)
+    return emitOpError() << "tables " << getRowTable().getType() << " and " << getColumnTable().getType() << " must be [" << width
+                         << ", 2H - 1] and [" << width << ", 2W - 1] with H W = " << tokens;
   return success();
 }
 

@@ -157,8 +157,7 @@ Lowered MulOp::lowerToReference(OpBuilder &builder) {
                                       [](ArrayRef<Scalar> x) { return x[0] * x[1]; })};
 }
 
-/// Softmax over the last axis, the row's maximum subtracted first.
-static Value softmax(ReferenceBuilder &b, Value scores) {
+Value vitc::vit::softmaxRows(ReferenceBuilder &b, Value scores) {
   ArrayRef<int64_t> shape = shapeOf(scores), rows = shape.drop_back();
   Read all{scores, b.axes(shape.size())};
   Value maxima = b.reduce(rows, 1, -std::numeric_limits<double>::infinity(), {all}, [](ArrayRef<Scalar> x) { return max(x[1], x[0]); });
@@ -168,39 +167,69 @@ static Value softmax(ReferenceBuilder &b, Value scores) {
   return b.compute(shape, {all, {sums, b.axes(rows.size())}}, [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
 }
 
-/// softmax(scale Q K' + bias), [B, h, T, T], of qkv [B, T, 3, h, d]; the bias may be null.
-static Value attentionShares(ReferenceBuilder &b, Value qkv, Value bias, double scale) {
+/// scale Q K' + bias, [B, n, h, T, T], of qkv [B, n, T, 3, h, d]; the bias may be null.
+static Value attentionScores(ReferenceBuilder &b, Value qkv, Value bias, double scale) {
   ArrayRef<int64_t> split = shapeOf(qkv);
-  SmallVector<int64_t> square{split[0], split[3], split[1], split[1]};
-  // Loops of the scores: image, head, query, key | element.
-  AffineExpr image = b.axis(0), head = b.axis(1), query = b.axis(2), key = b.axis(3), element = b.axis(4);
+  SmallVector<int64_t> square{split[0], split[1], split[4], split[2], split[2]};
+  // Loops of the scores: image, window, head, query, key | element.
+  AffineExpr image = b.axis(0), window = b.axis(1), head = b.axis(2), query = b.axis(3), key = b.axis(4), element = b.axis(5);
   Value scores =
-      b.reduce(square, 1, 0.0, {{qkv, {image, query, b.constant(0), head, element}}, {qkv, {image, key, b.constant(1), head, element}}},
+      b.reduce(square, 1, 0.0,
+               {{qkv, {image, window, query, b.constant(0), head, element}}, {qkv, {image, window, key, b.constant(1), head, element}}},
                [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
-  SmallVector<Read> reads{{scores, b.axes(4)}};
+  SmallVector<Read> reads{{scores, b.axes(5)}};
   if (bias)
     reads.push_back({bias, {head, query, key}});
-  scores = b.compute(square, reads, [&](ArrayRef<Scalar> x) { return x.size() == 2 ? x[0] * scale + x[1] : x[0] * scale; });
-  return softmax(b, scores);
+  return b.compute(square, reads, [&](ArrayRef<Scalar> x) { return x.size() == 2 ? x[0] * scale + x[1] : x[0] * scale; });
+}
+
+/// The query's products with a table [d, 2 N - 1] of distances along one axis of a grid [H, W], for the N keys of that axis:
+/// [B, n, h, H, W, N] of `qkv` [B, n, H, W, 3, h, d].
+static Value distanceScores(ReferenceBuilder &b, Value qkv, Value table, bool alongRows) {
+  ArrayRef<int64_t> split = shapeOf(qkv);
+  int64_t size = alongRows ? split[2] : split[3];
+  // Loops: image, window, head, row and column of the query, place of the key | element.
+  AffineExpr own = alongRows ? b.axis(3) : b.axis(4), element = b.axis(6);
+  return b.reduce({split[0], split[1], split[5], split[2], split[3], size}, 1, 0.0,
+                  {{qkv, {b.axis(0), b.axis(1), b.axis(3), b.axis(4), b.constant(0), b.axis(2), element}},
+                   {table, {element, b.axis(5) - own + (size - 1)}}},
+                  [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
 }
 
 Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getQkv());
-  Value qkv = splitHeads(b, getQkv(), getHeads());
-  ArrayRef<int64_t> split = shapeOf(qkv);
-  int64_t batch = split[0], tokens = split[1], heads = split[3], width = split[4];
-  Value shares = attentionShares(b, qkv, getBias(), getScale().convertToFloat());
-  // Loops of the result: image, query, head, element | key.
-  AffineExpr of = b.axis(4);
-  Value mixed = b.reduce({batch, tokens, heads, width}, 1, 0.0,
-                         {{shares, {b.axis(0), b.axis(2), b.axis(1), of}}, {qkv, {b.axis(0), of, b.constant(2), b.axis(2), b.axis(3)}}},
+  ArrayRef<int64_t> all = shapeOf(getQkv());
+  int64_t batch = all[0], windows = getWindows(), tokens = all[1] / windows, heads = getHeads(), width = all[2] / (3 * heads);
+  Value qkv = b.reshape(getQkv(), {batch, windows, tokens, 3, heads, width});
+  Value scores = attentionScores(b, qkv, getBias(), getScale().convertToFloat());
+  if (getRowTable()) {
+    int64_t height = (shapeOf(getRowTable())[1] + 1) / 2, across = (shapeOf(getColumnTable())[1] + 1) / 2;
+    Value grid = b.reshape(qkv, {batch, windows, height, across, 3, heads, width});
+    Value ofRows = distanceScores(b, grid, getRowTable(), true), ofColumns = distanceScores(b, grid, getColumnTable(), false);
+    // Loops: image, window, head, row and column of the query, of the key.
+    SmallVector<AffineExpr> rowAt = b.axes(6), columnAt = b.axes(5);
+    columnAt.push_back(b.axis(6));
+    SmallVector<int64_t> square(shapeOf(scores)), pairs{batch, windows, heads, height, across, height, across};
+    scores = b.compute(pairs, {{b.reshape(scores, pairs), b.axes(7)}, {ofRows, rowAt}, {ofColumns, columnAt}},
+                       [](ArrayRef<Scalar> x) { return x[0] + (x[1] + x[2]); });
+    scores = b.reshape(scores, square);
+  }
+  // Loops of the result: image, window, query, head, element | key.
+  AffineExpr of = b.axis(5);
+  Value mixed = b.reduce({batch, windows, tokens, heads, width}, 1, 0.0,
+                         {{softmaxRows(b, scores), {b.axis(0), b.axis(1), b.axis(3), b.axis(2), of}},
+                          {qkv, {b.axis(0), b.axis(1), of, b.constant(2), b.axis(3), b.axis(4)}}},
                          [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   return SmallVector<Value>{b.reshape(mixed, shapeOf(getValue()))};
 }
 
 Lowered AttentionProbabilitiesOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getQkv());
-  return SmallVector<Value>{attentionShares(b, splitHeads(b, getQkv(), getHeads()), getBias(), getScale().convertToFloat())};
+  ArrayRef<int64_t> all = shapeOf(getQkv());
+  int64_t heads = getHeads();
+  Value qkv = b.reshape(getQkv(), {all[0], 1, all[1], 3, heads, all[2] / (3 * heads)});
+  Value shares = softmaxRows(b, attentionScores(b, qkv, getBias(), getScale().convertToFloat()));
+  return SmallVector<Value>{b.reshape(shares, {all[0], heads, all[1], all[1]})};
 }
 
 Lowered HeadNormalizeOp::lowerToReference(OpBuilder &builder) {
@@ -293,18 +322,24 @@ Lowered AttentionPoolOp::lowerToReference(OpBuilder &builder) {
   int64_t first = getFirst(), batch = kvShape[0], tokens = kvShape[1] - first, queries = result[1], heads = getHeads(),
           width = result[2] / heads;
   double scale = getScale().convertToFloat();
-  Value query = b.reshape(getQuery(), {queries, heads, width});
+  SmallVector<int64_t> split{queries, heads, width};
+  SmallVector<AffineExpr> queryAt{b.axis(2), b.axis(1), b.axis(4)};
+  if (shapeOf(getQuery()).size() == 3) {
+    split.insert(split.begin(), batch);
+    queryAt.insert(queryAt.begin(), b.axis(0));
+  }
+  Value query = b.reshape(getQuery(), split);
   Value kv = b.reshape(b.slice(getKv(), {0, first, 0}, {batch, tokens, kvShape[2]}), {batch, tokens, 2, heads, width});
   // Loops of the scores: image, head, query, key | element.
   Value scores = b.reduce({batch, heads, queries, tokens}, 1, 0.0,
-                          {{query, {b.axis(2), b.axis(1), b.axis(4)}}, {kv, {b.axis(0), b.axis(3), b.constant(0), b.axis(1), b.axis(4)}}},
+                          {{query, queryAt}, {kv, {b.axis(0), b.axis(3), b.constant(0), b.axis(1), b.axis(4)}}},
                           [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   scores = b.compute(shapeOf(scores), {{scores, b.axes(4)}}, [&](ArrayRef<Scalar> x) { return x[0] * scale; });
   // Loops of the result: image, query, head, element | key.
   AffineExpr of = b.axis(4);
-  Value mixed =
-      b.reduce({batch, queries, heads, width}, 1, 0.0,
-               {{softmax(b, scores), {b.axis(0), b.axis(2), b.axis(1), of}}, {kv, {b.axis(0), of, b.constant(1), b.axis(2), b.axis(3)}}},
-               [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  Value mixed = b.reduce(
+      {batch, queries, heads, width}, 1, 0.0,
+      {{softmaxRows(b, scores), {b.axis(0), b.axis(2), b.axis(1), of}}, {kv, {b.axis(0), of, b.constant(1), b.axis(2), b.axis(3)}}},
+      [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   return SmallVector<Value>{b.reshape(mixed, result)};
 }

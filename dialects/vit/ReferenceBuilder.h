@@ -94,6 +94,9 @@ private:
 /// before the root. In two passes, because E[x^2] - E[x]^2 loses the digits of a small variance. Gain and shift may be absent.
 mlir::Value normalizeRows(ReferenceBuilder &b, mlir::Value input, mlir::Value gain, mlir::Value shift, bool centred, double eps);
 
+/// Softmax over the last axis, the row's maximum subtracted first.
+mlir::Value softmaxRows(ReferenceBuilder &b, mlir::Value scores);
+
 } // namespace vitc::vit
 
 #endif // VITC_DIALECTS_VIT_REFERENCEBUILDER_H

@@ -193,15 +193,36 @@ LogicalResult LinearOp::verify() {
   return expectRows(*this, "residual", getResidual(), input.drop_back(), outputs); // (C4)
 }
 
+/// (C5) of `vit.sdpa` on `tokens` tokens.
+static LogicalResult verifyTables(SdpaOp op, int64_t tokens, int64_t width) {
+  Value rows = op.getRowTable(), columns = op.getColumnTable();
+  if (!rows && !columns)
+    return success();
+  if (!rows || !columns)
+    return op.emitOpError() << "has one of row_table and column_table, expected both or none";
+  Axis d{"d", width};
+  if (failed(expectShape(op, "row_table", rows, {d, {"2H - 1"}})) || failed(expectShape(op, "column_table", columns, {d, {"2W - 1"}})))
+    return failure();
+  int64_t height = (shapeOf(rows)[1] + 1) / 2, across = (shapeOf(columns)[1] + 1) / 2;
+  if (shapeOf(rows)[1] % 2 == 0 || shapeOf(columns)[1] % 2 == 0 || height * across != tokens)
+    return op.emitOpError() << "row_table and column_table have " << shapeOf(rows)[1] << " and " << shapeOf(columns)[1]
+                            << " columns, expected 2H - 1 and 2W - 1 with H W = " << tokens << " tokens";
+  return success();
+}
+
 LogicalResult SdpaOp::verify() {
   FailureOr<int64_t> width = verifyQkv(*this, getQkv(), getHeads()); // (C1)
   if (failed(width))
     return failure();
   ArrayRef<int64_t> qkv = shapeOf(getQkv());
-  int64_t heads = getHeads();
-  Axis tokens{"T", qkv[1]};
-  return failure(failed(expectShape(*this, "bias", getBias(), {{"h", heads}, tokens, tokens})) ||                     // (C2)
-                 failed(expectShape(*this, "result", getValue(), {{"B", qkv[0]}, tokens, {"h d", heads * *width}}))); // (C3)
+  int64_t heads = getHeads(), windows = getWindows();
+  if (windows < 1 || qkv[1] % windows != 0) // (C4)
+    return emitOpError() << qkv[1] << " rows cannot be split into " << windows << " windows";
+  Axis tokens{"T", qkv[1] / windows}, rows{windows == 1 ? "T" : "n T", qkv[1]};
+  if (failed(expectShape(*this, "bias", getBias(), {{"h", heads}, tokens, tokens})) ||                  // (C2)
+      failed(expectShape(*this, "result", getValue(), {{"B", qkv[0]}, rows, {"h d", heads * *width}}))) // (C3)
+    return failure();
+  return verifyTables(*this, tokens.size, *width); // (C5)
 }
 
 LogicalResult AttentionProbabilitiesOp::verify() {
@@ -332,9 +353,14 @@ LogicalResult ReshapeTokensOp::verify() {
 }
 
 LogicalResult AttentionPoolOp::verify() {
-  if (failed(expectShape(*this, "query", getQuery(), {{"L"}, {"h d"}}))) // (C1)
-    return failure();
   ArrayRef<int64_t> query = shapeOf(getQuery());
+  bool ofImages = query.size() == 3;
+  SmallVector<Axis> axes{{"L"}, {"h d"}};
+  if (ofImages)
+    axes.insert(axes.begin(), Axis{"B", shapeOf(getKv()).front()});
+  if (failed(expectShape(*this, "query", getQuery(), axes))) // (C1)
+    return failure();
+  query = query.take_back(2);
   int64_t heads = getHeads();
   if (heads <= 0 || query[1] % heads != 0)
     return emitOpError() << "the queries' width " << query[1] << " cannot be split into " << heads << " heads";

@@ -11,6 +11,7 @@
 include "dialects/vit/VitPositionOps.td"
 include "dialects/vit/VitRowOps.td"
 include "dialects/vit/VitStemOps.td"
+include "dialects/vit/VitTokenOps.td"
 include "dialects/vit/VitWeightOps.td"
 
 //===--------------------------------------------------------------------------------------===//
@@ -139,21 +140,39 @@ def Vit_MulOp : Vit_ReferenceOp<"mul", [AllTypesMatch<["lhs", "rhs", "value"]>]>
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
 }
 
-def Vit_SdpaOp : Vit_ReferenceOp<"sdpa"> {
+def Vit_SdpaOp : Vit_ReferenceOp<"sdpa", [AttrSizedOperandSegments]> {
   let summary = "softmax(scale Q K' + bias) V for each head";
   let description = [{
     qkv [B, T, 3 h d]: columns Q | K | V, each head by head; bias [h, T, T] or none -> [B, T, h d]. Softmax in f32 with the row's maximum
     subtracted (Vaswani et al. 2017, equation 1).
 
+    With `windows` = n the rows are so many windows of T tokens one after the other, [B, n T, 3 h d], each of which attends to itself alone.
+
+    With row_table [d, 2H - 1] and column_table [d, 2W - 1] the tokens are a grid of H x W patches, T = H W, and the score of query (y, x)
+    and key (y', x') gets Q . row_table[:, y' - y + H - 1] + Q . column_table[:, x' - x + W - 1] with the unscaled query: decomposed
+    relative positions (Li et al. 2022, equation 4; `get_decomposed_rel_pos_bias` of timm/models/vision_transformer_sam.py).
+
     Constraints:
-    - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
+    - (C1) qkv is [B, n T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
     - (C2) The bias is [h, T, T].
-    - (C3) The result is [B, T, h d].
+    - (C3) The result is [B, n T, h d].
+    - (C4) `windows` is positive and divides n T.
+    - (C5) There are both tables or none; they are [d, 2H - 1] and [d, 2W - 1] with H W = T.
   }];
-  let arguments = (ins Vit_Tokens:$qkv, Optional<Vit_Weight>:$bias, I64Attr:$heads, F32Attr:$scale);
+  let arguments = (ins Vit_Tokens:$qkv, Optional<Vit_Weight>:$bias, Optional<Vit_Weight>:$row_table, Optional<Vit_Weight>:$column_table,
+                       I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "1">:$windows);
   let results = (outs Vit_Tokens:$value);
-  let assemblyFormat = "$qkv (`bias` `(` $bias^ `:` type($bias) `)`)? attr-dict `:` type($qkv) `->` type($value)";
+  let assemblyFormat = [{
+    $qkv (`bias` `(` $bias^ `:` type($bias) `)`)?
+    (`decomposed` `(` $row_table^ `:` type($row_table) `,` $column_table `:` type($column_table) `)`)? attr-dict
+    `:` type($qkv) `->` type($value)
+  }];
   let hasVerifier = 1;
+  let builders = [OpBuilder<(ins "::mlir::Type":$value, "::mlir::Value":$qkv, "::mlir::Value":$bias, "::mlir::IntegerAttr":$heads,
+                             "::mlir::FloatAttr":$scale), [{
+    build($_builder, $_state, value, qkv, bias, /*row_table=*/::mlir::Value(), /*column_table=*/::mlir::Value(), heads, scale,
+          $_builder.getI64IntegerAttr(1));
+  }]>];
 }
 
 def Vit_AttentionProbabilitiesOp : Vit_ReferenceOp<"attention_probabilities"> {
@@ -332,50 +351,25 @@ def Vit_PoolOp : Vit_ReferenceOp<"pool"> {
   let hasVerifier = 1;
 }
 
-def Vit_SliceTokensOp : Vit_ReferenceOp<"slice_tokens"> {
-  let summary = "tokens [first, first + n) of each image, n by the result's type";
-  let description = [{
-    Constraints:
-    - (C1) The input is [B, T, D].
-    - (C2) The result is [B, n, D].
-    - (C3) The tokens lie within the input.
-  }];
-  let arguments = (ins Vit_Tokens:$input, I64Attr:$first);
-  let results = (outs Vit_Tokens:$value);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
-  let hasVerifier = 1;
-}
-
-def Vit_ReshapeTokensOp : Vit_ReferenceOp<"reshape_tokens"> {
-  let summary = "the same elements of each image under another shape: [B, H W, D] as [B, H, W, D]";
-  let description = [{
-    Constraints:
-    - (C1) Input and result have one batch, and as many elements an image.
-  }];
-  let arguments = (ins Vit_Tokens:$input);
-  let results = (outs Vit_Tokens:$value);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
-  let hasVerifier = 1;
-}
-
 def Vit_AttentionPoolOp : Vit_ReferenceOp<"attention_pool"> {
-  let summary = "tokens weighed by learned queries: the middle of a MAP head";
+  let summary = "tokens weighed by a few queries: the middle of a MAP head, a class token's attention";
   let description = [{
     softmax(scale Q K') V for each head, with queries [L, h d] that are weights (the probe through its projection) and kv [B, T, 2 h d],
     columns K | V, each head by head -> [B, L, h d] (Zhai et al. 2022, appendix; Lee et al. 2019, equation 12). The projections around it
-    are `vit.linear`. The first `first` tokens (class token, registers) are left out.
+    are `vit.linear`. The first `first` tokens (class token, registers) are left out. Queries [B, L, h d] are each image's own: a class
+    token's attention (Touvron et al. 2021, "Going deeper with Image Transformers", equation 5).
 
     ```mlir
     %y = vit.attention_pool %q, %kv {heads = 12 : i64, scale = 1.250000e-01 : f32} : tensor<1x768xf32>, tensor<?x196x1536xf32> ->
     tensor<?x1x768xf32>
     ```
     Constraints:
-    - (C1) `heads` is positive, the queries are [L, h d] and their width is a multiple of `heads`.
+    - (C1) `heads` is positive, the queries are [L, h d] or [B, L, h d] and their width is a multiple of `heads`.
     - (C2) kv is [B, T, 2 h d].
     - (C3) The result is [B, L, h d].
     - (C4) `first` is at least 0 and less than T.
   }];
-  let arguments = (ins Vit_Weight:$query, Vit_Tokens:$kv, I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "0">:$first);
+  let arguments = (ins AnyTypeOf<[Vit_Weight, Vit_Tokens]>:$query, Vit_Tokens:$kv, I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "0">:$first);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$query `,` $kv attr-dict `:` type($query) `,` type($kv) `->` type($value)";
   let hasVerifier = 1;

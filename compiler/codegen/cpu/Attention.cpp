@@ -26,26 +26,38 @@ struct Panels {
   int64_t first, count, size;
 };
 
-/// Emits attention of one shape. Names: T tokens, d width of a head, V lanes, R query rows at a time; a "block" is V tokens or V columns.
+/// Emits attention of one shape. Names: T tokens of a window (of an image without windows), d width of a head, V lanes, R query rows at a time; a "block" is V tokens or V columns.
 class AttentionEmitter {
 public:
   AttentionEmitter(ModuleOp module, kernel::AttentionOp op, StringRef symbol)
-      : f(module, symbol, op.getLoc()), b(f.b), tokens(cast<RankedTensorType>(op.getQkv().getType()).getDimSize(1)), heads(op.getHeads()),
+      : f(module, symbol, op.getLoc()), b(f.b), windows(op.getWindows()),
+        tokens(cast<RankedTensorType>(op.getQkv().getType()).getDimSize(1) / windows), heads(op.getHeads()),
         width(cast<RankedTensorType>(op.getValue().getType()).getDimSize(2) / heads), lanes(op.getScheduleAttr().getVector()),
         rows(std::min(op.getScheduleAttr().getRows(), tokens)), tokenBlocks(llvm::divideCeil(tokens, lanes)),
         columnBlocks(llvm::divideCeil(width, lanes)), scale(op.getScale().convertToDouble()) {
     // Accumulators that leave registers for the other operands: of 32 (AVX-512), of 16 (AVX2), of 16 without fused multiply-add.
     panelVectors = std::max<int64_t>(1, (lanes >= 16 ? 24 : lanes >= 8 ? 12 : 8) / rows);
     unsigned operand = 0;
-    qkv = f.rows(operand++, tokens, 3 * heads * width);
+    qkv = f.rows(operand++, windows * tokens, 3 * heads * width);
     if (op.getBias())
       bias = f.weight(operand++, {heads, tokens, tokens});
-    result = f.rows(operand, tokens, heads * width);
+    if (op.getRowTable()) {
+      auto side = [](Value table) { return (cast<RankedTensorType>(table.getType()).getDimSize(1) + 1) / 2; };
+      height = side(op.getRowTable());
+      across = side(op.getColumnTable());
+      rowTable = f.weight(operand++, {width, 2 * height - 1});
+      columnTable = f.weight(operand++, {width, 2 * across - 1});
+    }
+    result = f.rows(operand, windows * tokens, heads * width);
     keys = allocate({tokenBlocks, width, lanes});
     scores = allocate({rows, tokenBlocks * lanes});
     // Rows of V that are not whole vectors are copied to where their last vector may be read to its end.
     if (width % lanes != 0)
       values = allocate({tokens, columnBlocks * lanes});
+    if (rowTable) {
+      rowScores = allocate({rows, roundedUp(height)});
+      columnScores = allocate({rows, roundedUp(across)});
+    }
   }
 
   int64_t scratchBytes() const { return scratchSize; }
@@ -64,6 +76,8 @@ public:
         // The last rows are shifted up to end with the last token; those computed twice get the same bits.
         Value first = min(b, query, indexConstant(b, tokens - rows));
         score(first);
+        if (rowTable)
+          addDistances(first);
         SmallVector<Value> reciprocals = softmax(first);
         weigh(first, reciprocals);
       });
@@ -76,6 +90,8 @@ private:
     scratchSize += llvm::alignTo(ShapedType::getNumElements(shape) * sizeof(float), 64);
     return f.scratch(offset, shape);
   }
+
+  int64_t roundedUp(int64_t size) const { return llvm::divideCeilSigned(size, lanes) * lanes; }
 
   Value token(Value index) { return add(b, firstRow, index); }
 
@@ -202,6 +218,53 @@ private:
       }
   }
 
+  //===--- distances ----------------------------------------------------------------------===//
+
+  /// Vectors of `size` elements: step(first element, how many there are).
+  void overVectors(int64_t size, function_ref<void(Value, int64_t)> step) {
+    if (size >= lanes)
+      forLoop(b, indexConstant(b, 0), indexConstant(b, size / lanes * lanes), lanes, [&](Value at) { step(at, lanes); });
+    if (size % lanes != 0)
+      step(indexConstant(b, size / lanes * lanes), size % lanes);
+  }
+
+  /// into[r][i] = Q[first + r] . table[:, i - own + size - 1], own the place of that query along the axis and i that of a key.
+  void scoreDistances(Value first, Value table, int64_t size, function_ref<Value(Value)> placeOf, Value into) {
+    SmallVector<Value> starts;
+    for (int64_t r = 0; r < rows; ++r)
+      starts.push_back(sub(b, indexConstant(b, size - 1), placeOf(add(b, first, r))));
+    Value queryRow = token(first);
+    overVectors(size, [&](Value at, int64_t count) {
+      SmallVector<Value> zeros(rows, splat(b, 0, lanes));
+      SmallVector<Value> sums = forLoop(b, indexConstant(b, 0), indexConstant(b, width), 1, zeros, [&](Value k, ValueRange sums) {
+        SmallVector<Value> next;
+        for (int64_t r = 0; r < rows; ++r) {
+          Value x = broadcast(b, load(b, qkv, {add(b, queryRow, r), add(b, queryColumn, k)}), lanes);
+          next.push_back(fma(b, x, loadVector(b, table, {k, add(b, starts[r], at)}, lanes, count), sums[r]));
+        }
+        return next;
+      });
+      for (int64_t r = 0; r < rows; ++r)
+        storeVector(b, sums[r], into, {indexConstant(b, r), at});
+    });
+  }
+
+  /// scores[r][y W + x] += rowScores[r][y] + columnScores[r][x].
+  void addDistances(Value first) {
+    scoreDistances(first, rowTable, height, [&](Value query) { return div(b, query, across); }, rowScores);
+    scoreDistances(first, columnTable, across, [&](Value query) { return rem(b, query, across); }, columnScores);
+    forLoop(b, indexConstant(b, 0), indexConstant(b, height), 1, [&](Value y) {
+      overVectors(across, [&](Value x, int64_t count) {
+        Value key = add(b, mul(b, y, across), x);
+        for (int64_t r = 0; r < rows; ++r) {
+          Value row = indexConstant(b, r);
+          Value distance = addf(b, broadcast(b, load(b, rowScores, {row, y}), lanes), loadVector(b, columnScores, {row, x}, lanes));
+          storeVector(b, addf(b, loadVector(b, scores, {row, key}, lanes, count), distance), scores, {row, key}, count);
+        }
+      });
+    });
+  }
+
   //===--- softmax ------------------------------------------------------------------------===//
 
   /// A pass over all rows' scores, vector by vector, with one carried value a row: step(carried, row, first token, tokens in this vector).
@@ -264,14 +327,17 @@ private:
 
   KernelFunction f;
   ImplicitLocOpBuilder &b;
-  int64_t tokens, heads, width, lanes, rows, tokenBlocks, columnBlocks;
+  int64_t windows, tokens, heads, width, lanes, rows, tokenBlocks, columnBlocks;
   double scale;
   int64_t panelVectors = 1;
   int64_t scratchSize = 0;
+  int64_t height = 0, across = 0;            ///< of the grid of tokens, if there are tables of distances
   Value qkv, bias, result;                   ///< operands
+  Value rowTable, columnTable;               ///< operands
   Value keys, scores;                        ///< scratch: [T / V, d, V] and [R, T], T rounded up to V
   Value values;                              ///< scratch: [T, d], d rounded up to V; only where d is no multiple of V
-  Value head, firstRow;                      ///< of the task: its head, and its image's first row
+  Value rowScores, columnScores;             ///< scratch: [R, H] and [R, W], the last axis rounded up to V; only with tables
+  Value head, firstRow;                      ///< of the task: its head, and its window's first row
   Value queryColumn, keyColumn, valueColumn; ///< of the task: where in a row of qkv its head's parts begin
 };
 
@@ -291,7 +357,7 @@ FailureOr<KernelInfo> emitAttention(ModuleOp module, kernel::AttentionOp op, Str
   info.kind = "attention";
   llvm::raw_string_ostream(info.schedule) << schedule;
   info.scratchBytes = emitter.scratchBytes();
-  info.columnTasks = op.getHeads();
+  info.columnTasks = op.getHeads() * op.getWindows();
   return info;
 }
 

@@ -59,6 +59,22 @@ func.func @heads(%x: tensor<?x5x24xf32>) -> tensor<?x5x8xf32> {
 
 // -----
 
+func.func @windows(%x: tensor<?x5x24xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{5 rows cannot be split into 2 windows}}
+  %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32, windows = 2 : i64} : tensor<?x5x24xf32> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @distances(%x: tensor<?x6x24xf32>, %r: tensor<4x3xf32>, %c: tensor<4x3xf32>) -> tensor<?x6x8xf32> {
+  // expected-error @+1 {{must be [4, 2H - 1] and [4, 2W - 1] with H W = 6}}
+  %0 = kernel.attention %x decomposed(%r : tensor<4x3xf32>, %c : tensor<4x3xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x6x24xf32> -> tensor<?x6x8xf32>
+  return %0 : tensor<?x6x8xf32>
+}
+
+// -----
+
 func.func @pack(%w: tensor<10x8xf32>) -> tensor<1x2x8x64xf32> {
   // expected-error @+1 {{the number of blocks of 'tensor<1x2x8x64xf32>' does not fit 'tensor<10x8xf32>'}}
   %0 = kernel.pack %w : tensor<10x8xf32> -> tensor<1x2x8x64xf32>

@@ -111,3 +111,20 @@ func.func @stem(%x: tensor<?x3x32x32xf32>, %w: tensor<8x3x7x7xf32>, %v: tensor<8
   %m = vit.attention_pool %q, %kv {heads = 2 : i64, scale = 0.5 : f32} : tensor<1x4xf32>, tensor<?x5x8xf32> -> tensor<?x1x4xf32>
   return %p : tensor<?x8x8x8xf32>
 }
+
+// CHECK-LABEL: func.func @windows_and_heads
+func.func @windows_and_heads(%x: tensor<?x6x12xf32>, %b: tensor<12xf32>, %r: tensor<2x3xf32>, %w: tensor<2x2xf32>, %v: tensor<2xf32>) -> tensor<?x8x4xf32> {
+  // CHECK: vit.to_windows %{{[^ ]*}} fill(%{{[^ ]*}} : tensor<12xf32>) {grid = array<i64: 2, 3>, size = 2 : i64} : tensor<?x6x12xf32> -> tensor<?x8x12xf32>
+  %windows = vit.to_windows %x fill(%b : tensor<12xf32>) {grid = array<i64: 2, 3>, size = 2 : i64} : tensor<?x6x12xf32> -> tensor<?x8x12xf32>
+  // CHECK: vit.sdpa %{{[^ ]*}} decomposed(%{{[^ ]*}} : tensor<2x3xf32>, %{{[^ ]*}} : tensor<2x3xf32>) {heads = 2 : i64, scale = 5.000000e-01 : f32, windows = 2 : i64} : tensor<?x8x12xf32> -> tensor<?x8x4xf32>
+  %heads = vit.sdpa %windows decomposed(%r : tensor<2x3xf32>, %r : tensor<2x3xf32>) {heads = 2 : i64, scale = 0.5 : f32, windows = 2 : i64} : tensor<?x8x12xf32> -> tensor<?x8x4xf32>
+  // CHECK: vit.from_windows %{{[^ ]*}} {grid = array<i64: 2, 3>, size = 2 : i64} : tensor<?x8x4xf32> -> tensor<?x6x4xf32>
+  %grid = vit.from_windows %heads {grid = array<i64: 2, 3>, size = 2 : i64} : tensor<?x8x4xf32> -> tensor<?x6x4xf32>
+  // CHECK: vit.talking_heads %{{[^ ]*}} before(%{{[^ ]*}} : tensor<2x2xf32>, %{{[^ ]*}} : tensor<2xf32>) after(%{{[^ ]*}} : tensor<2x2xf32>, %{{[^ ]*}} : tensor<2xf32>) {heads = 2 : i64, scale = 5.000000e-01 : f32} : tensor<?x6x12xf32> -> tensor<?x6x4xf32>
+  %talk = vit.talking_heads %x before(%w : tensor<2x2xf32>, %v : tensor<2xf32>) after(%w : tensor<2x2xf32>, %v : tensor<2xf32>) {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x6x12xf32> -> tensor<?x6x4xf32>
+  // CHECK: vit.slice_tokens %{{[^ ]*}} {first = 1 : i64} : tensor<?x6x4xf32> -> tensor<?x2x4xf32>
+  %two = vit.slice_tokens %talk {first = 1 : i64} : tensor<?x6x4xf32> -> tensor<?x2x4xf32>
+  // CHECK: vit.concat_tokens %{{[^ ]*}}, %{{[^ ]*}} : (tensor<?x2x4xf32>, tensor<?x6x4xf32>) -> tensor<?x8x4xf32>
+  %all = vit.concat_tokens %two, %grid : (tensor<?x2x4xf32>, tensor<?x6x4xf32>) -> tensor<?x8x4xf32>
+  return %all : tensor<?x8x4xf32>
+}

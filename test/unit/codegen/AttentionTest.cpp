@@ -61,6 +61,49 @@ std::vector<double> attended(const Case &c, const std::vector<float> &qkv, const
   return result;
 }
 
+/// Windows of height x width tokens with tables of distances.
+struct GridCase {
+  int64_t windows, height, across, heads, width;
+
+  int64_t tokens() const { return height * across; }
+  int64_t inner() const { return heads * width; }
+};
+
+std::string gridText(const GridCase &c, const Level &level) {
+  std::string qkv = fmt::format("tensor<?x{}x{}xf32>", c.windows * c.tokens(), 3 * c.inner());
+  std::string value = fmt::format("tensor<?x{}x{}xf32>", c.windows * c.tokens(), c.inner());
+  std::string rows = fmt::format("tensor<{}x{}xf32>", c.width, 2 * c.height - 1);
+  std::string columns = fmt::format("tensor<{}x{}xf32>", c.width, 2 * c.across - 1);
+  return fmt::format("func.func @f(%x: {0}, %r: {1}, %c: {2}) -> {3} {{\n  %y = kernel.attention %x decomposed(%r : {1}, %c : {2}) "
+                     "{{heads = {4} : i64, scale = 0.5 : f32, windows = {5} : i64, schedule = #kernel.attention_schedule<rows = {6}, "
+                     "vector = {7}>}} : {0} -> {3}\n  return %y : {3}\n}}",
+                     qkv, rows, columns, value, c.heads, c.windows, level.rows, level.target.vectorLanes);
+}
+
+/// Every window is an image whose queries see a bias of their own.
+std::vector<double> attendedGrid(const GridCase &c, const std::vector<float> &qkv, const std::vector<float> &rows,
+                                 const std::vector<float> &columns, int64_t images) {
+  std::vector<double> result;
+  int64_t tokens = c.tokens(), stride = 3 * c.inner();
+  for (int64_t window = 0; window < images * c.windows; ++window) {
+    std::vector<float> part(qkv.begin() + window * tokens * stride, qkv.begin() + (window + 1) * tokens * stride);
+    std::vector<float> bias(c.heads * tokens * tokens);
+    for (int64_t head = 0; head < c.heads; ++head)
+      for (int64_t query = 0; query < tokens; ++query)
+        for (int64_t key = 0; key < tokens; ++key) {
+          double score = 0;
+          int64_t row = key / c.across - query / c.across + c.height - 1, column = key % c.across - query % c.across + c.across - 1;
+          for (int64_t k = 0; k < c.width; ++k)
+            score += part[query * stride + head * c.width + k] *
+                     (double(rows[k * (2 * c.height - 1) + row]) + columns[k * (2 * c.across - 1) + column]);
+          bias[(head * tokens + query) * tokens + key] = static_cast<float>(score);
+        }
+    std::vector<double> attention = attended({tokens, c.heads, c.width, true, 0.5}, part, bias, 1);
+    result.insert(result.end(), attention.begin(), attention.end());
+  }
+  return result;
+}
+
 class AttentionTest : public testing::TestWithParam<Level> {};
 
 TEST_P(AttentionTest, AgreesWithDoublePrecision) {
@@ -95,6 +138,18 @@ TEST_P(AttentionTest, KeepsExtremeScores) {
   std::vector<float> result = runGuarded(*kernel, {qkv, bias}, c.tokens * c.width, 1);
   for (int64_t i = 0; i < c.tokens * c.width; ++i)
     EXPECT_EQ(std::isnan(result[i]), i / c.width == 2) << "element " << i;
+}
+
+TEST_P(AttentionTest, AddsDistancesWithinWindows) {
+  for (const GridCase &c : {GridCase{1, 1, 1, 1, 5}, {3, 2, 3, 2, 6}, {2, 5, 17, 1, 16}, {1, 16, 8, 1, 24}, {4, 3, 3, 2, 64}}) {
+    SCOPED_TRACE(fmt::format("{} windows of {} x {}, {} heads of {}", c.windows, c.height, c.across, c.heads, c.width));
+    std::optional<Kernel> kernel = compileLaunch(gridText(c, GetParam()), GetParam().target);
+    ASSERT_TRUE(kernel);
+    std::vector<float> qkv = randomFloats(2 * c.windows * c.tokens() * 3 * c.inner(), 1);
+    std::vector<float> rows = randomFloats(c.width * (2 * c.height - 1), 2), columns = randomFloats(c.width * (2 * c.across - 1), 3);
+    expectKernel(*kernel, {qkv, rows, columns}, attendedGrid(c, qkv, rows, columns, 2), 2, 1e-5);
+    EXPECT_EQ(kernel->tasks(2), 2 * c.windows * c.heads);
+  }
 }
 
 TEST_P(AttentionTest, IsOneTaskAHead) {

@@ -60,12 +60,8 @@ std::vector<std::string> layers(const ModelConfig &config) {
 
 TEST(Import, EverySupportedPreset) {
   for (const ModelConfig &config : presets()) {
-    // SAM's windows are all that is missing.
-    if (!unsupportedSwitches(config).empty()) {
-      EXPECT_EQ(config.family, Family::TimmSam) << config.name << ": " << unsupportedSwitches(config);
-      continue;
-    }
-    std::string width = std::to_string(config.numClasses ? config.numClasses : config.embedDim);
+    EXPECT_EQ(unsupportedSwitches(config), "") << config.name;
+    std::string width = std::to_string(config.outputWidth());
     if (config.pool != Pool::None)
       EXPECT_EQ(import(config), "tensor<?x" + width + "xf32>") << config.name;
   }

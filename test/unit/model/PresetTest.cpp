@@ -101,8 +101,8 @@ TEST(PresetFiles, AreFreeOfErrorsAndHoldTimmsNames) {
     for (ModelConfig tag : preset.tags)
       EXPECT_EQ(llvm::toString(validate(tag)), "") << tag.name;
   }
-  EXPECT_EQ(filePresets().size(), 292u); // timm 1.0.31's but for the five sapiens2
-  EXPECT_EQ(tags, 496u);
+  EXPECT_EQ(filePresets().size(), 302u); // timm 1.0.31's but for the five sapiens2
+  EXPECT_EQ(tags, 506u);
 }
 
 TEST(PresetFiles, NamesOf0613HaveTheSameConstructorsToday) {
