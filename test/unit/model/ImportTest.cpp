@@ -192,8 +192,9 @@ TEST(Import, SwitchesOfTheReferenceSystems) {
 
 TEST(Import, RefusalListsEverySwitchAtOnce) {
   EXPECT_EQ(
-      unsupportedSwitches(resolve("vit_tiny_patch16_224", {"class_token=false", "pool=none", "window_size=7", "neck_channels=8"}).config),
-      "the model 'vit_tiny_patch16_224' needs what this version of vitc does not compile: window_size, neck_channels");
+      unsupportedSwitches(resolve("vit_tiny_patch16_224", {"transformer=false", "pool=token_avg", "head_hidden=8"}).config),
+      "the model 'vit_tiny_patch16_224' needs what this version of vitc does not compile: pool=token_avg without a linear classifier, "
+      "transformer=false with that pool");
 }
 
 TEST(Import, HuggingFaceFolders) {
