@@ -178,7 +178,7 @@ std::vector<SchemeTable> schemes::timmSchemes(const ModelConfig &config) {
     table.table = TableLayout::Grid;
     tables.push_back(std::move(table));
   }
-  if (config.classBlocks || config.attention == AttentionKind::TalkingHeads) {
+  if (config.family == Family::TimmCait || config.classBlocks || config.attention == AttentionKind::TalkingHeads) {
     SchemeTable table = timm(config, {"timm-cait", "", /*gamma=*/true});
     table.roles = join(table.roles, classBlock());
     tables.push_back(std::move(table));

@@ -160,9 +160,9 @@ static void checkGeometry(const ModelConfig &c, Findings &findings) {
                  "embed_dim {} is not a multiple of 4, which position=sincos2d requires", c.embedDim);
   findings.check(c.position != Position::Sincos2d || c.sincosLayout != SincosLayout::BigVision || c.embedDim >= 8,
                  "embed_dim {} is less than 8, which sincos_layout=big_vision requires", c.embedDim);
-  findings.check(c.family != Family::TimmNaFlex || c.position != Position::Learned || c.positionOn == PositionOn::Patches ||
-                     c.prefixTokens() == 0,
-                 "positions of family timm-naflex are of the patches alone: position_on must be patches");
+  bool positionsOfGrid = c.family == Family::TimmNaFlex || c.family == Family::TimmSam;
+  findings.check(!positionsOfGrid || c.position != Position::Learned || c.positionOn == PositionOn::Patches || c.prefixTokens() == 0,
+                 "positions of families timm-naflex and timm-sam are of the patches alone: position_on must be patches");
   auto stemChannels = static_cast<int64_t>(64 * c.stemWidth);
   findings.check(c.stem != Stem::ResNetV2 || stemChannels % 32 == 0,
                  "stem_width {} makes {} channels, which are no multiple of GroupNorm's 32 groups", c.stemWidth, stemChannels);
