@@ -31,7 +31,7 @@ static double truncatedNormal(const vitrt::RandomBits &bits, uint64_t index) {
 
 static void fill(const FreshTensor &tensor, llvm::MutableArrayRef<float> values) {
   vitrt::RandomBits bits(tensor.name, /*seed=*/0);
-  double bound = 1.0 / std::sqrt(static_cast<double>(tensor.shape.back()));
+  double bound = 1.0 / std::sqrt(static_cast<double>(tensor.fanIn));
   for (auto [index, value] : llvm::enumerate(values))
     switch (tensor.init) {
     case FreshInit::Zeros:

@@ -187,12 +187,18 @@ static FreshInit freshInit(Family family) {
 }
 
 void Adapter::adaptClasses() {
-  if (!newClasses || !config.numClasses)
+  if (!config.numClasses)
     return;
   bool inOut = scheme->head == LinearLayout::InOut;
   std::optional<FileShape> head = find(Role::Head);
   if (head && head->shape.size() == 2 && head->shape[inOut ? 1 : 0] == config.numClasses)
     return;
+  if (!newClasses) {
+    if (head && head->shape.size() == 2)
+      adaptation.notes.push_back(fmt::format("{} has {} classes: --set num_classes={} makes the model fit", head->name,
+                                             head->shape[inOut ? 1 : 0], head->shape[inOut ? 1 : 0]));
+    return;
+  }
   FreshInit init = freshInit(config.family);
   int64_t width = config.headHidden ? config.headHidden : config.pooledWidth(), classes = config.numClasses;
   for (Role role : {Role::Head, Role::HeadDistillation}) {
@@ -202,9 +208,9 @@ void Adapter::adaptClasses() {
     std::optional<FileShape> there = find(role), thereBias = find(role, /*bias=*/true);
     if (weight.empty())
       return;
-    adaptation.fresh.push_back({there ? there->name : weight.front(), inOut ? Shape{width, classes} : Shape{classes, width}, init});
+    adaptation.fresh.push_back({there ? there->name : weight.front(), inOut ? Shape{width, classes} : Shape{classes, width}, init, width});
     if (config.headBias && !bias.empty())
-      adaptation.fresh.push_back({thereBias ? thereBias->name : bias.front(), {classes}, FreshInit::Zeros});
+      adaptation.fresh.push_back({thereBias ? thereBias->name : bias.front(), {classes}, FreshInit::Zeros, width});
   }
   std::string what = head ? fmt::format("{} has {} classes", head->name, head->shape.empty() ? 0 : head->shape[inOut ? 1 : 0])
                           : std::string("the weights have no classifier");

@@ -36,6 +36,7 @@ struct FreshTensor {
   std::string name;
   std::vector<int64_t> shape;
   FreshInit init;
+  int64_t fanIn; ///< inputs of the layer, whatever the order of the shape
 };
 
 struct Adaptation {

@@ -75,8 +75,10 @@ TEST(AdaptToWeights, PatchKernelsOfAnotherSize) {
 TEST(AdaptToWeights, AFreshClassifierOnRequestOnly) {
   std::vector<FileShape> file = fileOf(resolve("vit_tiny_patch16_224").config);
   ModelConfig config = resolve("vit_tiny_patch16_224", {"num_classes=7"}).config;
-  EXPECT_THAT(adaptToWeights(config, file, /*newClasses=*/false).fresh, IsEmpty());
-  Adaptation adaptation = adaptToWeights(config, file, /*newClasses=*/true);
+  Adaptation adaptation = adaptToWeights(config, file, /*newClasses=*/false);
+  EXPECT_THAT(adaptation.fresh, IsEmpty());
+  EXPECT_THAT(adaptation.notes, ElementsAre("head.weight has 1000 classes: --set num_classes=1000 makes the model fit"));
+  adaptation = adaptToWeights(config, file, /*newClasses=*/true);
   ASSERT_EQ(adaptation.fresh.size(), 2u);
   EXPECT_EQ(adaptation.fresh[0].name, "head.weight");
   EXPECT_THAT(adaptation.fresh[0].shape, ElementsAre(7, 192));
