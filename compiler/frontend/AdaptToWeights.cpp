@@ -33,8 +33,6 @@ public:
   Adaptation adapt();
 
 private:
-  /// Names of a role's weight or bias, in block 0, by the scheme that fits the file.
-  std::vector<std::string> namesOf(const SchemeTable &table, Role role, bool bias = false) const;
   /// The tensor of that role in the file: its name and shape.
   std::optional<FileShape> find(Role role, bool bias = false) const;
   bool chooseScheme();
@@ -55,24 +53,9 @@ private:
 
 } // namespace
 
-static std::string inFirstBlock(std::string name) {
-  for (char placeholder : {'#', '@'})
-    if (size_t at = name.find(placeholder); at != std::string::npos)
-      name.replace(at, 1, "0");
-  return name;
-}
-
-std::vector<std::string> Adapter::namesOf(const SchemeTable &table, Role role, bool bias) const {
-  std::vector<std::string> names;
-  for (const RoleNames &roleNames : table.roles) {
-    if (roleNames.role != role)
-      continue;
-    bool prefixed = !llvm::is_contained(table.unprefixed, role);
-    for (const std::string &prefix : prefixed ? table.prefixes : std::vector<std::string>{""})
-      for (const std::string &name : bias ? roleNames.bias : roleNames.weight)
-        names.push_back(prefix + inFirstBlock(name));
-  }
-  return names;
+/// What block 0 calls it, all blocks do.
+static std::vector<std::string> namesOf(const SchemeTable &table, Role role, bool bias = false) {
+  return tensorNames(table, role, bias, /*block=*/0, /*branch=*/0);
 }
 
 std::optional<FileShape> Adapter::find(Role role, bool bias) const {

@@ -256,6 +256,26 @@ static void addOpenClipTrunk(SchemeTable &table) {
   llvm::append_range(table.ignored, openClipTexts());
 }
 
+static std::string fill(std::string name, int64_t block, int64_t branch) {
+  if (size_t at = name.find('#'); at != std::string::npos)
+    name.replace(at, 1, std::to_string(block));
+  if (size_t at = name.find('@'); at != std::string::npos)
+    name.replace(at, 1, std::to_string(branch));
+  return name;
+}
+
+std::vector<std::string> vitc::tensorNames(const SchemeTable &table, Role role, bool bias, int64_t block, int64_t branch) {
+  std::vector<std::string> names;
+  auto found = llvm::find_if(table.roles, [&](const RoleNames &roleNames) { return roleNames.role == role; });
+  if (found == table.roles.end())
+    return names;
+  bool prefixed = !llvm::is_contained(table.unprefixed, role);
+  for (const std::string &prefix : prefixed ? table.prefixes : std::vector<std::string>{""})
+    for (const std::string &pattern : bias ? found->bias : found->weight)
+      names.push_back(prefix + fill(pattern, block, branch));
+  return names;
+}
+
 std::vector<SchemeTable> vitc::schemeTables(const ModelConfig &config) {
   std::vector<SchemeTable> tables = timmSchemes(config);
   llvm::for_each(tables, addOpenClipTrunk);

@@ -8,6 +8,7 @@
 #ifndef VITC_COMPILER_FRONTEND_SCHEMETABLES_H
 #define VITC_COMPILER_FRONTEND_SCHEMETABLES_H
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -137,6 +138,9 @@ struct SchemeTable {
   bool gateInFc1 = false;       ///< fc1 holds the activated half, then the gate
   bool packsUnusedBias = false; ///< a packed bias has rows for a key that gets none
 };
+
+/// Names of a role's weight or bias in a block and branch, the scheme's own first; none if it has no such tensor.
+std::vector<std::string> tensorNames(const SchemeTable &table, Role role, bool bias, int64_t block, int64_t branch);
 
 /// Every scheme in whose names the model's tensors may come, its home first.
 std::vector<SchemeTable> schemeTables(const ModelConfig &config);

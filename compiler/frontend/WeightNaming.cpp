@@ -76,14 +76,6 @@ const RoleNames *SchemeBuilder::find(Role role) const {
   return found == table.roles.end() ? nullptr : &*found;
 }
 
-static std::string fill(std::string name, int64_t block, int64_t branch) {
-  if (size_t at = name.find('#'); at != std::string::npos)
-    name.replace(at, 1, std::to_string(block));
-  if (size_t at = name.find('@'); at != std::string::npos)
-    name.replace(at, 1, std::to_string(branch));
-  return name;
-}
-
 std::optional<std::vector<std::string>> SchemeBuilder::stemNames(const PlacedSource &source) const {
   if (table.stem == StemNames::None || (table.stem != StemNames::Timm && source.flaxName.empty()))
     return std::nullopt;
@@ -105,12 +97,7 @@ std::optional<std::vector<std::string>> SchemeBuilder::namesOf(const PlacedSourc
   bool inBlock = patterns.front().find('#') != std::string::npos, inBranch = patterns.front().find('@') != std::string::npos;
   if (inBlock && !inBranch && config.parallelBranches > 1)
     return std::nullopt;
-  bool prefixed = !llvm::is_contained(table.unprefixed, source.role);
-  std::vector<std::string> names;
-  for (const std::string &prefix : prefixed ? table.prefixes : std::vector<std::string>{""})
-    for (const std::string &pattern : patterns)
-      names.push_back(prefix + fill(pattern, source.block, source.branch));
-  return names;
+  return tensorNames(table, source.role, source.bias, source.block, source.branch);
 }
 
 //===--------------------------------------------------------------------------------------===//
