@@ -201,7 +201,8 @@ static std::vector<ConfigField> blockFields() {
 static std::vector<ConfigField> headFields() {
   return {
       boolean("final_norm", REF(finalNorm), "a normalization of all tokens after the last block"),
-      finalNormEpsField(),
+      optionalNumber("final_norm_eps", REF(finalNormEps), 1e-30, 1,
+                     "norm_eps of that normalization and of the neck's; null: that of the blocks"),
       boolean("fc_norm", REF(fcNorm), "a normalization of the pooled row"),
       choice("pool", REF(pool),
              Names<Pool>{{"token", Pool::Token},
@@ -215,7 +216,8 @@ static std::vector<ConfigField> headFields() {
              "class token; mean of the patches; of all tokens; class token and mean side by side; attention pooling; every token",
              {"global_pool"}),
       integer("pool_heads", REF(poolHeads), 1, 1 << 16, "heads of pool=map; null: num_heads", {"attn_pool_num_heads"}, true),
-      poolMlpRatioField(),
+      optionalNumber("pool_mlp_ratio", REF(poolMlpRatio), 1e-3, 1024, "mlp_ratio of pool=map; null: that of the blocks",
+                     {"attn_pool_mlp_ratio"}),
       boolean("pool_include_prefix", REF(poolIncludesPrefix), "pool=map sees class token and registers too"),
       integer("neck_channels", REF(neckChannels), 1, 65536, "two convolutions to so many channels behind the blocks (SAM); null: none",
               {"neck_chans"}, true),

@@ -28,8 +28,6 @@ ConfigField mlpRatioField();
 ConfigField stemLayersField();
 ConfigField labelsField();
 ConfigField globalBlocksField();
-ConfigField poolMlpRatioField();
-ConfigField finalNormEpsField();
 
 /// Keys that set several other fields.
 std::vector<ConfigField> shorthandFields();
@@ -82,6 +80,23 @@ inline ConfigField number(llvm::StringRef key, Ref ref, double low, double high,
             return true;
           },
           [=](const ModelConfig &config) { return Json(ref(config)); }};
+}
+
+/// A number that is written and read as null where it is 0: "derived from other fields".
+template <typename Ref>
+inline ConfigField optionalNumber(llvm::StringRef key, Ref ref, double low, double high, llvm::StringRef description,
+                                  Aliases aliases = {}) {
+  ConfigField field = number(key, ref, low, high, description, std::move(aliases));
+  field.expectation += ", or null";
+  field.schema["type"] = Json::array({"number", "null"});
+  field.read = [=, read = field.read](ModelConfig &config, const Json &value) {
+    if (!value.is_null())
+      return read(config, value);
+    ref(config) = 0.0;
+    return true;
+  };
+  field.write = [=](const ModelConfig &config) { return ref(config) == 0.0 ? Json() : Json(ref(config)); };
+  return field;
 }
 
 template <typename Ref> inline ConfigField boolean(llvm::StringRef key, Ref ref, llvm::StringRef description, Aliases aliases = {}) {

@@ -118,38 +118,6 @@ ConfigField fields::globalBlocksField() {
           [](const ModelConfig &config) { return Json(config.globalBlocks); }};
 }
 
-ConfigField fields::poolMlpRatioField() {
-  return {"pool_mlp_ratio",
-          {"attn_pool_mlp_ratio"},
-          "a number from 0.001 to 1024, or null",
-          "mlp_ratio of pool=map; null: that of the blocks",
-          Json{{"type", Json::array({"number", "null"})}, {"minimum", 1e-3}, {"maximum", 1024}},
-          [](ModelConfig &config, const Json &value) {
-            bool isNumber = value.is_number() && value.get<double>() >= 1e-3 && value.get<double>() <= 1024;
-            if (!isNumber && !value.is_null())
-              return false;
-            config.poolMlpRatio = isNumber ? value.get<double>() : 0.0;
-            return true;
-          },
-          [](const ModelConfig &config) { return config.poolMlpRatio == 0.0 ? Json() : Json(config.poolMlpRatio); }};
-}
-
-ConfigField fields::finalNormEpsField() {
-  return {"final_norm_eps",
-          {},
-          "a positive number up to 1, or null",
-          "norm_eps of that normalization and of the neck's; null: that of the blocks",
-          Json{{"type", Json::array({"number", "null"})}, {"exclusiveMinimum", 0}, {"maximum", 1}},
-          [](ModelConfig &config, const Json &value) {
-            bool isNumber = value.is_number() && value.get<double>() > 0.0 && value.get<double>() <= 1.0;
-            if (!isNumber && !value.is_null())
-              return false;
-            config.finalNormEps = isNumber ? value.get<double>() : 0.0;
-            return true;
-          },
-          [](const ModelConfig &config) { return config.finalNormEps == 0.0 ? Json() : Json(config.finalNormEps); }};
-}
-
 ConfigField fields::labelsField() {
   return {"labels",
           {},
