@@ -152,6 +152,8 @@ static void checkGeometry(const ModelConfig &c, Findings &findings) {
   findings.check((c.positionGridHeight == 0) == (c.positionGridWidth == 0), "position_grid needs both height and width");
   findings.check(c.positionRows == 0 || c.positionGridHeight == 0,
                  "position_rows and position_grid contradict each other: a table longer than needed is cut, one of another grid resized");
+  findings.check(c.position != Position::Factorized || c.positionResize == PositionResize::Home,
+                 "position=factorized is resized linearly: position_resize must be home");
   findings.check(c.position != Position::Factorized || c.positionOn == PositionOn::Patches || c.prefixTokens() == 0,
                  "position=factorized has rows for the patches alone: position_on must be patches");
   findings.check(c.positionRows == 0 || c.positionRows >= c.usedPositionRows(), "position_rows is {}, but image_size {}x{} needs {} rows",

@@ -229,6 +229,7 @@ TEST(Config, SwitchesThatExcludeEachOther) {
            {{"rope=cat", "num_heads=32"}, "head width 6 is not a multiple of 4"},
            {{"relative_position=shared_table", "reg_tokens=1"}, "entries for the class token and no other prefix token"},
            {{"pool=map", "pool_heads=5"}, "is not divisible by the 5 heads of pool=map"},
+           {{"position=factorized", "position_on=patches", "position_resize=bicubic"}, "position_resize must be home"},
            {{"position=factorized"}, "position=factorized has rows for the patches alone"},
            {{"position_rows=5000", "position_grid=14"}, "position_rows and position_grid contradict each other"}})
     EXPECT_THAT(refusal(tiny, overrides), HasSubstr(text));
