@@ -164,9 +164,9 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case([&](vit::LinearOp linear) { return replace(convertLinear(builder, linear)); })
         .Case([&](vit::SdpaOp sdpa) {
-          return replace(kernel::AttentionOp::create(builder, op->getLoc(), sdpa.getType(), sdpa.getQkv(), sdpa.getBias(),
+          return replace(kernel::AttentionOp::create(builder, op->getLoc(), sdpa.getType(), sdpa.getQkv(), sdpa.getQuery(), sdpa.getBias(),
                                                      sdpa.getRowTable(), sdpa.getColumnTable(), sdpa.getHeads(), sdpa.getScale(),
-                                                     sdpa.getWindows(), kernel::AttentionScheduleAttr()));
+                                                     sdpa.getWindows(), sdpa.getFirstQuery(), kernel::AttentionScheduleAttr()));
         })
         .Case([&](vit::GroupNormRowsOp norm) {
           return replace(kernel::GroupNormOp::create(builder, op->getLoc(), norm.getType(), norm.getRows(), norm.getGain(), norm.getShift(),

@@ -146,8 +146,8 @@ Value Importer::gridAttention(const BranchNames &names, Value input, int64_t ind
     columns = distanceTable(at, names.body + ".rel_pos_w", width);
   }
   x = vit::SdpaOp::create(builder, loc(names.body + ".heads"), type({ShapedType::kDynamic, windows * height * width, all}), x,
-                          /*bias=*/Value(), rows, columns, builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()),
-                          builder.getI64IntegerAttr(windows));
+                          /*query=*/Value(), /*bias=*/Value(), rows, columns, builder.getI64IntegerAttr(config.numHeads),
+                          number(config.scoreScale()), builder.getI64IntegerAttr(windows), builder.getI64IntegerAttr(0));
   if (size)
     x = vit::FromWindowsOp::create(builder, loc(names.body + ".grid"), type({ShapedType::kDynamic, config.patches(), all}), x, grid,
                                    builder.getI64IntegerAttr(size));

@@ -117,7 +117,7 @@ int64_t PatchEmbedOp::getFlopPerImage() {
 
 int64_t AttentionOp::getFlopPerImage() {
   // Scores and weighted values: a multiply-add for each pair of tokens and column.
-  int64_t depth = 2 * (tensorType(getValue()).getDimSize(1) / static_cast<int64_t>(getWindows()));
+  int64_t depth = 2 * (tensorType(getQkv()).getDimSize(1) / static_cast<int64_t>(getWindows()));
   // The query's products with the distances of each axis.
   for (Value table : {getRowTable(), getColumnTable()})
     if (table)

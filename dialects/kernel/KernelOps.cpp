@@ -133,17 +133,24 @@ LogicalResult PatchEmbedOp::verify() {
 
 LogicalResult AttentionOp::verify() {
   RankedTensorType qkv = tensorType(getQkv()), result = tensorType(getValue());
-  int64_t heads = getHeads();
-  if (qkv.getRank() != 3 || result.getRank() != 3 || heads <= 0 || qkv.getDimSize(2) % (3 * heads) != 0)
-    return emitOpError() << "the width of " << qkv << " must be 3 * heads * head width with " << heads << " heads";
+  int64_t heads = getHeads(), parts = getQuery() ? 2 : 3;
+  if (qkv.getRank() != 3 || result.getRank() != 3 || heads <= 0 || qkv.getDimSize(2) % (parts * heads) != 0)
+    return emitOpError() << "the width of " << qkv << " must be " << parts << " * heads * head width with " << heads << " heads";
   int64_t rows = qkv.getDimSize(1), windows = getWindows();
   if (windows < 1 || rows % windows != 0)
     return emitOpError() << rows << " rows cannot be split into " << windows << " windows";
-  int64_t tokens = rows / windows;
-  if (result.getDimSize(1) != rows || result.getDimSize(2) * 3 != qkv.getDimSize(2))
-    return emitOpError() << "result " << result << " must be a third as wide as " << qkv;
-  if (getBias() && tensorType(getBias()).getShape() != ArrayRef<int64_t>{heads, tokens, tokens})
-    return emitOpError() << "bias " << getBias().getType() << " must be [" << heads << ", " << tokens << ", " << tokens << "]";
+  if (result.getDimSize(2) * parts != qkv.getDimSize(2))
+    return emitOpError() << "result " << result << " must be " << (getQuery() ? "half" : "a third") << " as wide as " << qkv;
+  if (getQuery() && getQuery().getType() != result)
+    return emitOpError() << "query " << getQuery().getType() << " must have the result's type " << result;
+  int64_t tokens = rows / windows, queries = result.getDimSize(1) / windows, firstQuery = getFirstQuery();
+  bool allQueries = !getQuery() && result.getDimSize(1) == rows;
+  if (!allQueries && (windows > 1 || getRowTable() || getColumnTable()))
+    return emitOpError() << "result " << result << " must have all rows of " << qkv << ", as windows and tables ask for";
+  if (firstQuery < 0 || (getQuery() ? firstQuery != 0 : firstQuery + queries > tokens))
+    return emitOpError() << queries << " queries from query " << firstQuery << " on do not lie within " << qkv;
+  if (getBias() && tensorType(getBias()).getShape() != ArrayRef<int64_t>{heads, queries, tokens})
+    return emitOpError() << "bias " << getBias().getType() << " must be [" << heads << ", " << queries << ", " << tokens << "]";
   if (!getRowTable() && !getColumnTable())
     return success();
   if (!getRowTable() || !getColumnTable())

@@ -107,15 +107,16 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage", "getOperandRole"]>]> {
   let summary = "softmax(scale Q K' + bias) V for each head, scores in the cache";
   let description = [{
-    qkv [B, n T, 3 h d], columns Q | K | V, each head by head, n = `windows`; bias [h, T, T]; tables [d, 2H - 1] and [d, 2W - 1] of decomposed
-    relative positions as in `vit.sdpa`. -> [B, n T, h d].
+    qkv [B, n T, 3 h d], columns Q | K | V, each head by head, n = `windows`; bias [h, Q, T]; tables [d, 2H - 1] and [d, 2W - 1] of decomposed
+    relative positions as in `vit.sdpa`. -> [B, n Q, h d], the queries [first_query, first_query + Q) of each window. With a query [B, Q, h d]
+    of its own the first operand is [B, T, 2 h d], columns K | V.
   }];
-  let arguments = (ins Kernel_Tensor:$qkv, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$row_table,
+  let arguments = (ins Kernel_Tensor:$qkv, Optional<Kernel_Tensor>:$query, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$row_table,
                        Optional<Kernel_Tensor>:$column_table, I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "1">:$windows,
-                       OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
+                       DefaultValuedAttr<I64Attr, "0">:$first_query, OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
   let results = (outs Kernel_Tensor:$value);
   let assemblyFormat = [{
-    $qkv (`bias` `(` $bias^ `:` type($bias) `)`)?
+    $qkv (`query` `(` $query^ `:` type($query) `)`)? (`bias` `(` $bias^ `:` type($bias) `)`)?
     (`decomposed` `(` $row_table^ `:` type($row_table) `,` $column_table `:` type($column_table) `)`)? attr-dict
     `:` type($qkv) `->` type($value)
   }];

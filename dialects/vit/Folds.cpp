@@ -131,3 +131,18 @@ OpFoldResult ActivationOp::fold(FoldAdaptor) {
   auto inner = getInput().getDefiningOp<ActivationOp>();
   return inner && getKind() == Activation::Relu && inner.getKind() == Activation::Relu ? OpFoldResult(getInput()) : OpFoldResult();
 }
+
+// slice_tokens(x) of all tokens -> x; slice_tokens(slice_tokens(x)) -> slice_tokens(x)
+OpFoldResult SliceTokensOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getType())
+    return getInput();
+  if (auto inner = getInput().getDefiningOp<SliceTokensOp>()) {
+    setFirst(getFirst() + inner.getFirst());
+    getInputMutable().assign(inner.getInput());
+    return getResult();
+  }
+  return {};
+}
+
+// concat_tokens(x) -> x
+OpFoldResult ConcatTokensOp::fold(FoldAdaptor) { return getInputs().size() == 1 ? OpFoldResult(getInputs().front()) : OpFoldResult(); }

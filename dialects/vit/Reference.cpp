@@ -167,16 +167,23 @@ Value vitc::vit::softmaxRows(ReferenceBuilder &b, Value scores) {
   return b.compute(shape, {all, {sums, b.axes(rows.size())}}, [](ArrayRef<Scalar> x) { return x[0] / x[1]; });
 }
 
-/// scale Q K' + bias, [B, n, h, T, T], of qkv [B, n, T, 3, h, d]; the bias may be null.
-static Value attentionScores(ReferenceBuilder &b, Value qkv, Value bias, double scale) {
-  ArrayRef<int64_t> split = shapeOf(qkv);
-  SmallVector<int64_t> square{split[0], split[1], split[4], split[2], split[2]};
+/// The rows that attend and those that are attended to, as tensors [B, n, tokens, parts, h, d] and the numbers of the parts.
+struct AttentionOperands {
+  Value query, keysAndValues;
+  int64_t queryPart, keyPart, valuePart;
+  int64_t firstQuery; ///< the row of `query` that attends first
+};
+
+/// scale Q K' + bias, [B, n, h, Q, T], for `queries` rows that attend; the bias may be null.
+static Value attentionScores(ReferenceBuilder &b, const AttentionOperands &operands, int64_t queries, Value bias, double scale) {
+  ArrayRef<int64_t> split = shapeOf(operands.keysAndValues);
+  SmallVector<int64_t> square{split[0], split[1], split[4], queries, split[2]};
   // Loops of the scores: image, window, head, query, key | element.
   AffineExpr image = b.axis(0), window = b.axis(1), head = b.axis(2), query = b.axis(3), key = b.axis(4), element = b.axis(5);
-  Value scores =
-      b.reduce(square, 1, 0.0,
-               {{qkv, {image, window, query, b.constant(0), head, element}}, {qkv, {image, window, key, b.constant(1), head, element}}},
-               [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
+  Value scores = b.reduce(square, 1, 0.0,
+                          {{operands.query, {image, window, query + operands.firstQuery, b.constant(operands.queryPart), head, element}},
+                           {operands.keysAndValues, {image, window, key, b.constant(operands.keyPart), head, element}}},
+                          [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   SmallVector<Read> reads{{scores, b.axes(5)}};
   if (bias)
     reads.push_back({bias, {head, query, key}});
@@ -199,9 +206,13 @@ static Value distanceScores(ReferenceBuilder &b, Value qkv, Value table, bool al
 Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getQkv());
   ArrayRef<int64_t> all = shapeOf(getQkv());
-  int64_t batch = all[0], windows = getWindows(), tokens = all[1] / windows, heads = getHeads(), width = all[2] / (3 * heads);
-  Value qkv = b.reshape(getQkv(), {batch, windows, tokens, 3, heads, width});
-  Value scores = attentionScores(b, qkv, getBias(), getScale().convertToFloat());
+  int64_t batch = all[0], windows = getWindows(), tokens = all[1] / windows, queries = getQueries(), heads = getHeads(),
+          width = shapeOf(getValue())[2] / heads, firstQuery = getFirstQuery();
+  Value qkv = b.reshape(getQkv(), {batch, windows, tokens, getQuery() ? 2 : 3, heads, width});
+  AttentionOperands operands{qkv, qkv, 0, 1, 2, firstQuery};
+  if (getQuery())
+    operands = {b.reshape(getQuery(), {batch, 1, queries, 1, heads, width}), qkv, 0, 0, 1, 0};
+  Value scores = attentionScores(b, operands, queries, getBias(), getScale().convertToFloat());
   if (getRowTable()) {
     int64_t height = (shapeOf(getRowTable())[1] + 1) / 2, across = (shapeOf(getColumnTable())[1] + 1) / 2;
     Value grid = b.reshape(qkv, {batch, windows, height, across, 3, heads, width});
@@ -216,9 +227,9 @@ Lowered SdpaOp::lowerToReference(OpBuilder &builder) {
   }
   // Loops of the result: image, window, query, head, element | key.
   AffineExpr of = b.axis(5);
-  Value mixed = b.reduce({batch, windows, tokens, heads, width}, 1, 0.0,
+  Value mixed = b.reduce({batch, windows, queries, heads, width}, 1, 0.0,
                          {{softmaxRows(b, scores), {b.axis(0), b.axis(1), b.axis(3), b.axis(2), of}},
-                          {qkv, {b.axis(0), b.axis(1), of, b.constant(2), b.axis(3), b.axis(4)}}},
+                          {qkv, {b.axis(0), b.axis(1), of, b.constant(operands.valuePart), b.axis(3), b.axis(4)}}},
                          [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   return SmallVector<Value>{b.reshape(mixed, shapeOf(getValue()))};
 }
@@ -228,7 +239,7 @@ Lowered AttentionProbabilitiesOp::lowerToReference(OpBuilder &builder) {
   ArrayRef<int64_t> all = shapeOf(getQkv());
   int64_t heads = getHeads();
   Value qkv = b.reshape(getQkv(), {all[0], 1, all[1], 3, heads, all[2] / (3 * heads)});
-  Value shares = softmaxRows(b, attentionScores(b, qkv, getBias(), getScale().convertToFloat()));
+  Value shares = softmaxRows(b, attentionScores(b, {qkv, qkv, 0, 1, 2, 0}, all[1], getBias(), getScale().convertToFloat()));
   return SmallVector<Value>{b.reshape(shares, {all[0], heads, all[1], all[1]})};
 }
 

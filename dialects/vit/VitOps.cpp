@@ -19,21 +19,21 @@ using namespace vitc::vit;
 #define GET_OP_CLASSES
 #include "dialects/vit/VitOps.cpp.inc"
 
-/// The width of one head when `what` has `width` = 3 h d columns (or rows).
-static FailureOr<int64_t> headWidth(Operation *op, StringRef what, int64_t width, int64_t heads) {
+/// The width of one head when `what` has `width` columns (or rows), query, key and value or only `parts` of them.
+static FailureOr<int64_t> headWidth(Operation *op, StringRef what, int64_t width, int64_t heads, int64_t parts = 3) {
   if (heads <= 0)
     return op->emitOpError() << "heads is " << heads << ", expected at least 1";
-  if (width % (3 * heads) != 0)
-    return op->emitOpError() << what << " " << width << " is not a multiple of 3 * " << heads << " (query, key and value of " << heads
-                             << " heads)";
-  return width / (3 * heads);
+  if (width % (parts * heads) != 0)
+    return op->emitOpError() << what << " " << width << " is not a multiple of " << parts << " * " << heads << " ("
+                             << (parts == 3 ? "query, key and value of " : "key and value of ") << heads << " heads)";
+  return width / (parts * heads);
 }
 
 /// (C1) of the operations on qkv [B, T, 3 h d].
-static FailureOr<int64_t> verifyQkv(Operation *op, Value qkv, int64_t heads) {
-  if (failed(expectShape(op, "qkv", qkv, {{"B"}, {"T"}, {"3 h d"}})))
+static FailureOr<int64_t> verifyQkv(Operation *op, Value qkv, int64_t heads, int64_t parts = 3) {
+  if (failed(expectShape(op, "qkv", qkv, {{"B"}, {"T"}, {parts == 3 ? "3 h d" : "2 h d"}})))
     return failure();
-  return headWidth(op, "qkv's width", shapeOf(qkv)[2], heads);
+  return headWidth(op, "qkv's width", shapeOf(qkv)[2], heads, parts);
 }
 
 static LogicalResult verifyRotary(Operation *op, Value sin, Value cos, int64_t tokens, int64_t heads, int64_t prefix, int64_t width) {
@@ -211,17 +211,25 @@ static LogicalResult verifyTables(SdpaOp op, int64_t tokens, int64_t width) {
 }
 
 LogicalResult SdpaOp::verify() {
-  FailureOr<int64_t> width = verifyQkv(*this, getQkv(), getHeads()); // (C1)
+  FailureOr<int64_t> width = verifyQkv(*this, getQkv(), getHeads(), getQuery() ? 2 : 3); // (C1)
   if (failed(width))
     return failure();
-  ArrayRef<int64_t> qkv = shapeOf(getQkv());
-  int64_t heads = getHeads(), windows = getWindows();
+  ArrayRef<int64_t> qkv = shapeOf(getQkv()), result = shapeOf(getValue());
+  int64_t heads = getHeads(), windows = getWindows(), firstQuery = getFirstQuery();
   if (windows < 1 || qkv[1] % windows != 0) // (C4)
     return emitOpError() << qkv[1] << " rows cannot be split into " << windows << " windows";
-  Axis tokens{"T", qkv[1] / windows}, rows{windows == 1 ? "T" : "n T", qkv[1]};
-  if (failed(expectShape(*this, "bias", getBias(), {{"h", heads}, tokens, tokens})) ||                  // (C2)
-      failed(expectShape(*this, "result", getValue(), {{"B", qkv[0]}, rows, {"h d", heads * *width}}))) // (C3)
+  Axis tokens{"T", qkv[1] / windows}, hd{"h d", heads * *width};
+  bool needsAll = windows > 1 || getRowTable() || getColumnTable();
+  Axis rows = needsAll ? Axis{windows > 1 ? "n T" : "T", qkv[1]} : Axis{"Q"};
+  if (failed(expectShape(*this, "result", getValue(), {{"B", qkv[0]}, rows, hd})) ||              // (C3), (C6)
+      failed(expectShape(*this, "query", getQuery(), {{"B", qkv[0]}, {"Q", result[1]}, hd})) ||   // (C3)
+      failed(expectShape(*this, "bias", getBias(), {{"h", heads}, {"Q", getQueries()}, tokens}))) // (C2)
     return failure();
+  if (needsAll && getQuery()) // (C6)
+    return emitOpError() << "has a query of its own, but windows and tables need those of all tokens";
+  if (firstQuery < 0 || (getQuery() ? firstQuery != 0 : firstQuery + getQueries() > tokens.size)) // (C7)
+    return emitOpError() << getQueries() << " queries from query " << firstQuery << " on do not lie within "
+                         << (getQuery() ? getQuery() : getQkv()).getType();
   return verifyTables(*this, tokens.size, *width); // (C5)
 }
 

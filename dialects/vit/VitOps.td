@@ -146,6 +146,10 @@ def Vit_SdpaOp : Vit_ReferenceOp<"sdpa", [AttrSizedOperandSegments]> {
     qkv [B, T, 3 h d]: columns Q | K | V, each head by head; bias [h, T, T] or none -> [B, T, h d]. Softmax in f32 with the row's maximum
     subtracted (Vaswani et al. 2017, equation 1).
 
+    Rows of the result [B, Q, h d] with Q less than T are those of the queries [first_query, first_query + Q) alone; all keys are seen. With
+    a `query` [B, Q, h d] of its own the first operand is [B, T, 2 h d], columns K | V: `vit-drop-dead-rows` leaves both forms where few
+    rows of a block are needed.
+
     With `windows` = n the rows are so many windows of T tokens one after the other, [B, n T, 3 h d], each of which attends to itself alone.
 
     With row_table [d, 2H - 1] and column_table [d, 2W - 1] the tokens are a grid of H x W patches, T = H W, and the score of query (y, x)
@@ -153,26 +157,33 @@ def Vit_SdpaOp : Vit_ReferenceOp<"sdpa", [AttrSizedOperandSegments]> {
     relative positions (Li et al. 2022, equation 4; `get_decomposed_rel_pos_bias` of timm/models/vision_transformer_sam.py).
 
     Constraints:
-    - (C1) qkv is [B, n T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
-    - (C2) The bias is [h, T, T].
-    - (C3) The result is [B, n T, h d].
+    - (C1) qkv is [B, n T, 3 h d], with a query [B, T, 2 h d]: its width is a multiple of 3 (2) `heads`, and `heads` is positive.
+    - (C2) The bias is [h, Q, T].
+    - (C3) The result is [B, n Q, h d], and so is the query.
     - (C4) `windows` is positive and divides n T.
     - (C5) There are both tables or none; they are [d, 2H - 1] and [d, 2W - 1] with H W = T.
+    - (C6) Windows and tables need all queries, Q = T, of qkv.
+    - (C7) The queries lie within the tokens; `first_query` is 0 with a query of its own.
   }];
-  let arguments = (ins Vit_Tokens:$qkv, Optional<Vit_Weight>:$bias, Optional<Vit_Weight>:$row_table, Optional<Vit_Weight>:$column_table,
-                       I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "1">:$windows);
+  let arguments = (ins Vit_Tokens:$qkv, Optional<Vit_Tokens>:$query, Optional<Vit_Weight>:$bias, Optional<Vit_Weight>:$row_table,
+                       Optional<Vit_Weight>:$column_table, I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "1">:$windows,
+                       DefaultValuedAttr<I64Attr, "0">:$first_query);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = [{
-    $qkv (`bias` `(` $bias^ `:` type($bias) `)`)?
+    $qkv (`query` `(` $query^ `:` type($query) `)`)? (`bias` `(` $bias^ `:` type($bias) `)`)?
     (`decomposed` `(` $row_table^ `:` type($row_table) `,` $column_table `:` type($column_table) `)`)? attr-dict
     `:` type($qkv) `->` type($value)
   }];
   let hasVerifier = 1;
   let builders = [OpBuilder<(ins "::mlir::Type":$value, "::mlir::Value":$qkv, "::mlir::Value":$bias, "::mlir::IntegerAttr":$heads,
                              "::mlir::FloatAttr":$scale), [{
-    build($_builder, $_state, value, qkv, bias, /*row_table=*/::mlir::Value(), /*column_table=*/::mlir::Value(), heads, scale,
-          $_builder.getI64IntegerAttr(1));
+    build($_builder, $_state, value, qkv, /*query=*/::mlir::Value(), bias, /*row_table=*/::mlir::Value(),
+          /*column_table=*/::mlir::Value(), heads, scale, $_builder.getI64IntegerAttr(1), $_builder.getI64IntegerAttr(0));
   }]>];
+  let extraClassDeclaration = [{
+    /// Queries of a window: rows of its result.
+    int64_t getQueries() { return getValue().getType().getDimSize(1) / static_cast<int64_t>(getWindows()); }
+  }];
 }
 
 def Vit_AttentionProbabilitiesOp : Vit_ReferenceOp<"attention_probabilities"> {

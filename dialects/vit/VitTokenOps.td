@@ -26,6 +26,7 @@ def Vit_SliceTokensOp : Vit_ReferenceOp<"slice_tokens"> {
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def Vit_ReshapeTokensOp : Vit_ReferenceOp<"reshape_tokens"> {
@@ -53,6 +54,7 @@ def Vit_ConcatTokensOp : Vit_ReferenceOp<"concat_tokens"> {
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$inputs attr-dict `:` functional-type($inputs, $value)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 //===--------------------------------------------------------------------------------------===//

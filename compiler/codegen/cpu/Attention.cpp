@@ -26,21 +26,25 @@ struct Panels {
   int64_t first, count, size;
 };
 
-/// Emits attention of one shape. Names: T tokens of a window (of an image without windows), d width of a head, V lanes, R query rows at a time; a "block" is V tokens or V columns.
+/// Emits attention of one shape. Names: T tokens of a window (of an image without windows), Q those of them that attend, d width of a head, V
+/// lanes, R query rows at a time; a "block" is V tokens or V columns.
 class AttentionEmitter {
 public:
   AttentionEmitter(ModuleOp module, kernel::AttentionOp op, StringRef symbol)
       : f(module, symbol, op.getLoc()), b(f.b), windows(op.getWindows()),
-        tokens(cast<RankedTensorType>(op.getQkv().getType()).getDimSize(1) / windows), heads(op.getHeads()),
-        width(cast<RankedTensorType>(op.getValue().getType()).getDimSize(2) / heads), lanes(op.getScheduleAttr().getVector()),
-        rows(std::min(op.getScheduleAttr().getRows(), tokens)), tokenBlocks(llvm::divideCeil(tokens, lanes)),
-        columnBlocks(llvm::divideCeil(width, lanes)), scale(op.getScale().convertToDouble()) {
+        tokens(cast<RankedTensorType>(op.getQkv().getType()).getDimSize(1) / windows),
+        queries(cast<RankedTensorType>(op.getValue().getType()).getDimSize(1) / windows), firstQuery(op.getFirstQuery()),
+        heads(op.getHeads()), width(cast<RankedTensorType>(op.getValue().getType()).getDimSize(2) / heads),
+        lanes(op.getScheduleAttr().getVector()), rows(std::min(op.getScheduleAttr().getRows(), queries)),
+        tokenBlocks(llvm::divideCeil(tokens, lanes)), columnBlocks(llvm::divideCeil(width, lanes)), scale(op.getScale().convertToDouble()) {
     // Accumulators that leave registers for the other operands: of 32 (AVX-512), of 16 (AVX2), of 16 without fused multiply-add.
     panelVectors = std::max<int64_t>(1, (lanes >= 16 ? 24 : lanes >= 8 ? 12 : 8) / rows);
     unsigned operand = 0;
-    qkv = f.rows(operand++, windows * tokens, 3 * heads * width);
+    separate = static_cast<bool>(op.getQuery());
+    qkv = f.rows(operand++, windows * tokens, (separate ? 2 : 3) * heads * width);
+    query = separate ? f.rows(operand++, queries, heads * width) : qkv;
     if (op.getBias())
-      bias = f.weight(operand++, {heads, tokens, tokens});
+      bias = f.weight(operand++, {heads, queries, tokens});
     if (op.getRowTable()) {
       auto side = [](Value table) { return (cast<RankedTensorType>(table.getType()).getDimSize(1) + 1) / 2; };
       height = side(op.getRowTable());
@@ -48,7 +52,7 @@ public:
       rowTable = f.weight(operand++, {width, 2 * height - 1});
       columnTable = f.weight(operand++, {width, 2 * across - 1});
     }
-    result = f.rows(operand, windows * tokens, heads * width);
+    result = f.rows(operand, windows * queries, heads * width);
     keys = allocate({tokenBlocks, width, lanes});
     scores = allocate({rows, tokenBlocks * lanes});
     // Rows of V that are not whole vectors are copied to where their last vector may be read to its end.
@@ -65,16 +69,19 @@ public:
   void emit() {
     forLoop(b, f.begin, f.end, 1, [&](Value task) {
       head = rem(b, task, heads);
-      firstRow = mul(b, div(b, task, heads), tokens);
+      Value window = div(b, task, heads);
+      firstRow = mul(b, window, tokens);
+      firstResult = mul(b, window, queries);
+      queryStart = separate ? firstResult : add(b, firstRow, firstQuery);
       queryColumn = mul(b, head, width);
-      keyColumn = add(b, queryColumn, heads * width);
-      valueColumn = add(b, queryColumn, 2 * heads * width);
+      keyColumn = separate ? queryColumn : add(b, queryColumn, heads * width);
+      valueColumn = add(b, keyColumn, heads * width);
       transposeKeys();
       if (values)
         copyValues();
-      forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), rows, [&](Value query) {
-        // The last rows are shifted up to end with the last token; those computed twice get the same bits.
-        Value first = min(b, query, indexConstant(b, tokens - rows));
+      forLoop(b, indexConstant(b, 0), indexConstant(b, queries), rows, [&](Value row) {
+        // The last rows are shifted up to end with the last query; those computed twice get the same bits.
+        Value first = min(b, row, indexConstant(b, queries - rows));
         score(first);
         if (rowTable)
           addDistances(first);
@@ -184,13 +191,13 @@ private:
 
   /// scores[r][t] = Q[first + r] . keys[t].
   void score(Value first) {
-    Value queryRow = token(first);
+    Value queryRow = add(b, queryStart, first);
     for (Panels panels : split(tokenBlocks))
       forLoop(b, indexConstant(b, panels.first), indexConstant(b, panels.first + panels.count * panels.size), panels.size,
               [&](Value block) {
-                auto query = [&](int64_t r, Value k) { return load(b, qkv, {add(b, queryRow, r), add(b, queryColumn, k)}); };
+                auto element = [&](int64_t r, Value k) { return load(b, query, {add(b, queryRow, r), add(b, queryColumn, k)}); };
                 auto key = [&](Value k, int64_t j) { return loadVector(b, keys, {add(b, block, j), k, indexConstant(b, 0)}, lanes); };
-                SmallVector<Value> sums = product(width, panels.size, query, key);
+                SmallVector<Value> sums = product(width, panels.size, element, key);
                 for (int64_t r = 0; r < rows; ++r)
                   for (int64_t j = 0; j < panels.size; ++j)
                     storeVector(b, sums[r * panels.size + j], scores, {indexConstant(b, r), mul(b, add(b, block, j), lanes)});
@@ -213,7 +220,8 @@ private:
           for (int64_t j = 0; j < panels.size; ++j) {
             int64_t column = (block + j) * lanes;
             Value y = mulf(b, sums[r * panels.size + j], broadcast(b, reciprocals[r], lanes));
-            storeVector(b, y, result, {add(b, token(first), r), add(b, queryColumn, column)}, std::min(lanes, width - column));
+            storeVector(b, y, result, {add(b, add(b, firstResult, first), r), add(b, queryColumn, column)},
+                        std::min(lanes, width - column));
           }
       }
   }
@@ -233,13 +241,13 @@ private:
     SmallVector<Value> starts;
     for (int64_t r = 0; r < rows; ++r)
       starts.push_back(sub(b, indexConstant(b, size - 1), placeOf(add(b, first, r))));
-    Value queryRow = token(first);
+    Value queryRow = add(b, queryStart, first);
     overVectors(size, [&](Value at, int64_t count) {
       SmallVector<Value> zeros(rows, splat(b, 0, lanes));
       SmallVector<Value> sums = forLoop(b, indexConstant(b, 0), indexConstant(b, width), 1, zeros, [&](Value k, ValueRange sums) {
         SmallVector<Value> next;
         for (int64_t r = 0; r < rows; ++r) {
-          Value x = broadcast(b, load(b, qkv, {add(b, queryRow, r), add(b, queryColumn, k)}), lanes);
+          Value x = broadcast(b, load(b, query, {add(b, queryRow, r), add(b, queryColumn, k)}), lanes);
           next.push_back(fma(b, x, loadVector(b, table, {k, add(b, starts[r], at)}, lanes, count), sums[r]));
         }
         return next;
@@ -251,8 +259,8 @@ private:
 
   /// scores[r][y W + x] += rowScores[r][y] + columnScores[r][x].
   void addDistances(Value first) {
-    scoreDistances(first, rowTable, height, [&](Value query) { return div(b, query, across); }, rowScores);
-    scoreDistances(first, columnTable, across, [&](Value query) { return rem(b, query, across); }, columnScores);
+    scoreDistances(first, rowTable, height, [&](Value place) { return div(b, place, across); }, rowScores);
+    scoreDistances(first, columnTable, across, [&](Value place) { return rem(b, place, across); }, columnScores);
     forLoop(b, indexConstant(b, 0), indexConstant(b, height), 1, [&](Value y) {
       overVectors(across, [&](Value x, int64_t count) {
         Value key = add(b, mul(b, y, across), x);
@@ -327,17 +335,19 @@ private:
 
   KernelFunction f;
   ImplicitLocOpBuilder &b;
-  int64_t windows, tokens, heads, width, lanes, rows, tokenBlocks, columnBlocks;
+  int64_t windows, tokens, queries, firstQuery, heads, width, lanes, rows, tokenBlocks, columnBlocks;
   double scale;
   int64_t panelVectors = 1;
   int64_t scratchSize = 0;
   int64_t height = 0, across = 0;            ///< of the grid of tokens, if there are tables of distances
-  Value qkv, bias, result;                   ///< operands
+  bool separate = false;                     ///< whether the queries are an operand of their own
+  Value qkv, query, bias, result;            ///< operands; `query` is qkv unless it is separate
   Value rowTable, columnTable;               ///< operands
   Value keys, scores;                        ///< scratch: [T / V, d, V] and [R, T], T rounded up to V
   Value values;                              ///< scratch: [T, d], d rounded up to V; only where d is no multiple of V
   Value rowScores, columnScores;             ///< scratch: [R, H] and [R, W], the last axis rounded up to V; only with tables
-  Value head, firstRow;                      ///< of the task: its head, and its window's first row
+  Value head, firstRow;                      ///< of the task: its head, and its window's first row of keys and values
+  Value queryStart, firstResult;             ///< of the task: its window's first row of `query` and of the result
   Value queryColumn, keyColumn, valueColumn; ///< of the task: where in a row of qkv its head's parts begin
 };
 

@@ -67,6 +67,30 @@ func.func @windows(%x: tensor<?x5x24xf32>) -> tensor<?x5x8xf32> {
 
 // -----
 
+func.func @queries(%x: tensor<?x5x24xf32>) -> tensor<?x2x8xf32> {
+  // expected-error @+1 {{2 queries from query 4 on do not lie within}}
+  %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32, first_query = 4 : i64} : tensor<?x5x24xf32> -> tensor<?x2x8xf32>
+  return %0 : tensor<?x2x8xf32>
+}
+
+// -----
+
+func.func @query(%x: tensor<?x5x16xf32>, %q: tensor<?x2x8xf32>) -> tensor<?x1x8xf32> {
+  // expected-error @+1 {{must have the result's type}}
+  %0 = kernel.attention %x query(%q : tensor<?x2x8xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x16xf32> -> tensor<?x1x8xf32>
+  return %0 : tensor<?x1x8xf32>
+}
+
+// -----
+
+func.func @queries_of_windows(%x: tensor<?x6x24xf32>) -> tensor<?x2x8xf32> {
+  // expected-error @+1 {{must have all rows of}}
+  %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32, windows = 2 : i64} : tensor<?x6x24xf32> -> tensor<?x2x8xf32>
+  return %0 : tensor<?x2x8xf32>
+}
+
+// -----
+
 func.func @distances(%x: tensor<?x6x24xf32>, %r: tensor<4x3xf32>, %c: tensor<4x3xf32>) -> tensor<?x6x8xf32> {
   // expected-error @+1 {{must be [4, 2H - 1] and [4, 2W - 1] with H W = 6}}
   %0 = kernel.attention %x decomposed(%r : tensor<4x3xf32>, %c : tensor<4x3xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x6x24xf32> -> tensor<?x6x8xf32>

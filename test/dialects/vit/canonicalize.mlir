@@ -128,3 +128,22 @@ func.func @activations(%x: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>
   %2 = vit.activation %1 {kind = #vit.activation<relu>} : tensor<?x4xf32>
   return %0, %2 : tensor<?x4xf32>, tensor<?x4xf32>
 }
+
+// CHECK-LABEL: func @slice_tokens
+//  CHECK-SAME: (%[[X:.*]]: tensor<?x5x4xf32>)
+//  CHECK-NEXT: %[[ROW:.*]] = vit.slice_tokens %[[X]] {first = 3 : i64} : tensor<?x5x4xf32> -> tensor<?x1x4xf32>
+//  CHECK-NEXT: return %[[X]], %[[ROW]]
+func.func @slice_tokens(%x: tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<?x1x4xf32>) {
+  %0 = vit.slice_tokens %x {first = 0 : i64} : tensor<?x5x4xf32> -> tensor<?x5x4xf32>
+  %1 = vit.slice_tokens %0 {first = 2 : i64} : tensor<?x5x4xf32> -> tensor<?x2x4xf32>
+  %2 = vit.slice_tokens %1 {first = 1 : i64} : tensor<?x2x4xf32> -> tensor<?x1x4xf32>
+  return %0, %2 : tensor<?x5x4xf32>, tensor<?x1x4xf32>
+}
+
+// CHECK-LABEL: func @concat_tokens_of_one
+//  CHECK-SAME: (%[[X:.*]]: tensor<?x5x4xf32>)
+//  CHECK-NEXT: return %[[X]]
+func.func @concat_tokens_of_one(%x: tensor<?x5x4xf32>) -> tensor<?x5x4xf32> {
+  %0 = vit.concat_tokens %x : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  return %0 : tensor<?x5x4xf32>
+}

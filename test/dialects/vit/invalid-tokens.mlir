@@ -102,6 +102,46 @@ func.func @sdpa_c5(%x: tensor<?x6x12xf32>, %r: tensor<2x3xf32>, %c: tensor<2x3xf
 
 // -----
 
+func.func @sdpa_c1_query(%x: tensor<?x6x10xf32>, %q: tensor<?x1x4xf32>) {
+  // expected-error @+1 {{qkv's width 10 is not a multiple of 2 * 2 (key and value of 2 heads)}}
+  %0 = vit.sdpa %x query(%q : tensor<?x1x4xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x6x10xf32> -> tensor<?x1x4xf32>
+  return
+}
+
+// -----
+
+func.func @sdpa_c3_query(%x: tensor<?x6x8xf32>, %q: tensor<?x2x4xf32>) {
+  // expected-error @+1 {{query is [?, 2, 4], expected [B = ?, Q = 1, h d = 4]}}
+  %0 = vit.sdpa %x query(%q : tensor<?x2x4xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x6x8xf32> -> tensor<?x1x4xf32>
+  return
+}
+
+// -----
+
+func.func @sdpa_c6_rows(%x: tensor<?x6x12xf32>) {
+  // expected-error @+1 {{result is [?, 2, 4], expected [B = ?, n T = 6, h d = 4]}}
+  %0 = vit.sdpa %x {heads = 2 : i64, scale = 1.0 : f32, windows = 2 : i64} : tensor<?x6x12xf32> -> tensor<?x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @sdpa_c6_query(%x: tensor<?x6x8xf32>, %q: tensor<?x6x4xf32>) {
+  // expected-error @+1 {{has a query of its own, but windows and tables need those of all tokens}}
+  %0 = vit.sdpa %x query(%q : tensor<?x6x4xf32>) {heads = 2 : i64, scale = 1.0 : f32, windows = 2 : i64} : tensor<?x6x8xf32> -> tensor<?x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @sdpa_c7(%x: tensor<?x6x12xf32>) {
+  // expected-error @+1 {{2 queries from query 5 on do not lie within 'tensor<?x6x12xf32>'}}
+  %0 = vit.sdpa %x {heads = 2 : i64, scale = 1.0 : f32, first_query = 5 : i64} : tensor<?x6x12xf32> -> tensor<?x2x4xf32>
+  return
+}
+
+// -----
+
 func.func @attention_pool_c1_of_tokens(%q: tensor<3x1x4xf32>, %kv: tensor<?x5x8xf32>) {
   // expected-error @+1 {{query is [3, 1, 4], expected [B = ?, L, h d]}}
   %0 = vit.attention_pool %q, %kv {heads = 2 : i64, scale = 0.5 : f32} : tensor<3x1x4xf32>, tensor<?x5x8xf32> -> tensor<?x1x4xf32>

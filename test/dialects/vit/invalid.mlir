@@ -267,7 +267,7 @@ func.func @sdpa_c1_width(%x: tensor<?x5x16xf32>) {
 // -----
 
 func.func @sdpa_c2(%x: tensor<?x5x12xf32>, %b: tensor<2x4x4xf32>) {
-  // expected-error @+1 {{bias is [2, 4, 4], expected [h = 2, T = 5, T = 5]}}
+  // expected-error @+1 {{bias is [2, 4, 4], expected [h = 2, Q = 5, T = 5]}}
   %0 = vit.sdpa %x bias(%b : tensor<2x4x4xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x12xf32> -> tensor<?x5x4xf32>
   return
 }
@@ -275,7 +275,7 @@ func.func @sdpa_c2(%x: tensor<?x5x12xf32>, %b: tensor<2x4x4xf32>) {
 // -----
 
 func.func @sdpa_c3(%x: tensor<?x5x12xf32>) {
-  // expected-error @+1 {{result is [?, 5, 12], expected [B = ?, T = 5, h d = 4]}}
+  // expected-error @+1 {{result is [?, 5, 12], expected [B = ?, Q, h d = 4]}}
   %0 = vit.sdpa %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x12xf32> -> tensor<?x5x12xf32>
   return
 }

@@ -45,7 +45,7 @@ func.func @tokens(%images: tensor<?x3x9x8xf32>, %kernel: tensor<4x3x4x4xf32>, %b
 
 // CHECK-LABEL: func @parts
 func.func @parts(%x: tensor<?x5x4xf32>, %v: tensor<4xf32>, %w: tensor<12x4xf32>, %b: tensor<12xf32>, %bias: tensor<2x5x5xf32>, %h: tensor<2xf32>,
-                 %table: tensor<4x2xf32>) -> tensor<?x5x4xf32> {
+                 %table: tensor<4x2xf32>, %own: tensor<?x2x6xf32>) -> tensor<?x5x4xf32> {
   // CHECK: vit.normalize %{{[^ ]*}} gain(%{{[^ ]*}} : tensor<4xf32>) shift(%{{[^ ]*}} : tensor<4xf32>) {eps = {{.*}} : f32} : tensor<?x5x4xf32>
   %n = vit.normalize %x gain(%v : tensor<4xf32>) shift(%v : tensor<4xf32>) {eps = 1.0e-6 : f32} : tensor<?x5x4xf32>
   // CHECK: vit.normalize %{{[^ ]*}} {eps = {{.*}} : f32, kind = #vit.norm<rms>} : tensor<?x5x4xf32>
@@ -60,6 +60,10 @@ func.func @parts(%x: tensor<?x5x4xf32>, %v: tensor<4xf32>, %w: tensor<12x4xf32>,
   %turned = vit.rotary %hn sin(%table : tensor<4x2xf32>) cos(%table : tensor<4x2xf32>) {heads = 2 : i64, prefix = 1 : i64, layout = #vit.rotary_layout<halves>} : tensor<?x5x12xf32>
   // CHECK: vit.sdpa %{{[^ ]*}} bias(%{{[^ ]*}} : tensor<2x5x5xf32>) {heads = 2 : i64, scale = 1.250000e-01 : f32} : tensor<?x5x12xf32> -> tensor<?x5x4xf32>
   %heads = vit.sdpa %turned bias(%bias : tensor<2x5x5xf32>) {heads = 2 : i64, scale = 0.125 : f32} : tensor<?x5x12xf32> -> tensor<?x5x4xf32>
+  // CHECK: vit.sdpa %{{[^ ]*}} {first_query = 1 : i64, heads = 2 : i64, scale = 1.250000e-01 : f32} : tensor<?x5x12xf32> -> tensor<?x2x4xf32>
+  %some = vit.sdpa %turned {heads = 2 : i64, scale = 0.125 : f32, first_query = 1 : i64} : tensor<?x5x12xf32> -> tensor<?x2x4xf32>
+  // CHECK: vit.sdpa %{{[^ ]*}} query(%{{[^ ]*}} : tensor<?x2x6xf32>) {heads = 3 : i64, scale = 1.250000e-01 : f32} : tensor<?x5x12xf32> -> tensor<?x2x6xf32>
+  %apart = vit.sdpa %turned query(%own : tensor<?x2x6xf32>) {heads = 3 : i64, scale = 0.125 : f32} : tensor<?x5x12xf32> -> tensor<?x2x6xf32>
   // CHECK: vit.attention_probabilities %{{[^ ]*}} bias(%{{[^ ]*}} : tensor<2x5x5xf32>) {heads = 2 : i64, scale = 1.250000e-01 : f32} : tensor<?x5x12xf32> -> tensor<?x2x5x5xf32>
   %shares = vit.attention_probabilities %turned bias(%bias : tensor<2x5x5xf32>) {heads = 2 : i64, scale = 0.125 : f32} : tensor<?x5x12xf32> -> tensor<?x2x5x5xf32>
   // CHECK: vit.activation %{{[^ ]*}} {kind = #vit.activation<silu>} : tensor<?x5x4xf32>

@@ -152,6 +152,57 @@ TEST_P(AttentionTest, AddsDistancesWithinWindows) {
   }
 }
 
+/// Queries [first, first + count) of a packed qkv, or as an operand of their own.
+struct QueryCase {
+  Case all;
+  int64_t first, count;
+  bool separate;
+};
+
+std::string queryText(const QueryCase &c, const Level &level) {
+  int64_t inner = c.all.heads * c.all.width;
+  std::string keys = fmt::format("tensor<?x{}x{}xf32>", c.all.tokens, (c.separate ? 2 : 3) * inner);
+  std::string value = fmt::format("tensor<?x{}x{}xf32>", c.count, inner);
+  std::string bias = fmt::format("tensor<{}x{}x{}xf32>", c.all.heads, c.count, c.all.tokens);
+  return fmt::format("func.func @f(%x: {0}, %q: {2}, %b: {1}) -> {2} {{\n  %y = kernel.attention %x {3} {4} {{heads = {5} : i64, "
+                     "scale = {6:e} : f32, first_query = {7} : i64, schedule = #kernel.attention_schedule<rows = {8}, vector = {9}>}} : "
+                     "{0} -> {2}\n  return %y : {2}\n}}",
+                     keys, bias, value, c.separate ? "query(%q : " + value + ")" : "", c.all.bias ? "bias(%b : " + bias + ")" : "",
+                     c.all.heads, c.all.scale, c.separate ? 0 : c.first, level.rows, level.target.vectorLanes);
+}
+
+/// Rows [first, first + count) of every `rows` in `values`, columns [firstColumn, firstColumn + columns) of `width`.
+template <typename T>
+std::vector<T> part(const std::vector<T> &values, int64_t rows, int64_t width, int64_t first, int64_t count, int64_t firstColumn,
+                    int64_t columns) {
+  std::vector<T> result;
+  for (int64_t row = 0; row * width < static_cast<int64_t>(values.size()); ++row)
+    if (row % rows >= first && row % rows < first + count) {
+      auto from = values.begin() + row * width + firstColumn;
+      result.insert(result.end(), from, from + columns);
+    }
+  return result;
+}
+
+TEST_P(AttentionTest, ComputesSomeQueriesAlone) {
+  for (bool separate : {false, true})
+    for (QueryCase c : {QueryCase{{197, 2, 64}, 0, 1, false}, {{5, 3, 18, true}, 3, 2, false}, {{50, 1, 5, true}, 11, 9, false}}) {
+      c.separate = separate;
+      SCOPED_TRACE(fmt::format("{} queries from {} on of {} tokens{}", c.count, c.first, c.all.tokens, separate ? ", apart" : ""));
+      std::optional<Kernel> kernel = compileLaunch(queryText(c, GetParam()), GetParam().target);
+      ASSERT_TRUE(kernel);
+      int64_t images = 3, tokens = c.all.tokens, inner = c.all.heads * c.all.width;
+      std::vector<float> qkv = randomFloats(images * tokens * 3 * inner, 1);
+      std::vector<float> bias = c.all.bias ? randomFloats(c.all.heads * tokens * tokens, 2) : std::vector<float>();
+      std::vector<std::vector<float>> operands{qkv};
+      if (separate)
+        operands = {part(qkv, tokens, 3 * inner, 0, tokens, inner, 2 * inner), part(qkv, tokens, 3 * inner, c.first, c.count, 0, inner)};
+      if (c.all.bias)
+        operands.push_back(part(bias, tokens, tokens, c.first, c.count, 0, tokens));
+      expectKernel(*kernel, operands, part(attended(c.all, qkv, bias, images), tokens, inner, c.first, c.count, 0, inner), images, 1e-5);
+    }
+}
+
 TEST_P(AttentionTest, IsOneTaskAHead) {
   std::optional<Kernel> kernel = compileLaunch(attentionText({197, 3, 64}, GetParam()), GetParam().target);
   ASSERT_TRUE(kernel);
