@@ -7,6 +7,7 @@
 
 #include "compiler/driver/Generate.h"
 #include "dialects/kernel/KernelDialect.h"
+#include "dialects/kernel/Structure.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -15,39 +16,8 @@
 using namespace mlir;
 using namespace vitc;
 
-/// Prints what an operation computes without what it is called: equal text means that one function serves both. Values are numbered as they come.
-static void printStructure(Operation *op, llvm::DenseMap<Value, size_t> &numbers, llvm::raw_ostream &os) {
-  auto number = [&](Value value) { return numbers.try_emplace(value, numbers.size()).first->second; };
-  os << op->getName() << '(';
-  for (Value operand : op->getOperands())
-    os << number(operand) << ':' << operand.getType() << ' ';
-  os << ')';
-  for (NamedAttribute attribute : op->getAttrs())
-    if (attribute.getName() != SymbolTable::getSymbolAttrName() && attribute.getName() != "sources")
-      os << attribute.getName().getValue() << '=' << attribute.getValue() << ' ';
-  for (Value result : op->getResults())
-    os << number(result) << ':' << result.getType() << ' ';
-  for (Region &region : op->getRegions())
-    for (Block &block : region) {
-      os << '{';
-      for (BlockArgument argument : block.getArguments())
-        os << number(argument) << ':' << argument.getType() << ' ';
-      for (Operation &inner : block)
-        printStructure(&inner, numbers, os);
-      os << '}';
-    }
-}
-
-static std::string structureOf(Operation *op) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  llvm::DenseMap<Value, size_t> numbers;
-  printStructure(op, numbers, os);
-  return text;
-}
-
 static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, ModuleOp into, llvm::StringMap<artifact::Binding> &known) {
-  auto [entry, isNew] = known.try_emplace(structureOf(binding));
+  auto [entry, isNew] = known.try_emplace(kernel::structureOf(binding));
   artifact::Binding &shared = entry->second;
   if (isNew) {
     shared.symbol = "bind_" + std::to_string(known.size() - 1);
@@ -82,7 +52,7 @@ FailureOr<Generated> vitc::generate(ModuleOp module, const cpu::CpuTarget &targe
   llvm::StringMap<plan::Kernel> knownKernels;
   bool complete = true;
   auto kernelOf = [&](Operation *launch) {
-    auto [entry, isNew] = knownKernels.try_emplace(structureOf(launch));
+    auto [entry, isNew] = knownKernels.try_emplace(kernel::structureOf(launch));
     if (isNew && complete) {
       std::string symbol = (launch->getName().stripDialect() + "_" + Twine(knownKernels.size() - 1)).str();
       FailureOr<cpu::KernelInfo> info = cpu::emitKernel(*generated.kernels, launch, symbol, target);
