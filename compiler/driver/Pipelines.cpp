@@ -46,6 +46,9 @@ void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &option
     function.addPass(createVitFoldNormalize());
     function.addPass(createVitFuseEpilogue());
   }
+  // Last, because it splits values that the folds want to find whole.
+  if (!options.reference && options.optLevel > 1)
+    function.addPass(createVitDropDeadRows());
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
 }

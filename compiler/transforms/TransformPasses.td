@@ -129,6 +129,38 @@ def VitFuseEpilogue : Pass<"vit-fuse-epilogue"> {
   let statistics = [Statistic<"fused", "fused", "operations fused into a product">, Statistic<"missed", "missed", "operations left alone">];
 }
 
+def VitDropDeadRows : Pass<"vit-drop-dead-rows", "::mlir::func::FuncOp"> {
+  let summary = "compute the tokens that the results need, and no others";
+  let description = [{
+    With a class token the last block's query, projection and mlp and the norm after it are needed for one token alone; its keys and values
+    come from all of them. The analysis goes backwards from the results with a range of rows for each value: row-wise operations hand it on,
+    attention asks for all keys and values, an operation that it does not know asks for everything. A product that computes query, key and
+    value is split in two. What is computed in part is called so ("blocks.11.mlp.row0").
+    ```mlir
+    %1 = vit.linear %0, %w : tensor<?x197x192xf32>, tensor<576x192xf32> -> tensor<?x197x576xf32>
+    %2 = vit.sdpa %1 {heads = 3, scale = 0.125} : tensor<?x197x576xf32> -> tensor<?x197x192xf32>
+    %3 = vit.linear %2, %p residual(%x) : tensor<?x197x192xf32>, tensor<192x192xf32> -> tensor<?x197x192xf32>
+    %4 = vit.pool %3 {kind = #vit.pool<token>} : tensor<?x197x192xf32> -> tensor<?x192xf32>
+    // ->
+    %0a = vit.slice_tokens %0 {first = 0} : tensor<?x197x192xf32> -> tensor<?x1x192xf32>
+    %wq = vit.slice_rows %w {first = 0} : tensor<576x192xf32> -> tensor<192x192xf32>
+    %q = vit.linear %0a, %wq : tensor<?x1x192xf32>, tensor<192x192xf32> -> tensor<?x1x192xf32>
+    %wkv = vit.slice_rows %w {first = 192} : tensor<576x192xf32> -> tensor<384x192xf32>
+    %kv = vit.linear %0, %wkv : tensor<?x197x192xf32>, tensor<384x192xf32> -> tensor<?x197x384xf32>
+    %2 = vit.sdpa %kv query(%q : tensor<?x1x192xf32>) {heads = 3, scale = 0.125} : tensor<?x197x384xf32> -> tensor<?x1x192xf32>
+    %xa = vit.slice_tokens %x {first = 0} : tensor<?x197x192xf32> -> tensor<?x1x192xf32>
+    %3 = vit.linear %2, %p residual(%xa) : tensor<?x1x192xf32>, tensor<192x192xf32> -> tensor<?x1x192xf32>
+    %4 = vit.pool %3 {kind = #vit.pool<token>} : tensor<?x1x192xf32> -> tensor<?x192xf32>
+    ```
+    Reports each operation that computes less, and each that could not and why, as a remark of category "rows".
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let options = [Option<"largestShare", "largest-share", "int64_t", "50",
+                        "narrow operations of which at most this percentage of the rows is needed">];
+  let statistics = [Statistic<"narrowed", "narrowed", "operations that compute some rows only">,
+                    Statistic<"missed", "missed", "operations that compute rows which nothing needs">];
+}
+
 def KernelSchedule : Pass<"kernel-schedule"> {
   let summary = "choose how each launch is tiled, and pack its weights accordingly";
   let description = [{
