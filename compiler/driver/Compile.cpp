@@ -108,13 +108,11 @@ FailureOr<artifact::Target> Compilation::compileTarget(StringRef target) {
   cpu::CpuTarget baseline;
   if (failed(code) || failed(resolveBaseline(code->machine, context, baseline)))
     return failure();
-  FailureOr<std::string> kernels = cpu::compileModule(*code->generated.kernels, code->machine, options.optLevel, cpu::Output::Object);
-  if (failed(kernels))
+  FailureOr<std::vector<std::string>> objects =
+      cpu::compileObjects(context, {{*code->generated.kernels, code->machine}, {*code->generated.bindings, baseline}}, options.optLevel);
+  if (failed(objects))
     return failure();
-  FailureOr<std::string> bindings = cpu::compileModule(*code->generated.bindings, baseline, options.optLevel, cpu::Output::Object);
-  if (failed(bindings))
-    return failure();
-  FailureOr<std::string> shared = cpu::linkSharedObject(context, {*kernels, *bindings}, code->machine);
+  FailureOr<std::string> shared = cpu::linkSharedObject(context, *objects, code->machine);
   if (failed(shared))
     return failure();
   artifact::Target result;

@@ -16,17 +16,24 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
 #include "llvm/TargetParser/SubtargetFeature.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+
+#include <deque>
 
 using namespace mlir;
 
@@ -107,7 +114,9 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigne
   pipeline.run(module, modules);
 }
 
-FailureOr<std::string> compileModule(ModuleOp module, const CpuTarget &target, unsigned optLevel, Output output) {
+/// Lowers `module` and translates it into LLVM IR, complete but for optimization.
+static std::unique_ptr<llvm::Module> translate(ModuleOp module, const CpuTarget &target, const llvm::TargetMachine &machine,
+                                               llvm::LLVMContext &llvmContext) {
   MLIRContext *context = module.getContext();
   DialectRegistry registry;
   registerBuiltinDialectTranslation(registry);
@@ -122,36 +131,123 @@ FailureOr<std::string> compileModule(ModuleOp module, const CpuTarget &target, u
   PassManager pm(context, ModuleOp::getOperationName());
   buildLowering(pm, target);
   if (failed(pm.run(module)))
-    return failure();
-
-  llvm::LLVMContext llvmContext;
-  llvmContext.setDiagnosticHandler(std::make_unique<ForwardDiagnostics>(module.getLoc()));
+    return nullptr;
   std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(module, llvmContext, "vitc");
-  if (!llvmModule)
-    return emitError(module.getLoc()) << "the module cannot be translated to LLVM IR";
-  std::string error;
-  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, optLevel, error);
-  if (!machine)
-    return emitError(module.getLoc()) << "no code generator for '" << target.triple << "': " << error;
-  llvmModule->setTargetTriple(machine->getTargetTriple());
-  llvmModule->setDataLayout(machine->createDataLayout());
-  setAttributes(*llvmModule, *machine, target);
-  optimize(*llvmModule, *machine, optLevel);
-
-  if (output == Output::LLVMIR) {
-    std::string text;
-    llvm::raw_string_ostream stream(text);
-    llvmModule->print(stream, nullptr);
-    return text;
+  if (!llvmModule) {
+    emitError(module.getLoc()) << "the module cannot be translated to LLVM IR";
+    return nullptr;
   }
+  llvmModule->setTargetTriple(machine.getTargetTriple());
+  llvmModule->setDataLayout(machine.createDataLayout());
+  setAttributes(*llvmModule, machine, target);
+  return llvmModule;
+}
+
+static FailureOr<std::string> emitFile(llvm::Module &module, llvm::TargetMachine &machine, Output output, Location loc) {
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager codegen;
   auto type = output == Output::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr, type))
-    return emitError(module.getLoc()) << "the code generator for '" << target.triple << "' cannot write this kind of file";
-  codegen.run(*llvmModule);
+  if (machine.addPassesToEmitFile(codegen, stream, nullptr, type))
+    return emitError(loc) << "the code generator for '" << machine.getTargetTriple().str() << "' cannot write this kind of file";
+  codegen.run(module);
   return bytes.str().str();
+}
+
+static std::unique_ptr<llvm::TargetMachine> createMachine(const CpuTarget &target, unsigned optLevel, Location loc) {
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, optLevel, error);
+  if (!machine)
+    emitError(loc) << "no code generator for '" << target.triple << "': " << error;
+  return machine;
+}
+
+FailureOr<std::string> compileModule(ModuleOp module, const CpuTarget &target, unsigned optLevel, Output output) {
+  llvm::LLVMContext llvmContext;
+  llvmContext.setDiagnosticHandler(std::make_unique<ForwardDiagnostics>(module.getLoc()));
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, optLevel, module.getLoc());
+  std::unique_ptr<llvm::Module> llvmModule = machine ? translate(module, target, *machine, llvmContext) : nullptr;
+  if (!llvmModule)
+    return failure();
+  optimize(*llvmModule, *machine, optLevel);
+  if (output != Output::LLVMIR)
+    return emitFile(*llvmModule, *machine, output, module.getLoc());
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  llvmModule->print(stream, nullptr);
+  return text;
+}
+
+/// Bitcode of the functions of `module`, in parts of about equal work; what is private to the module goes with each of them.
+static std::vector<std::string> split(const llvm::Module &module) {
+  constexpr size_t mostParts = 8;
+  SmallVector<std::pair<unsigned, const llvm::Function *>> functions;
+  for (const llvm::Function &function : module)
+    if (!function.isDeclaration() && !function.hasLocalLinkage())
+      functions.emplace_back(function.getInstructionCount(), &function);
+  llvm::sort(functions, [](const auto &a, const auto &b) {
+    return std::pair(b.first, a.second->getName()) < std::pair(a.first, b.second->getName());
+  });
+  struct Part {
+    llvm::SmallPtrSet<const llvm::GlobalValue *, 8> functions;
+    size_t instructions = 0;
+  };
+  std::vector<Part> parts(std::min(mostParts, functions.size()));
+  for (auto [instructions, function] : functions) {
+    Part &least = *llvm::min_element(parts, [](const Part &a, const Part &b) { return a.instructions < b.instructions; });
+    least.functions.insert(function);
+    least.instructions += instructions;
+  }
+  std::vector<std::string> result;
+  for (const Part &part : parts) {
+    llvm::ValueToValueMapTy map;
+    std::unique_ptr<llvm::Module> clone = llvm::CloneModule(
+        module, map, [&](const llvm::GlobalValue *value) { return value->hasLocalLinkage() || part.functions.contains(value); });
+    llvm::raw_string_ostream stream(result.emplace_back());
+    llvm::WriteBitcodeToFile(*clone, stream);
+  }
+  return result;
+}
+
+/// One part, in a context of its own: LLVM's contexts are not shared between threads.
+static FailureOr<std::string> compilePart(StringRef bitcode, const CpuTarget &target, unsigned optLevel, Location loc) {
+  llvm::LLVMContext llvmContext;
+  llvmContext.setDiagnosticHandler(std::make_unique<ForwardDiagnostics>(loc));
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, optLevel, loc);
+  if (!machine)
+    return failure();
+  llvm::Expected<std::unique_ptr<llvm::Module>> part = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bitcode, "vitc"), llvmContext);
+  if (!part)
+    return emitError(loc) << "a part of the module cannot be read back: " << toString(part.takeError());
+  optimize(**part, *machine, optLevel);
+  return emitFile(**part, *machine, Output::Object, loc);
+}
+
+FailureOr<std::vector<std::string>> compileObjects(MLIRContext &context, ArrayRef<CompileJob> jobs, unsigned optLevel) {
+  std::deque<FailureOr<std::string>> results; // references stay valid while it grows
+  {
+    llvm::DefaultThreadPool pool(llvm::hardware_concurrency(context.isMultithreadingEnabled() ? 0 : 1));
+    for (const CompileJob &job : jobs) {
+      llvm::LLVMContext llvmContext;
+      std::unique_ptr<llvm::TargetMachine> machine = createMachine(job.target, optLevel, job.module->getLoc());
+      std::unique_ptr<llvm::Module> module = machine ? translate(job.module, job.target, *machine, llvmContext) : nullptr;
+      if (!module)
+        return failure();
+      for (std::string &bitcode : split(*module)) {
+        FailureOr<std::string> &result = results.emplace_back(failure());
+        pool.async([&result, &job, optLevel, bitcode = std::move(bitcode)] {
+          result = compilePart(bitcode, job.target, optLevel, job.module->getLoc());
+        });
+      }
+    }
+  }
+  std::vector<std::string> objects;
+  for (FailureOr<std::string> &result : results) {
+    if (failed(result))
+      return failure();
+    objects.push_back(std::move(*result));
+  }
+  return objects;
 }
 
 } // namespace vitc::cpu

@@ -54,6 +54,16 @@ enum class Output { LLVMIR, Assembly, Object };
 /// Lowers `module` to LLVM and compiles it. `optLevel` 0 to 3. Warnings and errors go to the module's context.
 mlir::FailureOr<std::string> compileModule(mlir::ModuleOp module, const CpuTarget &target, unsigned optLevel, Output output);
 
+/// A module of kernels or bind functions, and what it is compiled for.
+struct CompileJob {
+  mlir::ModuleOp module;
+  CpuTarget target;
+};
+
+/// Objects of all jobs, to be linked together. The work is split by functions, always in the same way, so that the code does not depend on
+/// how many cores share it.
+mlir::FailureOr<std::vector<std::string>> compileObjects(mlir::MLIRContext &context, llvm::ArrayRef<CompileJob> jobs, unsigned optLevel);
+
 /// Links objects into a shared object without undefined symbols, in this process; returns its bytes. One call at a time.
 mlir::FailureOr<std::string> linkSharedObject(mlir::MLIRContext &context, llvm::ArrayRef<std::string> objects, const CpuTarget &target);
 
