@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Activation.h"
+#include "compiler/codegen/cpu/Math.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -28,10 +29,8 @@ Value activate(ImplicitLocOpBuilder &b, vit::Activation activation, Value x) {
     return x;
   case vit::Activation::Relu: // 0 where x < 0, so that a NaN passes
     return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, constant(0)), constant(0), x);
-  case vit::Activation::GeluErf: { // x Phi(x) = x/2 + x/2 erf(x / sqrt(2))
-    Value half = mulf(b, x, constant(0.5));
-    return fma(b, half, math::ErfOp::create(b, mulf(b, x, constant(std::numbers::sqrt2 / 2))), half);
-  }
+  case vit::Activation::GeluErf:
+    return approximateGelu(b, x);
   case vit::Activation::GeluTanh: { // x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
     Value half = mulf(b, x, constant(0.5));
     double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;

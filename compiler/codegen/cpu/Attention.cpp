@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/cpu/Attention.h"
 #include "compiler/codegen/cpu/KernelFunction.h"
+#include "compiler/codegen/cpu/Math.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -14,6 +15,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <limits>
+#include <numbers>
 
 using namespace mlir;
 
@@ -323,8 +325,11 @@ private:
     });
     for (Value &value : maxima)
       value = maximumOfLanes(value);
+    // exp(s - m) as 2^(log2(e) s - log2(e) m): the rounding of the second product is common to the row and leaves with its sum.
+    Value log2e = splat(b, std::numbers::log2e, lanes);
+    SmallVector<Value> shifts = llvm::map_to_vector(maxima, [&](Value m) { return mulf(b, m, splat(b, -std::numbers::log2e, lanes)); });
     SmallVector<Value> sums = overScores(splat(b, 0, lanes), [&](Value sum, int64_t r, Value t, int64_t count) {
-      Value e = math::ExpOp::create(b, subf(b, loadVector(b, scores, at(r, t), lanes), maxima[r]));
+      Value e = approximateExp2OfNegative(b, fma(b, loadVector(b, scores, at(r, t), lanes), log2e, shifts[r]));
       storeVector(b, e, scores, at(r, t));
       return addf(b, sum, firstLanesOr(e, count, 0));
     });

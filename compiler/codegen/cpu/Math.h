@@ -21,6 +21,12 @@ mlir::Value approximateExp(mlir::ImplicitLocOpBuilder &b, mlir::Value x);  ///< 
 mlir::Value approximateErf(mlir::ImplicitLocOpBuilder &b, mlir::Value x);  ///< 2 ulp (found: 1.96)
 mlir::Value approximateTanh(mlir::ImplicitLocOpBuilder &b, mlir::Value x); ///< 1.5 ulp (found: 1.34)
 
+/// 2^x for x <= 0: 2.1 ulp (found: 2.07); 2^-126 where x < -126.
+mlir::Value approximateExp2OfNegative(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
+
+/// x Phi(x) = x/2 (1 + erf(x / sqrt(2))): error 9e-8 max(|x|, 1) (found: 8.3e-8).
+mlir::Value approximateGelu(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
+
 /// sin(x) or cos(x): 0.6 ulp for |x| <= 1e6 where the result is at least 1e-7 large, as accurate as doubles can tell beyond; NaN where x is not finite.
 mlir::Value approximateSine(mlir::ImplicitLocOpBuilder &b, mlir::Value x, bool cosine);
 
