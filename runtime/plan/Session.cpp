@@ -42,8 +42,8 @@ std::byte *imageAt(const float *tensor, int64_t first, uint64_t bytesPerImage) {
 
 bool isAligned(const void *pointer) { return reinterpret_cast<uintptr_t>(pointer) % kBufferAlignment == 0; }
 
-/// Fewer, larger pieces than tasks cost less to hand out; several for each worker even out cores of different speed.
-constexpr int64_t kPiecesPerWorker = 8;
+/// The shortest range of tasks that is handed out is this part of a worker's share: what a launch's last range may keep the others waiting.
+constexpr int64_t kRangesPerWorker = 32;
 
 } // namespace
 
@@ -160,7 +160,7 @@ void Session::runGroup(const Group &group, Worker &worker, bool split) {
       start = LaunchEvent::Clock::now();
     int64_t tasks = launch.tasks(group.images);
     if (split)
-      pool->parallelFor(tasks, tasks / (int64_t(pool->size()) * kPiecesPerWorker), [&](unsigned index, int64_t begin, int64_t end) {
+      pool->parallelRanges(tasks, tasks / (int64_t(pool->size()) * kRangesPerWorker), [&](unsigned index, int64_t begin, int64_t end) {
         launch.function(operands, group.images, begin, end, workers[index].scratch);
       });
     else

@@ -68,6 +68,7 @@ Expected<std::unique_ptr<ThreadPool>> ThreadPool::create(unsigned threads, bool 
     return makeError(VITRT_ERROR_ARGUMENT, "{} threads were asked for, but a session has at most {}", threads, kMaxThreads);
 
   std::unique_ptr<ThreadPool> pool(new ThreadPool);
+  pool->parts = std::vector<Part>(threads);
   for (unsigned i = 1; i < threads; ++i) {
     auto worker = std::make_unique<Worker>(Worker{pool.get(), i, {}});
     if (int code = pthread_create(&worker->thread, nullptr, threadMain, worker.get()))
@@ -118,70 +119,84 @@ void *ThreadPool::threadMain(void *argument) {
 }
 
 void ThreadPool::work(unsigned worker) {
-  uint64_t current = ticket.load(std::memory_order_acquire);
-  while (uint32_t(current) != kClosed) {
-    // These belong to the job of `current` if the exchange succeeds: they only change after the ticket was closed, and acquire pairs with
-    // the release in `run`, so whoever sees the next job's value here fails in the exchange.
-    int64_t tasks = taskCount.load(std::memory_order_acquire);
-    int64_t chunk = chunkSize.load(std::memory_order_acquire);
+  unsigned count = unsigned(parts.size());
+  for (unsigned i = 0; i < count; ++i)
+    while (workOn((worker + i) % count, worker)) {
+    }
+}
+
+/// Takes units of a part and does them: from the front if the part is the worker's own, else from the end. Returns whether there were any.
+bool ThreadPool::workOn(unsigned part, unsigned worker) {
+  std::atomic<uint64_t> &rest = parts[part].rest;
+  uint64_t state = rest.load(std::memory_order_acquire);
+  for (;;) {
+    int64_t first = int64_t(state >> 16 & 0xffff), last = int64_t(state & 0xffff), left = last - first;
+    if (left <= 0)
+      return false;
+    int64_t tasks = taskCount.load(std::memory_order_acquire), unit = unitSize.load(std::memory_order_acquire);
+    int64_t taken = halves.load(std::memory_order_acquire) ? (left + 1) / 2 : 1;
     Callback call = callback.load(std::memory_order_acquire);
     void *callContext = context.load(std::memory_order_acquire);
-    int64_t begin = int64_t(uint32_t(current)) * chunk;
-    if (begin >= tasks)
-      return;
-    if (!ticket.compare_exchange_weak(current, current + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+    bool own = part == worker;
+    uint64_t after = own ? state + (uint64_t(taken) << 16) : state - uint64_t(taken);
+    if (!rest.compare_exchange_weak(state, after, std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
-    uint32_t chunks = uint32_t((tasks + chunk - 1) / chunk);
+
+    int64_t units = (tasks + unit - 1) / unit;
+    int64_t begin = (units * part / int64_t(parts.size()) + (own ? first : last - taken)) * unit;
     try {
-      call(callContext, worker, begin, std::min(begin + chunk, tasks));
+      call(callContext, worker, begin, std::min(begin + taken * unit, tasks));
     } catch (...) {
       if (!threw.exchange(true))
         exception = std::current_exception();
     }
-    if (finished.fetch_add(1) + 1 == chunks && callerSleeps.load())
+    if (int64_t(finished.fetch_add(uint32_t(taken))) + taken == units && callerSleeps.load())
       futexWake(finished, 1);
-    current = ticket.load(std::memory_order_acquire);
+    return true;
   }
 }
 
-void ThreadPool::awaitCompletion(uint32_t chunks) {
+void ThreadPool::awaitCompletion(uint32_t units) {
   for (unsigned spin = 0; spin < kSpins; ++spin) {
-    if (finished.load(std::memory_order_acquire) == chunks)
+    if (finished.load(std::memory_order_acquire) == units)
       return;
     relax();
   }
   callerSleeps.store(1);
-  for (uint32_t done = finished.load(); done != chunks; done = finished.load())
+  for (uint32_t done = finished.load(); done != units; done = finished.load())
     futexWait(finished, done);
   callerSleeps.store(0);
 }
 
-void ThreadPool::run(int64_t tasks, int64_t chunk, Callback body, void *bodyContext) {
-  if (tasks <= 0)
+void ThreadPool::run(Job job, Callback body, void *bodyContext) {
+  if (job.tasks <= 0)
     return;
-  // The number of chunks has to fit into half a ticket.
-  chunk = std::max(chunk, std::max<int64_t>(1, tasks >> 31));
-  int64_t chunks = (tasks + chunk - 1) / chunk;
-  if (workers.empty() || chunks == 1) {
-    for (int64_t begin = 0; begin < tasks; begin += chunk)
-      body(bodyContext, 0, begin, std::min(begin + chunk, tasks));
+  // The number of a part's units has to fit into 16 bits.
+  int64_t count = int64_t(parts.size());
+  int64_t unit = std::max({int64_t(1), job.unit, (job.tasks + count * 0xfffe - 1) / (count * 0xfffe)});
+  int64_t units = (job.tasks + unit - 1) / unit;
+  if (workers.empty() || units == 1) {
+    int64_t length = job.halving ? job.tasks : unit;
+    for (int64_t begin = 0; begin < job.tasks; begin += length)
+      body(bodyContext, 0, begin, std::min(begin + length, job.tasks));
     return;
   }
 
   callback.store(body, std::memory_order_release);
   context.store(bodyContext, std::memory_order_release);
-  taskCount.store(tasks, std::memory_order_release);
-  chunkSize.store(chunk, std::memory_order_release);
+  taskCount.store(job.tasks, std::memory_order_release);
+  unitSize.store(unit, std::memory_order_release);
+  halves.store(job.halving, std::memory_order_release);
   finished.store(0, std::memory_order_relaxed);
-  uint32_t job = jobNumber.load(std::memory_order_relaxed) + 1;
-  ticket.store(uint64_t(job) << 32, std::memory_order_release);
-  jobNumber.store(job);
+  uint32_t number = jobNumber.load(std::memory_order_relaxed) + 1;
+  for (int64_t i = 0; i < count; ++i)
+    parts[size_t(i)].rest.store(uint64_t(number) << 32 | uint64_t(units * (i + 1) / count - units * i / count), std::memory_order_release);
+  jobNumber.store(number);
   if (sleepers.load())
-    futexWake(jobNumber, int(std::min<int64_t>(chunks - 1, int64_t(workers.size()))));
+    futexWake(jobNumber, int(std::min<int64_t>(units - 1, int64_t(workers.size()))));
 
   work(0);
-  awaitCompletion(uint32_t(chunks));
-  ticket.store(uint64_t(job) << 32 | kClosed, std::memory_order_release);
+  awaitCompletion(uint32_t(units));
   if (threw.exchange(false))
     std::rethrow_exception(std::exchange(exception, nullptr));
 }

@@ -44,14 +44,16 @@ public:
 
   /// Calls `body(unsigned worker, int64_t begin, int64_t end)` for disjoint ranges of at most `chunk` tasks that cover [0, tasks), in no
   /// particular order, and returns when all are done. What `body` throws first comes out of this call, after that. One call at a time, and
-  /// not from within `body`.
+  /// not from within `body`. A chunk is larger only where a worker would have more than 65535 of them.
   template <typename Body> void parallelFor(int64_t tasks, int64_t chunk, Body &&body) {
-    run(
-        tasks, chunk,
-        [](void *context, unsigned worker, int64_t begin, int64_t end) {
-          (*static_cast<std::remove_reference_t<Body> *>(context))(worker, begin, end);
-        },
-        const_cast<void *>(static_cast<const void *>(std::addressof(body))));
+    run({tasks, chunk, /*halving=*/false}, callbackOf<Body>(), contextOf(body));
+  }
+
+  /// The same in ranges that are as long as can be: each worker begins at its own part of [0, tasks), the same one for the same number of
+  /// tasks, and takes half of what is left of it at a time, `grain` tasks at least; a worker with nothing left takes from the others' ends.
+  /// So neighbouring tasks stay together, a worker finds in its caches what it wrote in the call before, and a late worker is no loss.
+  template <typename Body> void parallelRanges(int64_t tasks, int64_t grain, Body &&body) {
+    run({tasks, grain, /*halving=*/true}, callbackOf<Body>(), contextOf(body));
   }
 
 private:
@@ -61,33 +63,52 @@ private:
     unsigned index;
     pthread_t thread;
   };
+  /// How tasks are cut: into units of `unit` tasks, which are taken one by one or half of a worker's rest at a time.
+  struct Job {
+    int64_t tasks;
+    int64_t unit;
+    bool halving;
+  };
+  /// What is left of a worker's part of a job: the job's number (32 bits), and the first unit and one past the last, counted from the part's
+  /// first (16 bits each). A state never comes back while its job is open, since units only get fewer.
+  struct alignas(64) Part {
+    std::atomic<uint64_t> rest = 0;
+  };
+
+  template <typename Body> static Callback callbackOf() {
+    return [](void *context, unsigned worker, int64_t begin, int64_t end) {
+      (*static_cast<std::remove_reference_t<Body> *>(context))(worker, begin, end);
+    };
+  }
+  template <typename Body> static void *contextOf(Body &body) {
+    return const_cast<void *>(static_cast<const void *>(std::addressof(body)));
+  }
 
   ThreadPool() = default;
-  void run(int64_t tasks, int64_t chunk, Callback callback, void *context);
+  void run(Job job, Callback callback, void *context);
   void work(unsigned worker);
-  void awaitCompletion(uint32_t chunks);
+  bool workOn(unsigned part, unsigned worker);
+  void awaitCompletion(uint32_t units);
   static void *threadMain(void *argument);
 
-  // A job is open while the low half of `ticket` counts the chunks handed out; the high half is the job's number, so a worker that comes
-  // late cannot take a chunk of the next job with this job's callback. The job's fields change only while the ticket is closed (low half
-  // all ones).
-  alignas(64) std::atomic<uint64_t> ticket = kClosed;
-  std::atomic<Callback> callback = nullptr;
+  // These belong to the open job. They change only while no part has units left: whoever takes units from a part, and so knows that their
+  // job is open, has read the values of that job before.
+  alignas(64) std::atomic<Callback> callback = nullptr;
   std::atomic<void *> context = nullptr;
   std::atomic<int64_t> taskCount = 0;
-  std::atomic<int64_t> chunkSize = 1;
+  std::atomic<int64_t> unitSize = 1;
+  std::atomic<bool> halves = false;
+  std::vector<Part> parts; ///< by worker
 
-  alignas(64) std::atomic<uint32_t> finished = 0; ///< chunks done; a futex word
+  alignas(64) std::atomic<uint32_t> finished = 0; ///< units done; a futex word
   std::atomic<uint32_t> callerSleeps = 0;
   alignas(64) std::atomic<uint32_t> jobNumber = 0; ///< a futex word
   std::atomic<uint32_t> sleepers = 0;
   std::atomic<bool> stopping = false;
   std::atomic<bool> threw = false; ///< in the open job
-  std::exception_ptr exception;    ///< written by the one that set `threw`, read once all chunks are done
+  std::exception_ptr exception;    ///< written by the one that set `threw`, read once all units are done
 
   std::vector<std::unique_ptr<Worker>> workers;
-
-  static constexpr uint64_t kClosed = 0xffffffff;
 };
 
 } // namespace vitrt

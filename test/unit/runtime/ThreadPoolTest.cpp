@@ -43,6 +43,47 @@ TEST(ThreadPool, DoesEveryTaskOnce) {
   }
 }
 
+TEST(ThreadPool, RangesCoverEveryTaskOnce) {
+  for (unsigned threads : {1u, 2u, 3u, 7u}) {
+    auto pool = makePool(threads);
+    for (int64_t tasks : {0, 1, 2, 5, 64, 1000, 300000})
+      for (int64_t grain : {0, 1, 3, 1000}) {
+        std::vector<std::atomic<int>> done(size_t(tasks) + 1);
+        std::atomic<int> calls = 0;
+        pool->parallelRanges(tasks, grain, [&](unsigned worker, int64_t begin, int64_t end) {
+          EXPECT_LT(worker, threads);
+          EXPECT_LT(begin, end);
+          ++calls;
+          for (int64_t i = begin; i < end; ++i)
+            ++done[size_t(i)];
+        });
+        for (int64_t i = 0; i < tasks; ++i)
+          ASSERT_EQ(done[size_t(i)], 1) << i << " of " << tasks;
+        // A part of 65535 units is halved 16 times by whoever takes from it.
+        EXPECT_LE(calls, threads == 1 ? 1 : int(threads) * 17);
+      }
+  }
+}
+
+TEST(ThreadPool, AWorkerBeginsAtItsOwnPart) {
+  auto pool = makePool(2);
+  for (int job = 0; job < 100; ++job) {
+    std::atomic<int> arrived = 0;
+    int64_t first[2] = {-1, -1};
+    pool->parallelRanges(64, 1, [&](unsigned worker, int64_t begin, int64_t) {
+      if (first[worker] >= 0)
+        return;
+      first[worker] = begin;
+      // Nobody goes on before both have taken their first range.
+      ++arrived;
+      while (arrived < 2)
+        std::this_thread::yield();
+    });
+    EXPECT_EQ(first[0], 0);
+    EXPECT_EQ(first[1], 32);
+  }
+}
+
 TEST(ThreadPool, ManyShortJobsWhileWorkersFallAsleepAndWake) {
   auto pool = makePool(4);
   int64_t sum = 0;
