@@ -132,6 +132,18 @@ static fb::BufferKind kind(plan::BufferKind kind) {
   llvm_unreachable("all kinds are mapped");
 }
 
+static fb::NumberType numberType(plan::NumberType type) {
+  switch (type) {
+  case plan::NumberType::F32:
+    return fb::NumberType::F32;
+  case plan::NumberType::BF16:
+    return fb::NumberType::BF16;
+  case plan::NumberType::I8:
+    return fb::NumberType::I8;
+  }
+  llvm_unreachable("all types are mapped");
+}
+
 /// `firstKernel`: where this program's kernels begin among the target's.
 static std::unique_ptr<fb::ProgramT> program(const plan::Program &from, uint32_t firstKernel, const llvm::StringMap<uint32_t> &weights) {
   auto result = std::make_unique<fb::ProgramT>();
@@ -141,10 +153,12 @@ static std::unique_ptr<fb::ProgramT> program(const plan::Program &from, uint32_t
     entry->name = buffer.name;
     entry->kind = kind(buffer.kind);
     entry->shape = convert<uint64_t>(buffer.shape);
-    if (buffer.kind == plan::BufferKind::Weight)
+    if (buffer.kind == plan::BufferKind::Weight) {
       entry->weight = weights.at(buffer.name);
-    else
+    } else {
       entry->bytes_per_image = buffer.bytesPerImage;
+      entry->type = numberType(buffer.type);
+    }
     if (buffer.kind == plan::BufferKind::Arena)
       entry->offset_per_image = buffer.offsetPerImage;
     result->buffers.push_back(std::move(entry));

@@ -138,8 +138,8 @@ kernel::GemmOp convertLinear(OpBuilder &builder, vit::LinearOp linear) {
     input = paddedRows(builder, linear.getLoc(), im2col);
   }
   return kernel::GemmOp::create(builder, linear.getLoc(), linear.getType(), input, linear.getWeight(), linear.getBias(),
-                                linear.getResidual(), linear.getActivation(), kernel::GemmScheduleAttr(), window,
-                                linear.getActivationLast());
+                                linear.getResidual(), /*row_scales=*/Value(), /*column_scales=*/Value(), linear.getActivation(),
+                                kernel::GemmScheduleAttr(), window, linear.getActivationLast());
 }
 
 /// Only products read these windows, so they never exist as rows of their own.
@@ -180,8 +180,8 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
         .Case([&](vit::NormalizeOp normalize) -> LogicalResult {
           if (normalize.getGroups() != 1)
             return failure();
-          return replace(kernel::NormalizeOp::create(builder, op->getLoc(), normalize.getType(), normalize.getInput(), normalize.getGain(),
-                                                     normalize.getShift(), normalize.getKind(), normalize.getEps(),
+          return replace(kernel::NormalizeOp::create(builder, op->getLoc(), normalize.getType(), /*scales=*/Type(), normalize.getInput(),
+                                                     normalize.getGain(), normalize.getShift(), normalize.getKind(), normalize.getEps(),
                                                      kernel::RowScheduleAttr()));
         })
         .Default([](Operation *) { return failure(); });

@@ -37,9 +37,20 @@ OwningOpRef<ModuleOp> Compilation::import() {
 
 LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
   std::string error;
-  if (succeeded(cpu::resolveTarget(options.triple, options.cpu, options.features, machine, error)))
+  if (failed(cpu::resolveTarget(options.triple, options.cpu, options.features, machine, error)))
+    return emitError(UnknownLoc::get(&context)) << error;
+  if (target == "reference" || options.precision == Precision::F32)
     return success();
-  return emitError(UnknownLoc::get(&context)) << error;
+  bool bf16 = machine.require("avx512bf16");
+  if (options.precision == Precision::Int8 && !machine.require("avx512vnni"))
+    return emitError(UnknownLoc::get(&context)) << "int8 products need AVX512-VNNI, which the target cpu '" << machine.cpu
+                                                << "' has not got; --precision=bf16 halves the weights on any cpu";
+  if (options.precision == Precision::Bf16 && !bf16 && !saidSlow) {
+    saidSlow = true;
+    emitWarning(UnknownLoc::get(&context)) << "the target cpu '" << machine.cpu
+                                           << "' has no AVX512-BF16: weights are stored as bf16, and products computed in f32";
+  }
+  return success();
 }
 
 FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phase) {
@@ -49,7 +60,7 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phas
   OwningOpRef<ModuleOp> module = import();
   if (!module)
     return failure();
-  PipelineOptions pipeline{target == "reference", options.optLevel, machine.vectorLanes};
+  PipelineOptions pipeline{target == "reference", options.optLevel, machine.vectorLanes, options.precision, machine.has("avx512bf16")};
   PassManager passes(&context);
   if (options.configurePasses && failed(options.configurePasses(passes)))
     return failure();

@@ -24,9 +24,10 @@ struct CompileOptions {
   std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference"
   std::string triple;                         ///< empty: this machine's
   std::string cpu = "host";
-  std::string features; ///< "+avx2,-avx512f"
+  std::string features;          ///< "+avx2,-avx512f"
   std::vector<std::string> take; ///< outputs by the names of importModel; empty: what the model's own class returns
   unsigned optLevel = 2;
+  Precision precision = Precision::F32;
   /// Called with every pass manager before it runs, for its command-line instrumentation.
   std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;
 };
@@ -61,12 +62,14 @@ private:
     Generated generated;
   };
   mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target);
+  /// The machine that `target` is compiled for, with the features that the precision needs.
   mlir::LogicalResult resolve(llvm::StringRef target, cpu::CpuTarget &machine);
   mlir::FailureOr<artifact::Target> compileTarget(llvm::StringRef target);
 
   mlir::MLIRContext &context;
   ModelConfig config;
   CompileOptions options;
+  bool saidSlow = false; ///< that the precision is no faster on this machine
 };
 
 /// The whole way, as `vitc MODEL -o PATH` does it. What the passes report as errors is the returned error's text.

@@ -58,6 +58,8 @@ void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &opt
   function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
+  if (options.precision != Precision::F32 && !options.reference)
+    function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products}));
   function.addPass(createKernelSchedule(KernelScheduleOptions{options.vectorLanes}));
   passes.addPass(createKernelOutlineBinding());
   passes.nest<func::FuncOp>().addPass(createCSEPass());
@@ -69,7 +71,12 @@ struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
   Option<unsigned> optLevel{*this, "opt-level", llvm::cl::desc("0: nothing is folded or fused"), llvm::cl::init(2)};
   Option<int64_t> vectorLanes{*this, "vector-lanes", llvm::cl::desc("f32 lanes of a vector register"), llvm::cl::init(16)};
 
-  PipelineOptions options() const { return {reference, optLevel, vectorLanes}; }
+  Option<Precision> precision{*this, "precision", llvm::cl::desc("What products compute with"), llvm::cl::init(Precision::F32),
+                              llvm::cl::values(clEnumValN(Precision::F32, "f32", "f32"), clEnumValN(Precision::Bf16, "bf16", "bf16"),
+                                               clEnumValN(Precision::Int8, "int8", "int8, and bf16 where that cannot be"))};
+  Option<bool> bf16Products{*this, "bf16-products", llvm::cl::desc("The target multiplies bf16"), llvm::cl::init(false)};
+
+  PipelineOptions options() const { return {reference, optLevel, vectorLanes, precision, bf16Products}; }
 };
 } // namespace
 

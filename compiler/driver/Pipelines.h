@@ -31,11 +31,16 @@ enum class Phase {
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
+/// What products compute with; see kernel-reduce-precision.
+enum class Precision { F32, Bf16, Int8 };
+
 /// What the graph pipelines have to know.
 struct PipelineOptions {
   bool reference = false;   ///< `--target=reference`: nothing is folded or fused, every launch is a reference lowering
   unsigned optLevel = 2;    ///< 0: nothing is folded or fused
   int64_t vectorLanes = 16; ///< f32 lanes of the target's vector registers
+  Precision precision = Precision::F32;
+  bool bf16Products = false; ///< the target multiplies bf16 (AVX512-BF16)
 };
 
 /// Phase::Vit to Phase::VitOpt.

@@ -20,6 +20,10 @@ using namespace vitc::plan;
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
+static NumberType numberType(Type element) {
+  return element.isF32() ? NumberType::F32 : element.isBF16() ? NumberType::BF16 : NumberType::I8;
+}
+
 namespace {
 
 class ProgramBuilder {
@@ -55,9 +59,12 @@ private:
     buffer.kind = kind;
     RankedTensorType type = typeOf(value);
     buffer.shape.assign(type.getShape().begin() + (kind == BufferKind::Weight ? 0 : 1), type.getShape().end());
-    buffer.bytesPerImage = sizeof(float);
+    buffer.type = numberType(type.getElementType());
+    buffer.bytesPerImage = type.getElementTypeBitWidth() / 8;
     for (int64_t extent : buffer.shape)
       buffer.bytesPerImage *= extent;
+    // An image's share begins at a multiple of four bytes.
+    buffer.bytesPerImage = llvm::alignTo(buffer.bytesPerImage, sizeof(float));
     buffer.firstLaunch = buffer.lastLaunch = launch;
     program.buffers.push_back(std::move(buffer));
     return bufferOf[value] = program.buffers.size() - 1;

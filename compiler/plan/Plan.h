@@ -22,9 +22,12 @@ namespace vitc::plan {
 
 enum class BufferKind { Input, Output, Arena, Weight };
 
+enum class NumberType { F32, BF16, I8 };
+
 struct Buffer {
   std::string name;
   BufferKind kind = BufferKind::Arena;
+  NumberType type = NumberType::F32;
   std::vector<int64_t> shape; ///< of one image without the batch axis; of a weight, packed
   int64_t offsetPerImage = 0; ///< bytes, arena only
   int64_t bytesPerImage = 0;  ///< bytes; of a weight, its size

@@ -27,6 +27,18 @@ static llvm::StringRef kindName(BufferKind kind) {
   llvm_unreachable("all kinds are named");
 }
 
+static llvm::StringRef typeName(NumberType type) {
+  switch (type) {
+  case NumberType::F32:
+    return "f32";
+  case NumberType::BF16:
+    return "bf16";
+  case NumberType::I8:
+    return "i8";
+  }
+  llvm_unreachable("all types are named");
+}
+
 void vitc::plan::print(const Program &program, llvm::raw_ostream &os) {
   os << "program @" << program.name << ": " << program.launches.size() << " launches of " << program.kernels.size() << " kernels, arena "
      << program.arenaBytesPerImage << " bytes an image, groups of " << program.groupImages << "\n\nlaunches\n";
@@ -50,6 +62,8 @@ void vitc::plan::print(const Program &program, llvm::raw_ostream &os) {
   for (auto [index, buffer] : llvm::enumerate(program.buffers)) {
     os << llvm::format("  b%-3zu %-7s %-32s ", index, kindName(buffer.kind).data(), buffer.name.c_str());
     llvm::interleave(buffer.shape, os, "x");
+    if (buffer.type != NumberType::F32)
+      os << 'x' << typeName(buffer.type);
     os << "  bytes " << buffer.bytesPerImage;
     if (buffer.kind == BufferKind::Arena)
       os << "  at " << buffer.offsetPerImage << "  alive " << buffer.firstLaunch << ".." << buffer.lastLaunch;

@@ -161,6 +161,36 @@ def VitDropDeadRows : Pass<"vit-drop-dead-rows", "::mlir::func::FuncOp"> {
                     Statistic<"missed", "missed", "operations that compute rows which nothing needs">];
 }
 
+def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
+  let summary = "products of bf16 or int8, with what they read stored as such";
+  let description = [{
+    bf16: both sides of each product are rounded to bf16, sums and everything else stay f32. What only products read is stored as bf16 by the
+    launch that computes it; what other launches read too (the residual rows) stays f32 and is rounded by a launch of its own. Without
+    `bf16-products` weights alone are bf16 and meet f32 rows.
+
+    int8: weights have a scale for each output, rows a scale and zero point each, found while the program runs. A normalization quantizes its result as it
+    writes it; other rows are quantized by a launch of their own. Products whose rows are no whole words of four bytes, convolutions, the patches' product and
+    those that compute a result of the program (the logits) stay at bf16.
+    ```mlir
+    %1 = kernel.normalize %0 {eps = 1.0e-06 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xf32>
+    %2 = kernel.gemm %1, %w : tensor<?x197x192xf32>, tensor<768x192xf32> -> tensor<?x197x768xf32>
+    // -> {bf16-products=true}
+    %1 = kernel.normalize %0 {eps = 1.0e-06 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xbf16>
+    %c = kernel.convert_weight %w : tensor<768x192xf32> -> tensor<768x192xbf16>
+    %2 = kernel.gemm %1, %c : tensor<?x197x192xbf16>, tensor<768x192xbf16> -> tensor<?x197x768xf32>
+    // -> {int8=true}
+    %1, %s = kernel.normalize %0 {eps = 1.0e-06 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xi8>, tensor<?x197x2xf32>
+    %q, %t = kernel.quantize_weight %w : tensor<768x192xf32> -> tensor<768x192xi8>, tensor<2x768xf32>
+    %2 = kernel.gemm %1, %q scales(%s : tensor<?x197x2xf32>, %t : tensor<2x768xf32>) : tensor<?x197x192xi8>, tensor<768x192xi8> -> ...
+    ```
+  }];
+  let dependentDialects = ["::vitc::kernel::KernelDialect"];
+  let options = [Option<"int8", "int8", "bool", "false", "int8 where it can be, otherwise bf16">,
+                 Option<"bf16Products", "bf16-products", "bool", "false", "the target multiplies bf16">];
+  let statistics = [Statistic<"bytes", "int8", "products of int8">, Statistic<"halves", "bf16", "products of bf16">,
+                    Statistic<"conversions", "conversions", "launches that convert rows">];
+}
+
 def KernelSchedule : Pass<"kernel-schedule"> {
   let summary = "choose how each launch is tiled, and pack its weights accordingly";
   let description = [{

@@ -54,7 +54,13 @@ LogicalResult GemmScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitEr
   return success();
 }
 
-SmallVector<int64_t> vitc::kernel::packedShape(int64_t outputs, int64_t depth, GemmScheduleAttr schedule) {
-  return {llvm::divideCeilSigned(depth, schedule.getKBlock()), llvm::divideCeilSigned(outputs, schedule.getColumns()), schedule.getKBlock(),
-          schedule.getColumns()};
+int64_t vitc::kernel::elementsPerWord(Type element) { return 32 / element.getIntOrFloatBitWidth(); }
+
+SmallVector<int64_t> vitc::kernel::packedShape(int64_t outputs, int64_t depth, GemmScheduleAttr schedule, Type element) {
+  int64_t perWord = elementsPerWord(element);
+  SmallVector<int64_t> shape{llvm::divideCeilSigned(depth, schedule.getKBlock() * perWord),
+                             llvm::divideCeilSigned(outputs, schedule.getColumns()), schedule.getKBlock(), schedule.getColumns()};
+  if (perWord > 1)
+    shape.push_back(perWord);
+  return shape;
 }

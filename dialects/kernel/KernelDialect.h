@@ -31,8 +31,12 @@
 
 namespace vitc::kernel {
 
-/// The shape of a weight [outputs, depth] once it is packed for `schedule`: [k-blocks, panels, k_block, columns].
-llvm::SmallVector<int64_t> packedShape(int64_t outputs, int64_t depth, GemmScheduleAttr schedule);
+/// Elements of a number type in a word of 32 bits, the step in which products walk K.
+int64_t elementsPerWord(mlir::Type element);
+
+/// The shape of a weight [outputs, depth] of `element` once it is packed for `schedule`: [k-blocks, panels, k_block, columns], and the elements of a
+/// word unless a word is one.
+llvm::SmallVector<int64_t> packedShape(int64_t outputs, int64_t depth, GemmScheduleAttr schedule, mlir::Type element);
 
 } // namespace vitc::kernel
 

@@ -29,7 +29,7 @@ class Kernel_Schedule<string name, string mnemonic_> : AttrDef<Kernel_Dialect, n
 def Kernel_GemmScheduleAttr : Kernel_Schedule<"GemmSchedule", "gemm_schedule"> {
   let summary = "tiling of a matrix product";
   let description = [{
-    `rows` x `columns` accumulators stay in registers over `k_block` steps of K; `row_block` rows of the input are reused from the second-
+    `rows` x `columns` accumulators stay in registers over `k_block` steps of K, each of a word of 32 bits: one f32, two bf16 or four i8; `row_block` rows of the input are reused from the second-
     level cache
     while the weight panels of one k-block go by; each `prefetch` steps of k one cache line of the next panel is prefetched (0: none).
     `vector` is the number of f32 lanes of a register. Weights are packed [K / k_block][N / columns][k_block][columns], zero-padded.

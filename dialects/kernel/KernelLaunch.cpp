@@ -38,20 +38,21 @@ static Tile tileFor(int64_t lanes) {
   }
 }
 
-/// Steps of K that a tile's accumulators stay in registers. 768 x 64 floats of weights and about 198 rows of input fill a second-level cache of
+/// Words of K that a tile's accumulators stay in registers. 768 x 64 floats of weights and about 198 rows of input fill a second-level cache of
 /// 1 MiB; up to 1024 unsplit costs less than a second pass over the result.
-static int64_t blockOfK(int64_t depth) { return depth <= 1024 ? depth : llvm::divideCeilSigned(depth, llvm::divideCeilSigned(depth, 768)); }
+static int64_t blockOfK(int64_t words) { return words <= 1024 ? words : llvm::divideCeilSigned(words, llvm::divideCeilSigned(words, 768)); }
 
 /// Packs the product's weight [outputs, inputs] for the tile of `lanes`.
 template <typename ProductOp> static void scheduleProduct(ProductOp op, int64_t lanes) {
   Tile tile = tileFor(lanes);
   RankedTensorType weight = tensorType(op.getWeight());
   int64_t outputs = weight.getDimSize(0), depth = weight.getDimSize(1);
+  int64_t words = llvm::divideCeilSigned(depth, elementsPerWord(weight.getElementType()));
   // A row block of about one image of 197 tokens.
   int64_t rowBlock = llvm::divideCeilSigned(197, tile.rows) * tile.rows;
-  auto schedule = GemmScheduleAttr::get(op.getContext(), tile.rows, tile.columns, blockOfK(depth), rowBlock, /*prefetch=*/8, lanes);
+  auto schedule = GemmScheduleAttr::get(op.getContext(), tile.rows, tile.columns, blockOfK(words), rowBlock, /*prefetch=*/8, lanes);
   OpBuilder builder(op);
-  auto packed = RankedTensorType::get(packedShape(outputs, depth, schedule), weight.getElementType());
+  auto packed = RankedTensorType::get(packedShape(outputs, depth, schedule, weight.getElementType()), weight.getElementType());
   op.getWeightMutable().assign(PackOp::create(builder, op.getLoc(), packed, op.getWeight()));
   op.setScheduleAttr(schedule);
 }
@@ -62,10 +63,14 @@ void PatchEmbedOp::chooseSchedule(int64_t lanes) { scheduleProduct(*this, lanes)
 
 void AttentionOp::chooseSchedule(int64_t lanes) { setScheduleAttr(AttentionScheduleAttr::get(getContext(), tileFor(lanes).rows, lanes)); }
 
-void NormalizeOp::chooseSchedule(int64_t lanes) {
-  // 16 rows are a microsecond or two: short enough to balance, long against a dispatch.
-  setScheduleAttr(RowScheduleAttr::get(getContext(), 16, lanes));
-}
+/// Row-wise passes: 16 rows are a microsecond or two, short enough to balance, long against a dispatch.
+static RowScheduleAttr scheduleOfRows(MLIRContext *context, int64_t lanes) { return RowScheduleAttr::get(context, 16, lanes); }
+
+void NormalizeOp::chooseSchedule(int64_t lanes) { setScheduleAttr(scheduleOfRows(getContext(), lanes)); }
+
+void ConvertOp::chooseSchedule(int64_t lanes) { setScheduleAttr(scheduleOfRows(getContext(), lanes)); }
+
+void QuantizeOp::chooseSchedule(int64_t lanes) { setScheduleAttr(scheduleOfRows(getContext(), lanes)); }
 
 void PadRowsOp::chooseSchedule(int64_t lanes) {
   // Rows of the padded grid: of 56 pixels and 64 channels each is 14 KB.
@@ -137,7 +142,9 @@ static std::string roleOf(Operation *op, unsigned operand, ArrayRef<std::pair<Va
   return "input" + std::to_string(operand);
 }
 
-std::string GemmOp::getOperandRole(unsigned operand) { return roleOf(*this, operand, {{getWeight(), "weight"}, {getBias(), "bias"}}); }
+std::string GemmOp::getOperandRole(unsigned operand) {
+  return roleOf(*this, operand, {{getWeight(), "weight"}, {getBias(), "bias"}, {getColumnScales(), "scales"}});
+}
 
 std::string PatchEmbedOp::getOperandRole(unsigned operand) {
   return roleOf(*this, operand, {{getWeight(), "weight"}, {getPosition(), "position"}, {getPrefix(), "prefix"}});

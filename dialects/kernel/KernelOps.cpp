@@ -1,4 +1,4 @@
-//===- KernelOps.cpp - verifiers and the packing of weights ---------------------------------===//
+//===- KernelOps.cpp - verifiers ------------------------------------------------------------===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,10 +6,6 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "dialects/kernel/KernelDialect.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace vitc;
@@ -19,58 +15,21 @@ static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(
 
 /// A vector operand (bias, gain, shift) has one element for each of `width` columns.
 static LogicalResult verifyVector(Operation *op, Value vector, StringRef name, int64_t width) {
-  if (vector && tensorType(vector).getShape() != ArrayRef<int64_t>{width})
+  if (vector && (tensorType(vector).getShape() != ArrayRef<int64_t>{width} || !tensorType(vector).getElementType().isF32()))
     return op->emitOpError() << "'" << name << "' must be tensor<" << width << "xf32>, one element a column, but is " << vector.getType();
   return success();
 }
 
 /// A product's weight is [outputs, depth], or packed for the schedule that the operation carries.
 static LogicalResult verifyWeight(Operation *op, Value weight, int64_t outputs, int64_t depth, GemmScheduleAttr schedule) {
-  SmallVector<int64_t> expected = schedule ? packedShape(outputs, depth, schedule) : SmallVector<int64_t>{outputs, depth};
+  SmallVector<int64_t> expected =
+      schedule ? packedShape(outputs, depth, schedule, tensorType(weight).getElementType()) : SmallVector<int64_t>{outputs, depth};
   if (tensorType(weight).getShape() == ArrayRef(expected))
     return success();
   InFlightDiagnostic diagnostic = op->emitOpError() << "weight must be ";
   llvm::interleave(expected, diagnostic, "x");
   return diagnostic << (schedule ? ", packed for its schedule," : ", [outputs, inputs] without a schedule,") << " but is "
                     << weight.getType();
-}
-
-LogicalResult PackOp::verify() {
-  RankedTensorType from = tensorType(getWeight()), to = tensorType(getPacked());
-  if (from.getRank() != 2 || to.getRank() != 4 || !from.hasStaticShape() || !to.hasStaticShape())
-    return emitOpError() << "packs a static [outputs, inputs] tensor into [k-blocks, panels, k_block, columns], not " << from << " into "
-                         << to;
-  if (to.getDimSize(0) != llvm::divideCeilSigned(from.getDimSize(1), to.getDimSize(2)) ||
-      to.getDimSize(1) != llvm::divideCeilSigned(from.getDimSize(0), to.getDimSize(3)))
-    return emitOpError() << "the number of blocks of " << to << " does not fit " << from;
-  return success();
-}
-
-FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &builder) {
-  Location loc = getLoc();
-  RankedTensorType from = tensorType(getWeight()), to = tensorType(getPacked());
-  Value empty = tensor::EmptyOp::create(builder, loc, to.getShape(), to.getElementType());
-  SmallVector<utils::IteratorType> parallel(4, utils::IteratorType::parallel);
-  auto generic = linalg::GenericOp::create(
-      builder, loc, to, ValueRange{}, ValueRange{empty}, {builder.getMultiDimIdentityMap(4)}, parallel,
-      [&](OpBuilder &b, Location l, ValueRange) {
-        auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, l, value); };
-        // position = block * size + offset; past the end the last element is read and thrown away.
-        auto position = [&](int64_t blockDim, int64_t offsetDim, int64_t size, int64_t extent, Value &inside) -> Value {
-          Value block = arith::MulIOp::create(b, l, linalg::IndexOp::create(b, l, blockDim), constant(size));
-          Value at = arith::AddIOp::create(b, l, block, linalg::IndexOp::create(b, l, offsetDim));
-          inside = arith::CmpIOp::create(b, l, arith::CmpIPredicate::ult, at, constant(extent));
-          return arith::MinUIOp::create(b, l, at, constant(extent - 1));
-        };
-        Value rowInside, columnInside;
-        Value row = position(1, 3, to.getDimSize(3), from.getDimSize(0), rowInside);
-        Value column = position(0, 2, to.getDimSize(2), from.getDimSize(1), columnInside);
-        Value element = tensor::ExtractOp::create(b, l, getWeight(), ValueRange{row, column});
-        Value zero = arith::ConstantOp::create(b, l, b.getF32FloatAttr(0.0f));
-        Value inside = arith::AndIOp::create(b, l, rowInside, columnInside);
-        linalg::YieldOp::create(b, l, arith::SelectOp::create(b, l, inside, element, zero).getResult());
-      });
-  return SmallVector<Value>{generic.getResult(0)};
 }
 
 LogicalResult BindingOp::verify() {
@@ -95,8 +54,42 @@ static LogicalResult verifyWindow(GemmOp op, RankedTensorType input, RankedTenso
   return success();
 }
 
+/// Which number types may meet in a product.
+static LogicalResult verifyNumbers(Operation *op, Value input, Value weight, Value result) {
+  Type from = tensorType(input).getElementType(), by = tensorType(weight).getElementType();
+  if (from != by && !(from.isF32() && by.isBF16()))
+    return op->emitOpError() << "an input of " << from << " cannot meet a weight of " << by
+                             << "; expected the same type, or a bf16 weight with an f32 input";
+  if (tensorType(result).getElementType().isInteger())
+    return op->emitOpError() << "gives f32 or bf16, not " << result.getType();
+  return success();
+}
+
+/// Bytes come with scales.
+static LogicalResult verifyScales(GemmOp op) {
+  Type input = tensorType(op.getInput()).getElementType();
+  RankedTensorType result = tensorType(op.getValue());
+  if (tensorType(op.getInput()).getShape().back() % elementsPerWord(input) != 0)
+    return op.emitOpError() << "rows of " << op.getInput().getType() << " are not whole words of 32 bits";
+  bool scaled = op.getRowScales() && op.getColumnScales();
+  if (scaled != input.isInteger() || (!scaled && (op.getRowScales() || op.getColumnScales())))
+    return op.emitOpError() << "has row_scales and column_scales if and only if its input is i8";
+  if (!scaled)
+    return success();
+  SmallVector<int64_t> rows(tensorType(op.getInput()).getShape().drop_back());
+  rows.push_back(2);
+  if (tensorType(op.getRowScales()).getShape() != ArrayRef(rows))
+    return op.emitOpError() << "row_scales " << op.getRowScales().getType() << " must hold two numbers for each row of "
+                            << op.getInput().getType();
+  if (tensorType(op.getColumnScales()).getShape() != ArrayRef<int64_t>{2, result.getShape().back()})
+    return op.emitOpError() << "column_scales " << op.getColumnScales().getType() << " must be [2, " << result.getShape().back() << "]";
+  return success();
+}
+
 LogicalResult GemmOp::verify() {
   RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
+  if (failed(verifyNumbers(*this, getInput(), getWeight(), getValue())) || failed(verifyScales(*this)))
+    return failure();
   if (getWindow()) {
     if (failed(verifyWindow(*this, input, result)))
       return failure();
@@ -116,6 +109,8 @@ LogicalResult PatchEmbedOp::verify() {
   RankedTensorType images = tensorType(getImages()), result = tensorType(getValue());
   if (images.getRank() != 4 || result.getRank() != 3 || getPatch().size() != 2)
     return emitOpError() << "takes images [B, C, H, W] and a patch [P, Q] and gives tokens [B, T, D], not " << images << " and " << result;
+  if (failed(verifyNumbers(*this, getImages(), getWeight(), getValue())))
+    return failure();
   auto [height, width] = std::pair(getPatch()[0], getPatch()[1]);
   if (height <= 0 || width <= 0)
     return emitOpError() << "patch " << height << "x" << width << " is empty";
@@ -166,14 +161,41 @@ LogicalResult AttentionOp::verify() {
   return success();
 }
 
+/// `scales` are there if and only if `rows` are bytes, with two numbers a row.
+static LogicalResult verifyQuantized(Operation *op, RankedTensorType rows, Value scales) {
+  if (rows.getElementType().isInteger() != static_cast<bool>(scales))
+    return op->emitOpError() << "has scales if and only if its result is i8, but that is " << rows;
+  if (!scales)
+    return success();
+  SmallVector<int64_t> expected(rows.getShape().drop_back());
+  expected.push_back(2);
+  if (tensorType(scales).getShape() != ArrayRef(expected) || !tensorType(scales).getElementType().isF32())
+    return op->emitOpError() << "scales " << scales.getType() << " must hold two f32 for each row of " << rows;
+  return success();
+}
+
 LogicalResult NormalizeOp::verify() {
-  RankedTensorType input = tensorType(getInput());
-  if (input != getValue().getType())
-    return emitOpError() << "input " << input << " and result " << getValue().getType() << " must have one type";
+  RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
+  if (input.getShape() != result.getShape() || !input.getElementType().isF32())
+    return emitOpError() << "input " << input << " must be f32 and have the shape of the result " << result;
   if (failed(verifyVector(*this, getGain(), "gain", input.getShape().back())) ||
       failed(verifyVector(*this, getShift(), "shift", input.getShape().back())))
     return failure();
+  return verifyQuantized(*this, result, getScales());
+}
+
+LogicalResult ConvertOp::verify() {
+  RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
+  if (input.getShape() != result.getShape() || !input.getElementType().isF32() || !result.getElementType().isBF16())
+    return emitOpError() << "rounds f32 to bf16 of the same shape, not " << input << " to " << result;
   return success();
+}
+
+LogicalResult QuantizeOp::verify() {
+  RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
+  if (input.getShape() != result.getShape() || input.getElementType().isInteger() || !result.getElementType().isInteger(8))
+    return emitOpError() << "quantizes f32 or bf16 to i8 of the same shape, not " << input << " to " << result;
+  return verifyQuantized(*this, result, getScales());
 }
 
 /// `type` is a feature map [B, H W, C] of `height` x `width` pixels.

@@ -17,7 +17,9 @@ include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
-def Kernel_Tensor : TensorOf<[F32]>;
+
+/// bf16 and i8 are what activations and weights are stored as for products of a reduced precision; everything else is f32.
+def Kernel_Tensor : TensorOf<[F32, BF16, I8]>;
 
 //===--------------------------------------------------------------------------------------===//
 // Weights
@@ -26,12 +28,33 @@ def Kernel_Tensor : TensorOf<[F32]>;
 def Kernel_PackOp : Kernel_Op<"pack", [Pure, DeclareOpInterfaceMethods<ReferenceLoweringInterface>]> {
   let summary = "a weight [N, K] in the layout that a scheduled product reads";
   let description = [{
-    packed[b, p, k, j] = weight[p * columns + j, b * k_block + k], zero outside; result [ceil(K / k_block), ceil(N / columns), k_block,
-    columns].
+    A product counts K in words of 32 bits: e = 1 f32, 2 bf16 or 4 i8 elements. The result is [ceil(K / (e k_block)), ceil(N / columns),
+    k_block, columns], for e > 1 with e elements as one more axis:
+    packed[b, p, k, j, i] = weight[p * columns + j, (b * k_block + k) * e + i], zero outside.
   }];
   let arguments = (ins Kernel_Tensor:$weight);
   let results = (outs Kernel_Tensor:$packed);
   let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($packed)";
+  let hasVerifier = 1;
+}
+
+def Kernel_ConvertWeightOp : Kernel_Op<"convert_weight", [Pure, DeclareOpInterfaceMethods<ReferenceLoweringInterface>]> {
+  let summary = "a weight rounded to bf16, to the nearest, ties to even";
+  let arguments = (ins Kernel_Tensor:$weight);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Kernel_QuantizeWeightOp : Kernel_Op<"quantize_weight", [Pure, DeclareOpInterfaceMethods<ReferenceLoweringInterface>]> {
+  let summary = "a weight [N, K] as i8, symmetric, with a scale for each output";
+  let description = [{
+    scales[0, n] = max over k of |weight[n, k]| / 127 (1 where all are zero), value[n, k] = round(weight[n, k] / scales[0, n]), ties to even;
+    scales[1, n] = the sum over k of value[n, k], by which a product corrects for its input's zero point.
+  }];
+  let arguments = (ins Kernel_Tensor:$weight);
+  let results = (outs Kernel_Tensor:$value, Kernel_Tensor:$scales);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($value) `,` type($scales)";
   let hasVerifier = 1;
 }
 
@@ -66,15 +89,21 @@ def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments,
     input [B, .., K]; weight [N, K], or packed once a schedule is there; bias [N]; residual and result [B, .., N]. The residual may share
     its memory with the result. With `activation_last` the epilogue is activation(residual + x W' + b).
 
+    The input's element type is the product's: f32; bf16, summed in f32; i8, summed in i32. An f32 input may meet a bf16 weight, which is widened
+    where it is used. An i8 input holds unsigned bytes q of rows quantized by `kernel.quantize`: x[r, k] = row_scales[r, 0] (q[r, k] -
+    row_scales[r, 1]); its weight and `column_scales` [2, N] are those of `kernel.quantize_weight`. The result is f32 or bf16.
+
     With a `window` the product is a convolution: the input is a padded feature map [B, height width, C], a row of the product a window of
     P x Q pixels that is read where it lies, K = P Q C in this order, and the result has a row for each window.
   }];
   let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$residual,
+                       Optional<Kernel_Tensor>:$row_scales, Optional<Kernel_Tensor>:$column_scales,
                        DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation,
                        OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, OptionalAttr<Kernel_WindowAttr>:$window, UnitAttr:$activation_last);
   let results = (outs Kernel_Tensor:$value);
   let assemblyFormat = [{
-    $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
+    $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
+    (`scales` `(` $row_scales^ `:` type($row_scales) `,` $column_scales `:` type($column_scales) `)`)? attr-dict
     `:` type($input) `,` type($weight) `->` type($value)
   }];
   let hasVerifier = 1;
@@ -126,13 +155,37 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [Pure, AttrSizedOperandSegments,
 def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getOperandRole"]>]> {
   let summary = "LayerNorm or RMSNorm of each row";
+  let description = [{
+    Computed in f32; the result is f32, bf16, or i8 with `scales` [B, .., 2], quantized as by `kernel.quantize`.
+  }];
   let arguments = (ins Kernel_Tensor:$input, Optional<Kernel_Tensor>:$gain, Optional<Kernel_Tensor>:$shift,
                        DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps,
                        OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
-  let results = (outs Kernel_Tensor:$value);
+  let results = (outs Kernel_Tensor:$value, Optional<Kernel_Tensor>:$scales);
   let assemblyFormat = [{
-    $input (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)? attr-dict `:` type($input) `->` type($value)
+    $input (`gain` `(` $gain^ `:` type($gain) `)`)? (`shift` `(` $shift^ `:` type($shift) `)`)? attr-dict `:` type($input) `->` type($value) (`,` type($scales)^)?
   }];
+  let hasVerifier = 1;
+}
+
+def Kernel_ConvertOp : Kernel_Op<"convert", [Pure, DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
+  let summary = "rows rounded from f32 to bf16, to the nearest, ties to even";
+  let arguments = (ins Kernel_Tensor:$input, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Kernel_QuantizeOp : Kernel_Op<"quantize", [Pure, DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
+  let summary = "rows as unsigned bytes, each with a scale and a zero point of its own";
+  let description = [{
+    For a row with the least element a <= 0 and the greatest b >= 0 (0 is among both): scales[r, 0] = s = (b - a) / 255, scales[r, 1] = z =
+    round(-a / s), value[r, k] = round(x[r, k] / s) + z, from 0 to 255. So 0 is exact (Jacob et al. 2018, "Quantization and Training of Neural
+    Networks for Efficient Integer-Arithmetic-Only Inference", section 2.1, with a scheme for each row). The input is f32 or bf16.
+  }];
+  let arguments = (ins Kernel_Tensor:$input, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_Tensor:$value, Kernel_Tensor:$scales);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value) `,` type($scales)";
   let hasVerifier = 1;
 }
 

@@ -13,6 +13,9 @@
 
 using namespace vitrt;
 
+/// Bytes of an element.
+static uint64_t bytesOf(fb::NumberType type) { return type == fb::NumberType::F32 ? 4 : type == fb::NumberType::BF16 ? 2 : 1; }
+
 bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where) {
   const fb::Buffer &buffer = *program.buffers()->Get(index);
   if (buffer.kind() > fb::BufferKind::MAX || buffer.kind() < fb::BufferKind::MIN)
@@ -20,12 +23,17 @@ bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &
   if (buffer.kind() == fb::BufferKind::Weight)
     return checkIndex(buffer.weight(), sizeOf(target.weights()), where + ".weight", "weights");
 
-  uint64_t elements = countElements(buffer.shape()), bytes = buffer.bytes_per_image();
-  if (elements == 0 || bytes == 0 || bytes > kMaxBytes || bytes % sizeof(float) != 0 || elements * sizeof(float) > bytes)
+  if (buffer.type() > fb::NumberType::MAX || buffer.type() < fb::NumberType::MIN)
+    return fail("{}.type is {}", where, int(buffer.type()));
+  uint64_t elements = countElements(buffer.shape()), bytes = buffer.bytes_per_image(), size = bytesOf(buffer.type());
+  if (elements == 0 || bytes == 0 || bytes > kMaxBytes || bytes % sizeof(float) != 0 || elements * size > bytes)
     return fail("{} has {} bytes an image for {} elements", where, bytes, elements);
-  if (buffer.kind() != fb::BufferKind::Arena)
-    return (checkName(buffer.name(), where + ".name") && elements * sizeof(float) == bytes) ||
+  if (buffer.kind() != fb::BufferKind::Arena) {
+    if (buffer.type() != fb::NumberType::F32)
+      return fail("{} is of type {}, and an input or output is f32", where, int(buffer.type()));
+    return (checkName(buffer.name(), where + ".name") && elements * size == bytes) ||
            fail("{} has {} bytes an image for {} elements, and an input or output has no padding", where, bytes, elements);
+  }
 
   // Offsets and the arena are multiples of 64 an image, so for n images offset * n + alignTo(bytes * n, 64) stays below arena * n.
   uint64_t arena = program.arena_bytes_per_image(), offset = buffer.offset_per_image();

@@ -24,6 +24,7 @@ struct Buffer {
   uint64_t bytesPerImage;
   uint64_t weightOffset; ///< Weight only: within the packed weights
   uint32_t slot;         ///< Input, Output: position in the signature
+  fb::NumberType type;   ///< of an Input, an Output or in the Arena
 };
 
 struct Launch {

@@ -39,9 +39,10 @@ struct LaunchEvent {
   Clock::time_point end;
   void *const *buffers; ///< of the operands, the first image's each; contents are valid during the call
 
-  /// The values of the launch's last result for the whole group, [images, shape...].
-  const float *output() const { return static_cast<const float *>(buffers[launch.operands.size() - 1]); }
-  const Buffer &outputBuffer() const { return program.buffers[launch.operands.back()]; }
+  /// The values of a result of the launch for the whole group, [images, shape...]; what they are, the buffer's type says.
+  const void *output(size_t result = 0) const { return buffers[launch.operands.size() - launch.results + result]; }
+  /// The buffer of the first result.
+  const Buffer &outputBuffer() const { return program.buffers[launch.operands[launch.operands.size() - launch.results]]; }
 };
 
 /// Told of every launch. Workers call it at the same time unless the session has one thread.

@@ -10,6 +10,7 @@
 #include "tools/vit-run/Runner.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -25,6 +26,14 @@ struct CompareOptions {
   double tolerance = 1e-4;
 };
 
+using Shape = decltype(vitrt::Buffer::shape);
+
+/// The shape of a launch's first result.
+const Shape &shapeOf(const vitrt::Program &program, size_t launch) {
+  const vitrt::Launch &at = program.launches[launch];
+  return program.buffers[at.operands[at.operands.size() - at.results]].shape;
+}
+
 /// Keeps the result of every launch, for the whole batch. Where several launches bear one layer's name, the last one computes its value.
 class Capture : public vitrt::LaunchObserver {
 public:
@@ -34,14 +43,35 @@ public:
   }
 
   static size_t elements(const vitrt::Program &program, size_t launch) {
-    return program.buffers[program.launches[launch].operands.back()].bytesPerImage / sizeof(float);
+    size_t count = 1;
+    for (int64_t extent : shapeOf(program, launch))
+      count *= size_t(extent);
+    return count;
   }
 
   void launched(const vitrt::LaunchEvent &event) override {
     // Groups are disjoint, so workers write to different places.
-    size_t perImage = elements(event.program, event.index);
-    std::memcpy(values[event.index].data() + size_t(event.firstImage) * perImage, event.output(),
-                size_t(event.images) * perImage * sizeof(float));
+    size_t perImage = elements(event.program, event.index), count = size_t(event.images) * perImage;
+    float *to = values[event.index].data() + size_t(event.firstImage) * perImage;
+    switch (event.outputBuffer().type) {
+    case vitrt::fb::NumberType::F32:
+      std::memcpy(to, event.output(), count * sizeof(float));
+      break;
+    case vitrt::fb::NumberType::BF16: {
+      auto *from = static_cast<const uint16_t *>(event.output());
+      for (size_t i = 0; i < count; ++i)
+        to[i] = std::bit_cast<float>(uint32_t(from[i]) << 16);
+      break;
+    }
+    case vitrt::fb::NumberType::I8: {
+      auto *from = static_cast<const uint8_t *>(event.output());
+      auto *scales = static_cast<const float *>(event.output(1));
+      size_t width = size_t(event.outputBuffer().shape.back());
+      for (size_t i = 0; i < count; ++i)
+        to[i] = scales[i / width * 2] * (float(from[i]) - scales[i / width * 2 + 1]);
+      break;
+    }
+    }
   }
 
   std::vector<std::vector<float>> values; // by launch
@@ -62,12 +92,6 @@ Difference difference(std::span<const float> a, std::span<const float> b) {
     largest = std::isnan(d) || d > largest ? d : std::max(largest, -d);
   }
   return {largest, squares == 0 ? 0 : std::sqrt(squares / (norm > 0 ? norm : 1.0))};
-}
-
-using Shape = decltype(vitrt::Buffer::shape);
-
-const Shape &shapeOf(const vitrt::Program &program, size_t launch) {
-  return program.buffers[program.launches[launch].operands.back()].shape;
 }
 
 /// A feature map is [C, H, W] to one target and rows [H W, C] to another: puts maps into the order of rows where `other` is such.

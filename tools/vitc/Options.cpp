@@ -12,6 +12,7 @@
 #include "mlir/Support/Timing.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
@@ -55,8 +56,8 @@ static cl::opt<std::string> targetFeatures("target-features", cl::desc("Features
                                            cl::cat(targetOptions));
 static cl::opt<std::string> targetTriple("target-triple", cl::desc("Machine to compile for (default: this one)"), cl::value_desc("TRIPLE"),
                                          cl::cat(targetOptions));
-static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32"), cl::value_desc("P"), cl::init("f32"),
-                                      cl::cat(targetOptions));
+static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32 (default), bf16 or int8"),
+                                      cl::value_desc("P"), cl::init("f32"), cl::cat(targetOptions));
 static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), cl::cat(targetOptions));
 static cl::opt<std::string> optLevel("O", cl::desc("Optimization level, 0 to 3 (default 2)"), cl::Prefix, cl::init("2"),
                                      cl::cat(targetOptions));
@@ -83,8 +84,14 @@ static std::string readValues(Request &request) {
   if (!phase)
     return "--emit=" + emit + " is no stage; there are config, vit, vit-opt, kernel, plan, llvm, asm and artifact";
   request.emit = *phase;
-  if (precision != "f32")
-    return "--precision=" + precision + " is not a precision of this version; it computes in f32";
+  auto wanted = llvm::StringSwitch<std::optional<Precision>>(precision)
+                    .Case("f32", Precision::F32)
+                    .Case("bf16", Precision::Bf16)
+                    .Case("int8", Precision::Int8)
+                    .Default(std::nullopt);
+  if (!wanted)
+    return "--precision=" + precision + " is not a precision of this version; there are f32, bf16 and int8";
+  request.compile.precision = *wanted;
   if (!targets.empty())
     request.compile.targets = targets;
   for (const std::string &target : request.compile.targets)

@@ -54,7 +54,7 @@ public:
       rowTable = f.weight(operand++, {width, 2 * height - 1});
       columnTable = f.weight(operand++, {width, 2 * across - 1});
     }
-    result = f.rows(operand, windows * queries, heads * width);
+    result = f.rows(operand, windows * queries, heads * width, cast<ShapedType>(op.getValue().getType()).getElementType());
     keys = allocate({tokenBlocks, width, lanes});
     scores = allocate({rows, tokenBlocks * lanes});
     // Rows of V that are not whole vectors are copied to where their last vector may be read to its end.

@@ -21,12 +21,16 @@ struct CpuTarget {
   std::string triple;
   std::string cpu;
   std::vector<std::string> features;
-  int64_t vectorLanes = 4; ///< f32 lanes of the widest register that pays: 16 (AVX-512), 8 (AVX2), 4 (portable)
+  int64_t vectorLanes = 4;         ///< f32 lanes of the widest register that pays: 16 (AVX-512), 8 (AVX2), 4 (portable)
+  std::vector<std::string> unused; ///< features that the machine has beyond those, which code may use once `require` has been called
+  /// Whether code may use the feature, which is recorded with it from now on, because the machine has it.
+  bool require(llvm::StringRef feature);
   bool has(llvm::StringRef feature) const;
 };
 
 /// `cpu` "host" is this machine. `featureFlags` as "+avx2,-avx512f". Fails with a sentence on `error`: unknown triple or cpu (nearest name).
-llvm::LogicalResult resolveTarget(llvm::StringRef triple, llvm::StringRef cpu, llvm::StringRef featureFlags, CpuTarget &target, std::string &error);
+llvm::LogicalResult resolveTarget(llvm::StringRef triple, llvm::StringRef cpu, llvm::StringRef featureFlags, CpuTarget &target,
+                                  std::string &error);
 
 /// What the plan has to know of a generated kernel; see `Kernel` in runtime/artifact/vitx.fbs.
 struct KernelInfo {

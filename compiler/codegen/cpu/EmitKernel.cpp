@@ -11,6 +11,7 @@
 #include "compiler/codegen/cpu/Gemm.h"
 #include "compiler/codegen/cpu/Normalize.h"
 #include "compiler/codegen/cpu/PatchEmbed.h"
+#include "compiler/codegen/cpu/ReducePrecision.h"
 #include "compiler/codegen/cpu/Reference.h"
 #include "dialects/kernel/KernelDialect.h"
 
@@ -23,12 +24,14 @@ namespace vitc::cpu {
 FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const CpuTarget &target) {
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
+      .Case([&](kernel::ConvertOp op) { return emitConvert(module, op, symbol); })
       .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
       .Case([&](kernel::GroupNormOp op) { return emitGroupNorm(module, op, symbol); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
       .Case([&](kernel::PadRowsOp op) { return emitPadRows(module, op, symbol); })
       .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol); })
       .Case([&](kernel::PoolRowsOp op) { return emitPoolRows(module, op, symbol); })
+      .Case([&](kernel::QuantizeOp op) { return emitQuantize(module, op, symbol); })
       .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
       .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that the CPU has a kernel for"; });
 }

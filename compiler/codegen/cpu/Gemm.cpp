@@ -22,8 +22,13 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
   for (int64_t size : cast<ShapedType>(op.getValue().getType()).getShape().drop_front().drop_back())
     rowsPerImage *= size;
 
+  Type inputType = cast<ShapedType>(op.getInput().getType()).getElementType();
+  Type weightType = cast<ShapedType>(op.getWeight().getType()).getElementType();
+  Type resultType = cast<ShapedType>(op.getValue().getType()).getElementType();
+  const int64_t perWord = kernel::elementsPerWord(weightType), perElement = kernel::elementsPerWord(inputType);
   MatrixProduct product;
-  product.depth = op.getDepth();
+  product.kind = productKind(inputType, weightType);
+  product.depth = llvm::divideCeil(op.getDepth(), perWord);
   product.outputs = cast<ShapedType>(op.getValue().getType()).getShape().back();
   product.schedule = op.getScheduleAttr();
   product.activation = op.getActivation();
@@ -32,28 +37,32 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
   KernelFunction f(module, symbol, op.getLoc());
   unsigned operand = 0;
   product.rows = mul(f.b, f.images, rowsPerImage);
-  product.input.elements = f.activation(operand++, {});
+  product.input.elements = f.activation(operand++, {}, inputWord(f.b, product.kind));
   if (std::optional<kernel::WindowAttr> window = op.getWindow()) {
     // A row of a window is contiguous.
-    int64_t channels = inputShape.back(), across = window->windowsAcross(), pixelRow = window->getWidth() * channels;
-    product.input.segment = window->getColumns() * channels;
+    int64_t channels = inputShape.back() / perElement, across = window->windowsAcross(), pixelRow = window->getWidth() * channels;
+    product.input.segment = window->getColumns() * inputShape.back() / perWord;
     product.input.first = [=, &f](Value row) {
       Value image = div(f.b, row, rowsPerImage), place = rem(f.b, row, rowsPerImage);
       Value y = mul(f.b, div(f.b, place, across), window->getStrideY() * pixelRow);
       Value x = mul(f.b, rem(f.b, place, across), window->getStrideX() * channels);
-      return add(f.b, mul(f.b, image, elementsPerImage), add(f.b, y, x));
+      return add(f.b, mul(f.b, image, elementsPerImage / perElement), add(f.b, y, x));
     };
     product.input.segmentOffset = [=, &f](Value segment) { return mul(f.b, segment, pixelRow); };
   } else {
     product.input.segment = product.depth;
-    product.input.first = [&](Value row) { return mul(f.b, row, product.depth); };
+    product.input.first = [&](Value row) { return mul(f.b, row, inputShape.back() / perElement); };
   }
-  product.weights = f.weight(operand++, kernel::packedShape(product.outputs, product.depth, product.schedule));
+  product.weights = f.weight(operand++, product.packedShape(), weightWord(f.b, product.kind));
   if (op.getBias())
     product.bias = f.weight(operand++, {product.outputs});
   if (op.getResidual())
-    product.addend = f.rows(operand++, rowsPerImage, product.outputs);
-  product.result = f.rows(operand++, rowsPerImage, product.outputs);
+    product.addend = f.rows(operand++, rowsPerImage, product.outputs, resultType);
+  if (op.getRowScales()) {
+    product.rowScales = f.rows(operand++, rowsPerImage, 2);
+    product.columnScales = f.weight(operand++, {2, product.outputs});
+  }
+  product.result = f.rows(operand++, rowsPerImage, product.outputs, resultType);
   product.resultRow = product.addendRow = [](Value row) { return row; };
   emitMatrixProduct(f, product);
 

@@ -45,18 +45,19 @@ Value KernelFunction::buffer(unsigned operand) {
   return LLVM::LoadOp::create(b, pointer, slot);
 }
 
-Value KernelFunction::activation(unsigned operand, ArrayRef<int64_t> shape) {
+Value KernelFunction::activation(unsigned operand, ArrayRef<int64_t> shape, Type element) {
   SmallVector<int64_t> dims{ShapedType::kDynamic};
   llvm::append_range(dims, shape);
-  return memrefAt(b, buffer(operand), MemRefType::get(dims, b.getF32Type()), images);
+  return memrefAt(b, buffer(operand), MemRefType::get(dims, element ? element : b.getF32Type()), images);
 }
 
-Value KernelFunction::rows(unsigned operand, int64_t rowsPerImage, int64_t width) {
-  return memrefAt(b, buffer(operand), MemRefType::get({ShapedType::kDynamic, width}, b.getF32Type()), mul(b, images, rowsPerImage));
+Value KernelFunction::rows(unsigned operand, int64_t rowsPerImage, int64_t width, Type element) {
+  return memrefAt(b, buffer(operand), MemRefType::get({ShapedType::kDynamic, width}, element ? element : b.getF32Type()),
+                  mul(b, images, rowsPerImage));
 }
 
-Value KernelFunction::weight(unsigned operand, ArrayRef<int64_t> shape) {
-  return memrefAt(b, buffer(operand), MemRefType::get(shape, b.getF32Type()));
+Value KernelFunction::weight(unsigned operand, ArrayRef<int64_t> shape, Type element) {
+  return memrefAt(b, buffer(operand), MemRefType::get(shape, element ? element : b.getF32Type()));
 }
 
 Value KernelFunction::scratch(int64_t offset, ArrayRef<int64_t> shape, Type element) {
@@ -116,22 +117,34 @@ Value firstLanes(ImplicitLocOpBuilder &b, int64_t lanes, int64_t count) {
 }
 
 Value loadVector(ImplicitLocOpBuilder &b, Value memref, ValueRange at, int64_t lanes, int64_t count) {
-  if (count < lanes)
-    return vector::MaskedLoadOp::create(b, f32Vector(b, lanes), memref, at, firstLanes(b, lanes, count), splat(b, 0, lanes));
-  return vector::LoadOp::create(b, f32Vector(b, lanes), memref, at);
+  Type element = cast<MemRefType>(memref.getType()).getElementType();
+  auto type = VectorType::get({lanes}, element);
+  Value vector;
+  if (count < lanes) {
+    Value zeros = arith::ConstantOp::create(b, b.getZeroAttr(type));
+    vector = vector::MaskedLoadOp::create(b, type, memref, at, firstLanes(b, lanes, count), zeros);
+  } else {
+    vector = vector::LoadOp::create(b, type, memref, at);
+  }
+  return element.isBF16() ? arith::ExtFOp::create(b, f32Vector(b, lanes), vector) : vector;
 }
 
 Value loadVector(ImplicitLocOpBuilder &b, Value memref, ValueRange at, int64_t lanes) { return loadVector(b, memref, at, lanes, lanes); }
 
 void storeVector(ImplicitLocOpBuilder &b, Value vector, Value memref, ValueRange at, int64_t count) {
   int64_t lanes = cast<VectorType>(vector.getType()).getDimSize(0);
+  Type element = cast<MemRefType>(memref.getType()).getElementType();
+  if (element.isBF16())
+    vector = arith::TruncFOp::create(b, VectorType::get({lanes}, element), vector);
   if (count < lanes)
     vector::MaskedStoreOp::create(b, memref, at, firstLanes(b, lanes, count), vector);
   else
     vector::StoreOp::create(b, vector, memref, at);
 }
 
-void storeVector(ImplicitLocOpBuilder &b, Value vector, Value memref, ValueRange at) { vector::StoreOp::create(b, vector, memref, at); }
+void storeVector(ImplicitLocOpBuilder &b, Value vector, Value memref, ValueRange at) {
+  storeVector(b, vector, memref, at, cast<VectorType>(vector.getType()).getDimSize(0));
+}
 
 Value broadcast(ImplicitLocOpBuilder &b, Value scalar, int64_t lanes) {
   return vector::BroadcastOp::create(b, VectorType::get({lanes}, scalar.getType()), scalar);

@@ -19,7 +19,7 @@ namespace vitc::cpu {
 
 /// The function `void symbol(buffers, images, begin, end, scratch)`, complete with its return; `b` inserts before that return.
 ///
-/// Buffers are offered as memrefs of f32 with static strides, so that addresses need no descriptor; only the number of rows or images is
+/// Buffers are offered as memrefs, of f32 unless another element is named, with static strides, so that addresses need no descriptor; only the number of rows or images is
 /// dynamic. The conversion to LLVM sees through the casts. Accesses may assume an alignment of 4 bytes: only a buffer's first image is
 /// aligned to 64.
 class KernelFunction {
@@ -32,13 +32,13 @@ public:
   mlir::Value end;    ///< index: one past the last task to do
 
   /// Operand `operand` of the launch as `memref<?xSHAPExf32>`, images outermost: an activation of per-image shape `shape`.
-  mlir::Value activation(unsigned operand, llvm::ArrayRef<int64_t> shape);
+  mlir::Value activation(unsigned operand, llvm::ArrayRef<int64_t> shape, mlir::Type element = {});
 
   /// Operand `operand`, of `rowsPerImage` rows an image, as `memref<?xWIDTHxf32>`: consecutive images' rows are contiguous.
-  mlir::Value rows(unsigned operand, int64_t rowsPerImage, int64_t width);
+  mlir::Value rows(unsigned operand, int64_t rowsPerImage, int64_t width, mlir::Type element = {});
 
   /// Operand `operand` as a memref of static shape: a weight.
-  mlir::Value weight(unsigned operand, llvm::ArrayRef<int64_t> shape);
+  mlir::Value weight(unsigned operand, llvm::ArrayRef<int64_t> shape, mlir::Type element = {});
 
   /// Elements of the worker's scratch memory from byte `offset` on; the address is as aligned as `offset` is, at most to 64 bytes.
   mlir::Value scratch(int64_t offset, llvm::ArrayRef<int64_t> shape, mlir::Type element = {});
@@ -81,10 +81,10 @@ void store(mlir::ImplicitLocOpBuilder &b, mlir::Value scalar, mlir::Value memref
 /// The mask of the first `count` of `lanes` lanes.
 mlir::Value firstLanes(mlir::ImplicitLocOpBuilder &b, int64_t lanes, int64_t count);
 
-/// `lanes` consecutive floats; with `count` < lanes only the first `count` are read, the rest are zero.
+/// `lanes` consecutive elements; with `count` < lanes only the first `count` are read, the rest are zero. Those of a memref of bf16 are widened to f32.
 mlir::Value loadVector(mlir::ImplicitLocOpBuilder &b, mlir::Value memref, mlir::ValueRange at, int64_t lanes, int64_t count);
 mlir::Value loadVector(mlir::ImplicitLocOpBuilder &b, mlir::Value memref, mlir::ValueRange at, int64_t lanes);
-/// Writes the vector, or its first `count` lanes only.
+/// Writes the vector, or its first `count` lanes only. To a memref of bf16 each element is rounded to the nearest.
 void storeVector(mlir::ImplicitLocOpBuilder &b, mlir::Value vector, mlir::Value memref, mlir::ValueRange at, int64_t count);
 void storeVector(mlir::ImplicitLocOpBuilder &b, mlir::Value vector, mlir::Value memref, mlir::ValueRange at);
 

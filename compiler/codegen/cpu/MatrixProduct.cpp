@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/cpu/MatrixProduct.h"
 #include "compiler/codegen/cpu/Activation.h"
+#include "compiler/codegen/cpu/MultiplyAdd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -76,7 +77,7 @@ private:
 
 void ProductEmitter::emit() {
   if (split)
-    partial = f.scratch(0, {p.chunkPanels(), rowBlock, columns});
+    partial = f.scratch(0, {p.chunkPanels(), rowBlock, columns}, sumElement(b, p.kind));
   int64_t panels = p.panels();
   forLoop(b, div(b, f.begin, panels), ceilDiv(b, f.end, panels), 1, [&](Value rowBlockAt) {
     Value firstTask = mul(b, rowBlockAt, panels);
@@ -142,7 +143,8 @@ void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows
   auto partialAt = [&](int64_t i, int64_t vector) -> SmallVector<Value> {
     return {sub(b, at.panel, at.firstPanel), add(b, sub(b, row, at.firstRow), i), constant(vector * lanes)};
   };
-  SmallVector<Value> sums(rows * shape.vectors, splat(b, 0, lanes));
+  Value zeros = arith::ConstantOp::create(b, b.getZeroAttr(VectorType::get({lanes}, sumElement(b, p.kind))));
+  SmallVector<Value> sums(rows * shape.vectors, zeros);
   if (split) {
     Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, at.blockAt, constant(0));
     auto start = scf::IfOp::create(b, TypeRange(ValueRange(sums)), isFirst, /*withElseRegion=*/true);
@@ -159,13 +161,14 @@ void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows
   }
 
   sums = emitDepth(at, sums, prefetchLine, [&](Value k, Value offset, ValueRange carried) {
-    SmallVector<Value> weights, next;
+    SmallVector<WeightVector> weights;
+    SmallVector<Value> next;
     for (int64_t vector = 0; vector < shape.vectors; ++vector)
-      weights.push_back(loadVector(b, p.weights, {at.blockAt, at.panel, k, constant(vector * lanes)}, lanes));
+      weights.push_back(widen(b, p.kind, loadVector(b, p.weights, {at.blockAt, at.panel, k, constant(vector * lanes)}, lanes)));
     for (int64_t i = 0; i < rows; ++i) {
-      Value element = broadcast(b, load(b, p.input.elements, add(b, firsts[i], offset)), lanes);
+      InputElements element = readInput(b, p.kind, p.input.elements, add(b, firsts[i], offset), lanes);
       for (int64_t vector = 0; vector < shape.vectors; ++vector)
-        next.push_back(fma(b, element, weights[vector], carried[i * shape.vectors + vector]));
+        next.push_back(multiplyAdd(b, p.kind, element, weights[vector], carried[i * shape.vectors + vector]));
     }
     return next;
   });
@@ -182,7 +185,7 @@ void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows
       });
 }
 
-/// The loop over a k-block's elements. `step` gets k within the block and the element's offset from its row's first.
+/// The loop over a k-block's words. `step` gets k within the block and the offset of what meets it from its row's first element.
 SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums, Value prefetchLine,
                                              function_ref<SmallVector<Value>(Value, Value, ValueRange)> step) {
   bool even = p.depth % kBlock == 0;
@@ -192,14 +195,15 @@ SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums
 
   if (p.input.segment == p.depth) {
     auto elements = [&](Value from, Value to, ValueRange carried) {
-      return forLoop(b, from, to, 1, carried, [&](Value k, ValueRange inner) { return step(k, add(b, start, k), inner); });
+      return forLoop(b, from, to, 1, carried,
+                     [&](Value k, ValueRange inner) { return step(k, mul(b, add(b, start, k), p.elementsPerStep()), inner); });
     };
     Value strides = mul(b, div(b, count, stride), stride);
     SmallVector<Value> done = forLoop(b, constant(0), strides, stride, sums, [&](Value k, ValueRange carried) {
       prefetch(at, add(b, prefetchLine, div(b, k, stride)));
       return forLoop(b, constant(0), constant(stride), 1, carried, [&](Value j, ValueRange inner) {
         Value kj = add(b, k, j);
-        return step(kj, add(b, start, kj), inner);
+        return step(kj, mul(b, add(b, start, kj), p.elementsPerStep()), inner);
       });
     });
     bool exact = kBlock % stride == 0 && p.depth % stride == 0;
@@ -217,8 +221,9 @@ SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums
     Value to = whole ? constant(segment) : min(b, sub(b, last, segmentStart), constant(segment));
     Value kStart = sub(b, segmentStart, start);
     prefetch(at, add(b, prefetchLine, div(b, add(b, kStart, segment - 1), stride)));
-    return forLoop(b, from, to, 1, carried,
-                   [&](Value x, ValueRange inner) { return step(add(b, kStart, x), add(b, segmentOffset, x), inner); });
+    return forLoop(b, from, to, 1, carried, [&](Value x, ValueRange inner) {
+      return step(add(b, kStart, x), add(b, segmentOffset, mul(b, x, p.elementsPerStep())), inner);
+    });
   });
 }
 
@@ -233,18 +238,33 @@ void ProductEmitter::prefetch(const Position &at, Value line) {
 
 void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums) {
   Value column = mul(b, at.panel, columns);
-  SmallVector<Value> columnsAt, biases;
+  SmallVector<Value> columnsAt, biases, scales, columnSums;
   for (int64_t vector = 0; vector < shape.vectors; ++vector) {
     columnsAt.push_back(add(b, column, vector * lanes));
+    int64_t count = lanesOf(shape, vector);
     if (p.bias)
-      biases.push_back(loadVector(b, p.bias, columnsAt.back(), lanes, lanesOf(shape, vector)));
+      biases.push_back(loadVector(b, p.bias, columnsAt.back(), lanes, count));
+    if (p.kind != ProductKind::Int8)
+      continue;
+    scales.push_back(loadVector(b, p.columnScales, {constant(0), columnsAt.back()}, lanes, count));
+    columnSums.push_back(loadVector(b, p.columnScales, {constant(1), columnsAt.back()}, lanes, count));
   }
   auto emitRow = [&](int64_t i) {
     Value current = add(b, row, i);
     Value resultRow = p.resultRow(current);
     Value addendRow = p.addend ? p.addendRow(current) : Value();
+    Value scale, zeroPoint;
+    if (p.kind == ProductKind::Int8) {
+      scale = broadcast(b, load(b, p.rowScales, {current, constant(0)}), lanes);
+      zeroPoint = broadcast(b, load(b, p.rowScales, {current, constant(1)}), lanes);
+    }
     for (int64_t vector = 0; vector < shape.vectors; ++vector) {
       Value value = sums[i * shape.vectors + vector];
+      // sum of (q - zero) w = sum of q w - zero * (sum of w); both are integers, the second exact as an f32.
+      if (p.kind == ProductKind::Int8) {
+        value = arith::SIToFPOp::create(b, f32Vector(b, lanes), value);
+        value = mulf(b, subf(b, value, mulf(b, zeroPoint, columnSums[vector])), mulf(b, scale, scales[vector]));
+      }
       if (p.bias)
         value = addf(b, value, biases[vector]);
       if (!p.activationLast)

@@ -16,12 +16,21 @@
 
 namespace vitc::cpu {
 
-/// Rows of the left operand, read in place. Element k of a row lies at
-///     first(row) + segmentOffset(k / segment) + k % segment
+/// How the numbers of a product meet. All count K in words of 32 bits, and a word of the weights meets the element or the word of the input that has the
+/// same place, so one loop nest, tile and packing serve them all.
+enum class ProductKind {
+  F32,
+  Bf16Weights, ///< a word of weights is two bf16, widened to meet two f32 (a bf16 is the upper half of an f32)
+  Bf16,        ///< vdpbf16ps: two multiply-adds of bf16 a lane, summed in f32
+  Int8,        ///< vpdpbusd: four multiply-adds of unsigned input bytes and signed weight bytes a lane, summed in i32
+};
+
+/// Rows of the left operand, read in place. What meets word k of a row's weights lies at
+///     first(row) + segmentOffset(k / segment) + (k % segment) * elementsPerStep
 /// of `elements`: a matrix is one segment a row, a patch of an image one segment for each of its pixel rows.
 struct InputRows {
-  mlir::Value elements; ///< memref<?xf32>
-  int64_t segment = 0;
+  mlir::Value elements; ///< memref<?xf32>, or <?xi32> of words of bf16 or i8
+  int64_t segment = 0;  ///< in words of K
   std::function<mlir::Value(mlir::Value row)> first;
   std::function<mlir::Value(mlir::Value segmentIndex)> segmentOffset;
 };
@@ -36,17 +45,20 @@ struct InputRows {
 /// Each element is one chain of multiply-adds in ascending k, from zero, wherever its row and column lie in tiles, tasks and groups of
 /// images: the bits of the result depend on none of these.
 struct MatrixProduct {
+  ProductKind kind = ProductKind::F32;
   int64_t outputs = 0; ///< N
-  int64_t depth = 0;   ///< K
+  int64_t depth = 0;   ///< K, in words
   kernel::GemmScheduleAttr schedule;
 
   InputRows input;
   mlir::Value rows;    ///< M, of type index
-  mlir::Value weights; ///< memref<K/k_block x N/columns x k_block x columns>, both quotients rounded up, zero-padded
-  mlir::Value result;  ///< memref<?xNxf32>
+  mlir::Value weights; ///< memref<K/k_block x N/columns x k_block x columns> of words, both quotients rounded up, zero-padded
+  mlir::Value result;  ///< memref<?xNxf32>, or bf16
   std::function<mlir::Value(mlir::Value row)> resultRow;
 
-  mlir::Value bias; ///< memref<Nxf32> or none
+  mlir::Value rowScales;    ///< memref<Mx2xf32>: scale and zero point of each input row; of Int8 alone, as columnScales
+  mlir::Value columnScales; ///< memref<2xNxf32>: each output's scale, and the sum of its weights' bytes
+  mlir::Value bias;         ///< memref<Nxf32> or none
   vit::Activation activation = vit::Activation::None;
   bool activationLast = false;
   mlir::Value addend; ///< memref<?xNxf32> or none
@@ -55,11 +67,25 @@ struct MatrixProduct {
   /// More to be done by the tasks that cover rows [first, last) of columns [firstColumn, lastColumn), or none.
   std::function<void(mlir::Value first, mlir::Value last, mlir::Value firstColumn, mlir::Value lastColumn)> also;
 
+  /// Elements of `input` that meet one word of weights.
+  int64_t elementsPerStep() const { return kind == ProductKind::Bf16Weights ? 2 : 1; }
   int64_t panels() const { return llvm::divideCeil(outputs, schedule.getColumns()); }
   int64_t depthBlocks() const { return llvm::divideCeil(depth, schedule.getKBlock()); }
+  llvm::SmallVector<int64_t> packedShape() const {
+    return {depthBlocks(), panels(), schedule.getKBlock(), schedule.getColumns()};
+  }                            ///< of `weights`
   int64_t chunkPanels() const; ///< panels whose partial sums wait in scratch together
   int64_t scratchBytes() const;
 };
+
+/// The kind of a product of `input` elements and `weight` elements.
+ProductKind productKind(mlir::Type input, mlir::Type weight);
+
+/// The type by which a product of `kind` reads its weights: f32, or i32 for words of smaller elements.
+mlir::Type weightWord(mlir::ImplicitLocOpBuilder &b, ProductKind kind);
+
+/// The type by which it reads its input.
+mlir::Type inputWord(mlir::ImplicitLocOpBuilder &b, ProductKind kind);
 
 /// Emits the product for tasks [f.begin, f.end): task t does row block t / panels, panel t % panels.
 void emitMatrixProduct(KernelFunction &f, const MatrixProduct &product);

@@ -22,8 +22,14 @@ FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, S
   const int64_t patchesPerRow = width / patchWidth, patches = height / patchHeight * patchesPerRow;
   const int64_t tokens = tokenShape[1], prefixRows = tokens - patches;
 
+  Type imageType = cast<ShapedType>(op.getImages().getType()).getElementType();
+  Type weightType = cast<ShapedType>(op.getWeight().getType()).getElementType();
+  const int64_t perWord = kernel::elementsPerWord(weightType), perElement = kernel::elementsPerWord(imageType);
+  if (patchWidth % perWord != 0 || width % perElement != 0)
+    return op.emitOpError() << "cannot read pixel rows of " << patchWidth << " out of " << width << " in whole words of " << imageType;
   MatrixProduct product;
-  product.depth = channels * patchHeight * patchWidth;
+  product.kind = productKind(imageType, weightType);
+  product.depth = channels * patchHeight * patchWidth / perWord;
   product.outputs = tokenShape[2];
   product.schedule = op.getScheduleAttr();
 
@@ -31,19 +37,20 @@ FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, S
   ImplicitLocOpBuilder &b = f.b;
   unsigned operand = 0;
   product.rows = mul(b, f.images, patches);
-  product.input.elements = f.activation(operand++, {});
-  product.input.segment = patchWidth;
+  product.input.elements = f.activation(operand++, {}, inputWord(b, product.kind));
+  product.input.segment = patchWidth / perWord;
   product.input.first = [&](Value row) {
     Value image = div(b, row, patches), patch = rem(b, row, patches);
-    Value pixelRow = mul(b, div(b, patch, patchesPerRow), patchHeight * width);
-    Value pixel = mul(b, rem(b, patch, patchesPerRow), patchWidth);
-    return add(b, mul(b, image, channels * height * width), add(b, pixelRow, pixel));
+    Value pixelRow = mul(b, div(b, patch, patchesPerRow), patchHeight * width / perElement);
+    Value pixel = mul(b, rem(b, patch, patchesPerRow), patchWidth / perElement);
+    return add(b, mul(b, image, channels * height * width / perElement), add(b, pixelRow, pixel));
   };
   // Weights' columns are in (channel, row, column) order.
   product.input.segmentOffset = [&](Value segment) {
-    return add(b, mul(b, div(b, segment, patchHeight), height * width), mul(b, rem(b, segment, patchHeight), width));
+    return add(b, mul(b, div(b, segment, patchHeight), height * width / perElement),
+               mul(b, rem(b, segment, patchHeight), width / perElement));
   };
-  product.weights = f.weight(operand++, kernel::packedShape(product.outputs, product.depth, product.schedule));
+  product.weights = f.weight(operand++, product.packedShape(), weightWord(b, product.kind));
   if (op.getPosition())
     product.addend = f.weight(operand++, {patches, product.outputs});
   product.addendRow = [&](Value row) { return rem(b, row, patches); };

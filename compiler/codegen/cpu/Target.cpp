@@ -24,6 +24,14 @@ namespace vitc::cpu {
 
 bool CpuTarget::has(StringRef feature) const { return is_contained(features, feature); }
 
+bool CpuTarget::require(StringRef feature) {
+  if (auto found = find(unused, feature); found != unused.end()) {
+    features.push_back(*found);
+    unused.erase(found);
+  }
+  return has(feature);
+}
+
 static void initializeTargets() {
   // Linked statically or not, all targets of the LLVM at hand; two of them are accepted below.
   static bool once = [] {
@@ -47,6 +55,8 @@ static std::string nearest(StringRef name, ArrayRef<StringRef> candidates) {
 /// What generated code uses beyond the architecture's baseline, by level; the runtime checks exactly these.
 static constexpr StringRef avx2Level[] = {"avx2", "fma"};
 static constexpr StringRef avx512Level[] = {"avx512f", "avx512bw", "avx512dq", "avx512vl"};
+/// Products of smaller numbers, each of use to some precisions only.
+static constexpr StringRef avx512Products[] = {"avx512bf16", "avx512vnni"};
 
 static LogicalResult resolveTriple(StringRef text, Triple &triple, std::string &error) {
   triple = Triple(Triple::normalize(text.empty() || text == "host" ? sys::getDefaultTargetTriple() : text.str()));
@@ -118,7 +128,7 @@ LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featu
   auto hasLevel = [&](ArrayRef<StringRef> level) {
     return all_of(level, [&](StringRef feature) { return subtarget->checkFeatures(("+" + feature).str()); });
   };
-  target = CpuTarget{triple.str(), cpuName, {}, 4};
+  target = CpuTarget{triple.str(), cpuName, {}, 4, {}};
   auto take = [&](ArrayRef<StringRef> level, int64_t lanes) {
     for (StringRef feature : level)
       target.features.push_back(feature.str());
@@ -126,8 +136,12 @@ LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featu
   };
   if (triple.getArch() == Triple::x86_64 && hasLevel(avx2Level)) {
     take(avx2Level, 8);
-    if (hasLevel(avx512Level))
+    if (hasLevel(avx512Level)) {
       take(avx512Level, 16);
+      for (StringRef feature : avx512Products)
+        if (hasLevel(feature))
+          target.unused.push_back(feature.str());
+    }
   }
   return success();
 }

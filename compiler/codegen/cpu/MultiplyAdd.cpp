@@ -1,0 +1,97 @@
+//===- MultiplyAdd.cpp - the innermost step of a product, by number types -----*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/MultiplyAdd.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+ProductKind productKind(Type input, Type weight) {
+  if (input.isInteger(8))
+    return ProductKind::Int8;
+  if (input.isBF16())
+    return ProductKind::Bf16;
+  return weight.isBF16() ? ProductKind::Bf16Weights : ProductKind::F32;
+}
+
+Type weightWord(ImplicitLocOpBuilder &b, ProductKind kind) {
+  return kind == ProductKind::F32 ? Type(b.getF32Type()) : Type(b.getI32Type());
+}
+
+Type inputWord(ImplicitLocOpBuilder &b, ProductKind kind) {
+  return kind == ProductKind::F32 || kind == ProductKind::Bf16Weights ? Type(b.getF32Type()) : Type(b.getI32Type());
+}
+
+Type sumElement(ImplicitLocOpBuilder &b, ProductKind kind) {
+  return kind == ProductKind::Int8 ? Type(b.getI32Type()) : Type(b.getF32Type());
+}
+
+/// The words of a vector as vectors of their elements.
+static Value elementsOf(ImplicitLocOpBuilder &b, Type element, Value words) {
+  int64_t lanes = cast<VectorType>(words.getType()).getDimSize(0);
+  return vector::BitCastOp::create(b, VectorType::get({lanes * kernel::elementsPerWord(element)}, element), words);
+}
+
+WeightVector widen(ImplicitLocOpBuilder &b, ProductKind kind, Value words) {
+  switch (kind) {
+  case ProductKind::F32:
+    return {words};
+  case ProductKind::Bf16:
+    return {elementsOf(b, b.getBF16Type(), words)};
+  case ProductKind::Int8:
+    return {elementsOf(b, b.getI8Type(), words)};
+  case ProductKind::Bf16Weights: {
+    auto type = cast<VectorType>(words.getType());
+    auto constant = [&](uint32_t bits) -> Value {
+      return arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getI32IntegerAttr(static_cast<int32_t>(bits))));
+    };
+    auto asFloats = [&](Value bits) -> Value { return arith::BitcastOp::create(b, f32Vector(b, type.getDimSize(0)), bits); };
+    return {asFloats(arith::ShLIOp::create(b, words, constant(16))), asFloats(arith::AndIOp::create(b, words, constant(0xffff0000u)))};
+  }
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+InputElements readInput(ImplicitLocOpBuilder &b, ProductKind kind, Value elements, Value at, int64_t lanes) {
+  auto everywhere = [&](int64_t offset) { return broadcast(b, load(b, elements, add(b, at, offset)), lanes); };
+  switch (kind) {
+  case ProductKind::F32:
+    return {everywhere(0)};
+  case ProductKind::Bf16:
+    return {elementsOf(b, b.getBF16Type(), everywhere(0))};
+  case ProductKind::Int8:
+    return {elementsOf(b, b.getI8Type(), everywhere(0))};
+  case ProductKind::Bf16Weights:
+    return {everywhere(0), everywhere(1)};
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+static Value callIntrinsic(ImplicitLocOpBuilder &b, StringRef name, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b, operands[0].getType(), b.getStringAttr(name), operands).getResult(0);
+}
+
+Value multiplyAdd(ImplicitLocOpBuilder &b, ProductKind kind, const InputElements &input, const WeightVector &weights, Value sums) {
+  switch (kind) {
+  case ProductKind::F32:
+    return fma(b, input[0], weights[0], sums);
+  case ProductKind::Bf16:
+    return callIntrinsic(b, "llvm.x86.avx512bf16.dpbf16ps.512", {sums, input[0], weights[0]});
+  case ProductKind::Int8:
+    return callIntrinsic(b, "llvm.x86.avx512.vpdpbusd.512", {sums, input[0], weights[0]});
+  case ProductKind::Bf16Weights:
+    return fma(b, input[1], weights[1], fma(b, input[0], weights[0], sums));
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+} // namespace vitc::cpu

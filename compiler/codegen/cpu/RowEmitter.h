@@ -1,0 +1,57 @@
+//===- RowEmitter.h - loops over a row of numbers --------------------------------- -*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_CPU_ROWEMITTER_H
+#define VITC_COMPILER_CODEGEN_CPU_ROWEMITTER_H
+
+#include "compiler/codegen/cpu/KernelFunction.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace vitc::cpu {
+
+/// Walks a row of `width` numbers in vectors of `lanes` f32; the last one may have fewer.
+class RowEmitter {
+public:
+  RowEmitter(mlir::ImplicitLocOpBuilder &b, int64_t width, int64_t lanes) : b(b), width(width), lanes(lanes) {}
+
+  using Accumulate = llvm::function_ref<mlir::Value(mlir::Value sum, mlir::Value column, int64_t count)>;
+  using Combine = llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>;
+
+  /// All lanes of all vectors combined to one: `accumulate` adds the `count` numbers from `column` on to a vector that begins as `initial`; lanes from `count` on
+  /// must stay neutral.
+  mlir::Value reduce(double initial, Accumulate accumulate, Combine combine, mlir::vector::CombiningKind kind);
+
+  /// The sum over the row of what `accumulate` adds.
+  mlir::Value sum(Accumulate accumulate);
+
+  void forEach(llvm::function_ref<void(mlir::Value column, int64_t count)> body);
+
+  /// `vector` with its lanes from `count` on replaced by `other`.
+  mlir::Value keep(mlir::Value vector, int64_t count, double other = 0);
+
+private:
+  /// Vectors in flight: enough to hide the latency of an addition.
+  static constexpr int64_t unroll = 4;
+
+  mlir::ImplicitLocOpBuilder &b;
+  int64_t width, lanes;
+};
+
+/// Where a row's bytes and its scale and zero point go.
+struct QuantizedRows {
+  mlir::Value bytes;  ///< memref<?xKxi8>
+  mlir::Value scales; ///< memref<?x2xf32>
+};
+
+/// Quantizes row `r` as `kernel.quantize` says; `valueAt(column, count)` is a vector of its numbers, read twice.
+void emitQuantizedRow(mlir::ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, mlir::Value r, const QuantizedRows &into,
+                      llvm::function_ref<mlir::Value(mlir::Value column, int64_t count)> valueAt);
+
+} // namespace vitc::cpu
+
+#endif // VITC_COMPILER_CODEGEN_CPU_ROWEMITTER_H

@@ -1,0 +1,195 @@
+//===- ReducePrecision.cpp - products of bf16 and int8 ----------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/transforms/Passes.h"
+#include "compiler/transforms/Report.h"
+#include "dialects/kernel/KernelDialect.h"
+#include "dialects/vit/LayerName.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace vitc {
+#define GEN_PASS_DEF_KERNELREDUCEPRECISION
+#include "compiler/transforms/Passes.h.inc"
+
+namespace {
+
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+RankedTensorType withElement(RankedTensorType type, Type element) { return type.clone(element); }
+
+/// Two numbers for each row of `rows`.
+RankedTensorType scalesOf(RankedTensorType rows) {
+  SmallVector<int64_t> shape(rows.getShape());
+  shape.back() = 2;
+  return RankedTensorType::get(shape, Float32Type::get(rows.getContext()));
+}
+
+bool isReturned(Value value) { return llvm::any_of(value.getUsers(), llvm::IsaPred<func::ReturnOp>); }
+
+/// Elements of the input that lie side by side, and that a product therefore reads in words: all of a row, or a pixel row of a window or patch.
+int64_t contiguousElements(Operation *product) {
+  if (auto embed = dyn_cast<kernel::PatchEmbedOp>(product))
+    return std::gcd(embed.getPatch()[1], typeOf(embed.getImages()).getShape().back());
+  return typeOf(product->getOperand(0)).getShape().back();
+}
+
+/// The number type that a launch reads an operand as.
+struct Wanted {
+  OpOperand *operand;
+  Type element;
+};
+
+class Reducer {
+public:
+  Reducer(func::FuncOp function, bool int8, bool bf16Products)
+      : function(function), builder(function.getContext()), int8(int8), bf16Products(bf16Products) {}
+
+  void run() {
+    // Which products change, before anything does.
+    function.walk([&](Operation *op) {
+      if (isa<kernel::GemmOp, kernel::PatchEmbedOp>(op))
+        choose(op);
+      else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && readsBf16(attention))
+        wanted[attention.getQkv()].push_back({&attention.getQkvMutable(), builder.getBF16Type()});
+    });
+    for (Operation *product : halfWeights)
+      convertWeight(product);
+    for (auto &[value, uses] : wanted)
+      provide(value, uses);
+  }
+
+  int64_t bytes = 0, halves = 0, conversions = 0;
+
+private:
+  bool readsBf16(kernel::AttentionOp attention) { return false; }
+
+  /// The element type of a product's input: i8, bf16 or f32.
+  void choose(Operation *product) {
+    int64_t together = contiguousElements(product);
+    auto gemm = dyn_cast<kernel::GemmOp>(product);
+    bool toBytes = int8 && gemm && !gemm.getWindow() && together % 4 == 0 && !isReturned(gemm.getValue());
+    if (int8 && !toBytes)
+      report.missed(product, "the product is not int8: " + StringRef(!gemm                               ? "its rows are parts of an image"
+                                                                     : gemm.getWindow()                  ? "its rows are windows"
+                                                                     : isReturned(product->getResult(0)) ? "it computes a result"
+                                                                                                         : "its rows are no whole words"));
+    if (!toBytes && together % 2 != 0)
+      return report.missed(product, "the product stays f32: " + Twine(together) + " elements that lie together are no whole words");
+    Type element = toBytes ? Type(builder.getI8Type()) : bf16Products ? Type(builder.getBF16Type()) : Type(builder.getF32Type());
+    if (!toBytes)
+      halfWeights.push_back(product);
+    (toBytes ? bytes : halves)++;
+    report.done(product, toBytes ? "product of int8" : bf16Products ? "product of bf16" : "weights stored as bf16, product of f32");
+    if (!element.isF32())
+      wanted[product->getOperand(0)].push_back({&product->getOpOperand(0), element});
+  }
+
+  void convertWeight(Operation *product) {
+    OpOperand &weight = product->getOpOperand(1);
+    builder.setInsertionPoint(product);
+    weight.set(kernel::ConvertWeightOp::create(builder, product->getLoc(), withElement(typeOf(weight.get()), builder.getBF16Type()),
+                                               weight.get()));
+  }
+
+  /// Whether the launch that computes `value` can store it as bf16.
+  static bool canStoreBf16(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (auto gemm = dyn_cast_or_null<kernel::GemmOp>(op))
+      return !gemm.getResidual();
+    return isa_and_nonnull<kernel::NormalizeOp, kernel::AttentionOp>(op);
+  }
+
+  void provide(Value value, ArrayRef<Wanted> uses) {
+    SmallVector<OpOperand *> asBytes, asHalves;
+    for (const Wanted &use : uses)
+      (use.element.isInteger() ? asBytes : asHalves).push_back(use.operand);
+    bool onlyThese = asBytes.size() + asHalves.size() == static_cast<size_t>(std::distance(value.use_begin(), value.use_end()));
+    if (!asBytes.empty())
+      quantize(value, asBytes, onlyThese && asHalves.empty());
+    if (asHalves.empty())
+      return;
+    if (onlyThese && asBytes.empty() && canStoreBf16(value))
+      return value.setType(withElement(typeOf(value), builder.getBF16Type()));
+    Value converted = kernel::ConvertOp::create(after(value), childLoc(value.getLoc(), "bf16"),
+                                                withElement(typeOf(value), builder.getBF16Type()), value, kernel::RowScheduleAttr());
+    ++conversions;
+    for (OpOperand *use : asHalves)
+      use->set(converted);
+  }
+
+  OpBuilder &after(Value value) {
+    if (isa<BlockArgument>(value))
+      builder.setInsertionPointToStart(value.getParentBlock());
+    else
+      builder.setInsertionPointAfterValue(value);
+    return builder;
+  }
+
+  /// `onlyUses`: nothing else reads the value.
+  void quantize(Value value, ArrayRef<OpOperand *> uses, bool onlyUses) {
+    RankedTensorType bytesType = withElement(typeOf(value), builder.getI8Type());
+    Operation *quantized;
+    if (auto normalize = value.getDefiningOp<kernel::NormalizeOp>(); normalize && onlyUses) {
+      builder.setInsertionPoint(normalize);
+      quantized = kernel::NormalizeOp::create(builder, normalize.getLoc(), TypeRange{bytesType, scalesOf(bytesType)},
+                                              normalize->getOperands(), normalize->getAttrs());
+    } else {
+      if (onlyUses && bf16Products && canStoreBf16(value))
+        value.setType(withElement(typeOf(value), builder.getBF16Type()));
+      quantized = kernel::QuantizeOp::create(after(value), childLoc(value.getLoc(), "int8"), bytesType, scalesOf(bytesType), value,
+                                             kernel::RowScheduleAttr());
+      ++conversions;
+    }
+    for (OpOperand *use : uses)
+      multiplyBytes(cast<kernel::GemmOp>(use->getOwner()), quantized->getResult(0), quantized->getResult(1));
+    if (isa<kernel::NormalizeOp>(quantized))
+      value.getDefiningOp()->erase();
+  }
+
+  void multiplyBytes(kernel::GemmOp gemm, Value input, Value scales) {
+    builder.setInsertionPoint(gemm);
+    RankedTensorType weight = typeOf(gemm.getWeight());
+    auto quantized =
+        kernel::QuantizeWeightOp::create(builder, gemm.getLoc(), withElement(weight, builder.getI8Type()),
+                                         RankedTensorType::get({2, weight.getDimSize(0)}, builder.getF32Type()), gemm.getWeight());
+    gemm.getInputMutable().set(input);
+    gemm.getWeightMutable().set(quantized.getValue());
+    gemm.getRowScalesMutable().assign(scales);
+    gemm.getColumnScalesMutable().assign(quantized.getScales());
+  }
+
+  func::FuncOp function;
+  OpBuilder builder;
+  bool int8, bf16Products;
+  Report report{"precision", "product"};
+  SmallVector<Operation *> halfWeights;
+  llvm::MapVector<Value, SmallVector<Wanted>> wanted; ///< by value, in the program's order
+};
+
+struct ReducePrecisionPass : impl::KernelReducePrecisionBase<ReducePrecisionPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    auto function = dyn_cast<func::FuncOp>(getOperation());
+    if (!function)
+      return;
+    Reducer reducer(function, int8, bf16Products);
+    reducer.run();
+    bytes += reducer.bytes;
+    halves += reducer.halves;
+    conversions += reducer.conversions;
+  }
+};
+
+} // namespace
+} // namespace vitc
