@@ -59,8 +59,11 @@ public:
     function.walk([&](Operation *op) {
       if (isa<kernel::GemmOp, kernel::PatchEmbedOp>(op))
         choose(op);
-      else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && readsBf16(attention))
-        wanted[attention.getQkv()].push_back({&attention.getQkvMutable(), builder.getBF16Type()});
+      else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && readsBf16(attention)) {
+        ++halves;
+        for (unsigned operand = 0; operand < (attention.getQuery() ? 2 : 1); ++operand)
+          wanted[op->getOperand(operand)].push_back({&op->getOpOperand(operand), builder.getBF16Type()});
+      }
     });
     for (Operation *product : halfWeights)
       convertWeight(product);
@@ -71,7 +74,22 @@ public:
   int64_t bytes = 0, halves = 0, conversions = 0;
 
 private:
-  bool readsBf16(kernel::AttentionOp attention) { return false; }
+  /// Attention multiplies pairs of a head's elements, and scales its scores by a positive number after their maximum is known.
+  bool readsBf16(kernel::AttentionOp attention) {
+    if (!bf16Products)
+      return false;
+    StringRef why;
+    if (typeOf(attention.getValue()).getDimSize(2) / static_cast<int64_t>(attention.getHeads()) % 2 != 0)
+      why = "the width of its heads is odd";
+    else if (attention.getRowTable())
+      why = "it has tables of distances";
+    else if (attention.getScale().convertToDouble() <= 0)
+      why = "its scale is not positive";
+    if (!why.empty())
+      return report.missed(attention, "attention stays f32: " + why), false;
+    report.done(attention, "attention of bf16");
+    return true;
+  }
 
   /// The element type of a product's input: i8, bf16 or f32.
   void choose(Operation *product) {

@@ -136,8 +136,10 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << rows << " rows cannot be split into " << windows << " windows";
   if (result.getDimSize(2) * parts != qkv.getDimSize(2))
     return emitOpError() << "result " << result << " must be " << (getQuery() ? "half" : "a third") << " as wide as " << qkv;
-  if (getQuery() && getQuery().getType() != result)
-    return emitOpError() << "query " << getQuery().getType() << " must have the result's type " << result;
+  if (getQuery() &&
+      (tensorType(getQuery()).getShape() != result.getShape() || tensorType(getQuery()).getElementType() != qkv.getElementType()))
+    return emitOpError() << "query " << getQuery().getType() << " must have the shape of the result " << result << " and the numbers of "
+                         << qkv;
   int64_t tokens = rows / windows, queries = result.getDimSize(1) / windows, firstQuery = getFirstQuery();
   bool allQueries = !getQuery() && result.getDimSize(1) == rows;
   if (!allQueries && (windows > 1 || getRowTable() || getColumnTable()))

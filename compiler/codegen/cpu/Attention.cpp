@@ -8,6 +8,7 @@
 #include "compiler/codegen/cpu/Attention.h"
 #include "compiler/codegen/cpu/KernelFunction.h"
 #include "compiler/codegen/cpu/Math.h"
+#include "compiler/codegen/cpu/MultiplyAdd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -29,7 +30,7 @@ struct Panels {
 };
 
 /// Emits attention of one shape. Names: T tokens of a window (of an image without windows), Q those of them that attend, d width of a head, V
-/// lanes, R query rows at a time; a "block" is V tokens or V columns.
+/// lanes, R query rows at a time; a "block" is V tokens or V columns. Of bf16 the products' sums run over pairs of elements, words of 32 bits.
 class AttentionEmitter {
 public:
   AttentionEmitter(ModuleOp module, kernel::AttentionOp op, StringRef symbol)
@@ -39,12 +40,16 @@ public:
         heads(op.getHeads()), width(cast<RankedTensorType>(op.getValue().getType()).getDimSize(2) / heads),
         lanes(op.getScheduleAttr().getVector()), rows(std::min(op.getScheduleAttr().getRows(), queries)),
         tokenBlocks(llvm::divideCeil(tokens, lanes)), columnBlocks(llvm::divideCeil(width, lanes)), scale(op.getScale().convertToDouble()) {
+    Type element = cast<ShapedType>(op.getQkv().getType()).getElementType(), word = inputWord(b, kind = productKind(element, element));
+    perWord = kernel::elementsPerWord(element);
     // Accumulators that leave registers for the other operands: of 32 (AVX-512), of 16 (AVX2), of 16 without fused multiply-add.
     panelVectors = std::max<int64_t>(1, (lanes >= 16 ? 24 : lanes >= 8 ? 12 : 8) / rows);
     unsigned operand = 0;
     separate = static_cast<bool>(op.getQuery());
-    qkv = f.rows(operand++, windows * tokens, (separate ? 2 : 3) * heads * width);
-    query = separate ? f.rows(operand++, queries, heads * width) : qkv;
+    int64_t columns = (separate ? 2 : 3) * heads * width;
+    elements = f.rows(operand, windows * tokens, columns, element);
+    qkv = f.rows(operand++, windows * tokens, columns / perWord, word);
+    query = separate ? f.rows(operand++, queries, heads * width / perWord, word) : qkv;
     if (op.getBias())
       bias = f.weight(operand++, {heads, queries, tokens});
     if (op.getRowTable()) {
@@ -55,11 +60,16 @@ public:
       columnTable = f.weight(operand++, {width, 2 * across - 1});
     }
     result = f.rows(operand, windows * queries, heads * width, cast<ShapedType>(op.getValue().getType()).getElementType());
-    keys = allocate({tokenBlocks, width, lanes});
-    scores = allocate({rows, tokenBlocks * lanes});
-    // Rows of V that are not whole vectors are copied to where their last vector may be read to its end.
-    if (width % lanes != 0)
-      values = allocate({tokens, columnBlocks * lanes});
+    keys = allocate({tokenBlocks, width / perWord, lanes}, word);
+    scores = weights = storedWeights = allocate({rows, tokenBlocks * lanes});
+    // The weights of bf16 take the first half of the scores' place, row by row: each is written where its score has been read.
+    if (perWord > 1) {
+      storedWeights = f.scratch(lastOffset, {rows, tokenBlocks * lanes * perWord}, element);
+      weights = f.scratch(lastOffset, {rows, tokenBlocks * lanes}, word);
+    }
+    // Rows of V that are not whole vectors are copied to where their last vector may be read to its end; those of bf16 to meet in pairs.
+    if (width % lanes != 0 || perWord > 1)
+      values = allocate({llvm::divideCeilSigned(tokens, perWord), columnBlocks * lanes}, word);
     if (rowTable) {
       rowScores = allocate({rows, roundedUp(height)});
       columnScores = allocate({rows, roundedUp(across)});
@@ -75,9 +85,10 @@ public:
       firstRow = mul(b, window, tokens);
       firstResult = mul(b, window, queries);
       queryStart = separate ? firstResult : add(b, firstRow, firstQuery);
-      queryColumn = mul(b, head, width);
-      keyColumn = separate ? queryColumn : add(b, queryColumn, heads * width);
-      valueColumn = add(b, keyColumn, heads * width);
+      resultColumn = mul(b, head, width);
+      queryColumn = mul(b, head, width / perWord);
+      keyColumn = separate ? queryColumn : add(b, queryColumn, heads * width / perWord);
+      valueColumn = add(b, resultColumn, (separate ? 1 : 2) * heads * width);
       transposeKeys();
       if (values)
         copyValues();
@@ -94,10 +105,10 @@ public:
   }
 
 private:
-  Value allocate(ArrayRef<int64_t> shape) {
-    int64_t offset = scratchSize;
+  Value allocate(ArrayRef<int64_t> shape, Type word = {}) {
+    lastOffset = scratchSize;
     scratchSize += llvm::alignTo(ShapedType::getNumElements(shape) * sizeof(float), 64);
-    return f.scratch(offset, shape);
+    return f.scratch(lastOffset, shape, word);
   }
 
   int64_t roundedUp(int64_t size) const { return llvm::divideCeilSigned(size, lanes) * lanes; }
@@ -106,15 +117,16 @@ private:
 
   //===--- keys and values --------------------------------------------------------------===//
 
-  /// keys[t / V][k][t % V] = scale * K[t][k].
+  /// keys[t / V][k][t % V] = scale * K[t][k]; of bf16 word k, not scaled.
   void transposeKeys() {
     auto block = [&](Value tokenBlock, int64_t tokenCount) {
       Value first = token(mul(b, tokenBlock, lanes));
       auto columns = [&](Value column, int64_t columnCount) { transposeBlock(tokenBlock, first, tokenCount, column, columnCount); };
-      if (width >= lanes)
-        forLoop(b, indexConstant(b, 0), indexConstant(b, width / lanes * lanes), lanes, [&](Value column) { columns(column, lanes); });
-      if (width % lanes != 0)
-        columns(indexConstant(b, width / lanes * lanes), width % lanes);
+      int64_t words = width / perWord;
+      if (words >= lanes)
+        forLoop(b, indexConstant(b, 0), indexConstant(b, words / lanes * lanes), lanes, [&](Value column) { columns(column, lanes); });
+      if (words % lanes != 0)
+        columns(indexConstant(b, words / lanes * lanes), words % lanes);
     };
     if (tokens >= lanes)
       forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / lanes), 1, [&](Value tokenBlock) { block(tokenBlock, lanes); });
@@ -123,11 +135,13 @@ private:
   }
 
   void transposeBlock(Value tokenBlock, Value firstToken, int64_t tokenCount, Value column, int64_t columnCount) {
-    Value zero = splat(b, 0, lanes), factor = splat(b, scale, lanes), from = add(b, keyColumn, column);
+    auto word = cast<MemRefType>(keys.getType()).getElementType();
+    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(VectorType::get({lanes}, word)));
+    Value factor = splat(b, scale, lanes), from = add(b, keyColumn, column);
     SmallVector<Value> block(lanes, zero);
     for (int64_t t = 0; t < tokenCount; ++t) {
       block[t] = loadVector(b, qkv, {add(b, firstToken, t), from}, lanes, columnCount);
-      if (scale != 1)
+      if (scale != 1 && perWord == 1)
         block[t] = mulf(b, block[t], factor);
     }
     transpose(block);
@@ -154,12 +168,28 @@ private:
   }
 
   void copyValues() {
-    forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), 1, [&](Value t) {
+    auto read = [&](Value t, int64_t column) {
+      return loadVector(b, elements, {token(t), add(b, valueColumn, column)}, lanes, std::min(lanes, width - column));
+    };
+    auto words = VectorType::get({lanes}, b.getI32Type());
+    // An element of bf16 that was read as f32 fills the upper half of its word.
+    auto bits = [&](Value x) { return arith::BitcastOp::create(b, words, x).getResult(); };
+    auto lowerHalf = [&](Value x) -> Value {
+      Value half = arith::ConstantOp::create(b, DenseElementsAttr::get(words, b.getI32IntegerAttr(16)));
+      return arith::ShRUIOp::create(b, bits(x), half);
+    };
+    forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / perWord), 1, [&](Value step) {
       for (int64_t column = 0; column < width; column += lanes) {
-        Value v = loadVector(b, qkv, {token(t), add(b, valueColumn, column)}, lanes, std::min(lanes, width - column));
-        storeVector(b, v, values, {t, indexConstant(b, column)});
+        Value t = mul(b, step, perWord), v = read(t, column);
+        if (perWord > 1)
+          v = arith::OrIOp::create(b, lowerHalf(v), bits(read(add(b, t, 1), column)));
+        storeVector(b, v, values, {step, indexConstant(b, column)});
       }
     });
+    if (tokens % perWord != 0)
+      for (int64_t column = 0; column < width; column += lanes)
+        storeVector(b, lowerHalf(read(indexConstant(b, tokens - 1), column)), values,
+                    {indexConstant(b, tokens / perWord), indexConstant(b, column)});
   }
 
   //===--- products -----------------------------------------------------------------------===//
@@ -171,11 +201,11 @@ private:
     return forLoop(b, indexConstant(b, 0), indexConstant(b, depth), 1, zeros, [&](Value k, ValueRange sums) {
       SmallVector<Value> columns, next;
       for (int64_t j = 0; j < size; ++j)
-        columns.push_back(right(k, j));
+        columns.push_back(widen(b, kind, right(k, j)).front());
       for (int64_t r = 0; r < rows; ++r) {
-        Value x = broadcast(b, left(r, k), lanes);
+        Value x = spread(b, kind, left(r, k), lanes);
         for (int64_t j = 0; j < size; ++j)
-          next.push_back(fma(b, x, columns[j], sums[r * size + j]));
+          next.push_back(multiplyAdd(b, kind, {x}, {columns[j]}, sums[r * size + j]));
       }
       return next;
     });
@@ -199,7 +229,7 @@ private:
               [&](Value block) {
                 auto element = [&](int64_t r, Value k) { return load(b, query, {add(b, queryRow, r), add(b, queryColumn, k)}); };
                 auto key = [&](Value k, int64_t j) { return loadVector(b, keys, {add(b, block, j), k, indexConstant(b, 0)}, lanes); };
-                SmallVector<Value> sums = product(width, panels.size, element, key);
+                SmallVector<Value> sums = product(width / perWord, panels.size, element, key);
                 for (int64_t r = 0; r < rows; ++r)
                   for (int64_t j = 0; j < panels.size; ++j)
                     storeVector(b, sums[r * panels.size + j], scores, {indexConstant(b, r), mul(b, add(b, block, j), lanes)});
@@ -211,18 +241,18 @@ private:
     for (Panels panels : split(columnBlocks))
       for (int64_t p = 0; p < panels.count; ++p) {
         int64_t block = panels.first + p * panels.size;
-        auto weight = [&](int64_t r, Value t) { return load(b, scores, {indexConstant(b, r), t}); };
-        auto value = [&](Value t, int64_t j) {
+        auto weight = [&](int64_t r, Value step) { return load(b, weights, {indexConstant(b, r), step}); };
+        auto value = [&](Value step, int64_t j) {
           int64_t column = (block + j) * lanes;
-          return values ? loadVector(b, values, {t, indexConstant(b, column)}, lanes)
-                        : loadVector(b, qkv, {token(t), add(b, valueColumn, column)}, lanes);
+          return values ? loadVector(b, values, {step, indexConstant(b, column)}, lanes)
+                        : loadVector(b, qkv, {token(step), add(b, valueColumn, column)}, lanes);
         };
-        SmallVector<Value> sums = product(tokens, panels.size, weight, value);
+        SmallVector<Value> sums = product(llvm::divideCeil(tokens, perWord), panels.size, weight, value);
         for (int64_t r = 0; r < rows; ++r)
           for (int64_t j = 0; j < panels.size; ++j) {
             int64_t column = (block + j) * lanes;
             Value y = mulf(b, sums[r * panels.size + j], broadcast(b, reciprocals[r], lanes));
-            storeVector(b, y, result, {add(b, add(b, firstResult, first), r), add(b, queryColumn, column)},
+            storeVector(b, y, result, {add(b, add(b, firstResult, first), r), add(b, resultColumn, column)},
                         std::min(lanes, width - column));
           }
       }
@@ -311,14 +341,17 @@ private:
     return count == lanes ? vector : Value(arith::SelectOp::create(b, firstLanes(b, lanes, count), vector, splat(b, other, lanes)));
   }
 
-  /// scores = exp(scores + bias - the row's maximum); returns 1 / sum for each row. Rows go side by side so that their chains of dependent operations overlap.
+  /// weights = exp(scores + bias - the row's maximum); returns 1 / sum for each row. Rows go side by side so that their chains of dependent operations overlap.
   SmallVector<Value> softmax(Value first) {
     double infinity = std::numeric_limits<double>::infinity();
+    // Keys of bf16 are not scaled, which would round them again: their scores are, here.
+    Value late = perWord > 1 && scale != 1 ? splat(b, scale, lanes) : Value();
     auto at = [&](int64_t r, Value t) { return SmallVector<Value>{indexConstant(b, r), t}; };
     SmallVector<Value> maxima = overScores(splat(b, -infinity, lanes), [&](Value maximumSoFar, int64_t r, Value t, int64_t count) {
       Value s = loadVector(b, scores, at(r, t), lanes);
       if (bias) {
-        s = addf(b, s, loadVector(b, bias, {head, add(b, first, r), t}, lanes, count));
+        Value added = loadVector(b, bias, {head, add(b, first, r), t}, lanes, count);
+        s = late ? fma(b, s, late, added) : addf(b, s, added);
         storeVector(b, s, scores, at(r, t));
       }
       return maximum(firstLanesOr(s, count, -infinity), maximumSoFar);
@@ -326,12 +359,14 @@ private:
     for (Value &value : maxima)
       value = maximumOfLanes(value);
     // exp(s - m) as 2^(log2(e) s - log2(e) m): the rounding of the second product is common to the row and leaves with its sum.
-    Value log2e = splat(b, std::numbers::log2e, lanes);
-    SmallVector<Value> shifts = llvm::map_to_vector(maxima, [&](Value m) { return mulf(b, m, splat(b, -std::numbers::log2e, lanes)); });
+    double factor = std::numbers::log2e * (late && !bias ? scale : 1);
+    Value log2e = splat(b, factor, lanes);
+    SmallVector<Value> shifts = llvm::map_to_vector(maxima, [&](Value m) { return mulf(b, m, splat(b, -factor, lanes)); });
     SmallVector<Value> sums = overScores(splat(b, 0, lanes), [&](Value sum, int64_t r, Value t, int64_t count) {
       Value e = approximateExp2OfNegative(b, fma(b, loadVector(b, scores, at(r, t), lanes), log2e, shifts[r]));
-      storeVector(b, e, scores, at(r, t));
-      return addf(b, sum, firstLanesOr(e, count, 0));
+      e = firstLanesOr(e, count, 0);
+      storeVector(b, e, storedWeights, at(r, t));
+      return addf(b, sum, e);
     });
     return llvm::map_to_vector(sums, [&](Value sum) {
       return divf(b, floatConstant(b, 1), vector::ReductionOp::create(b, vector::CombiningKind::ADD, sum, arith::FastMathFlags::reassoc));
@@ -343,17 +378,22 @@ private:
   int64_t windows, tokens, queries, firstQuery, heads, width, lanes, rows, tokenBlocks, columnBlocks;
   double scale;
   int64_t panelVectors = 1;
-  int64_t scratchSize = 0;
-  int64_t height = 0, across = 0;            ///< of the grid of tokens, if there are tables of distances
-  bool separate = false;                     ///< whether the queries are an operand of their own
-  Value qkv, query, bias, result;            ///< operands; `query` is qkv unless it is separate
-  Value rowTable, columnTable;               ///< operands
-  Value keys, scores;                        ///< scratch: [T / V, d, V] and [R, T], T rounded up to V
-  Value values;                              ///< scratch: [T, d], d rounded up to V; only where d is no multiple of V
-  Value rowScores, columnScores;             ///< scratch: [R, H] and [R, W], the last axis rounded up to V; only with tables
-  Value head, firstRow;                      ///< of the task: its head, and its window's first row of keys and values
-  Value queryStart, firstResult;             ///< of the task: its window's first row of `query` and of the result
-  Value queryColumn, keyColumn, valueColumn; ///< of the task: where in a row of qkv its head's parts begin
+  ProductKind kind = ProductKind::F32;
+  int64_t perWord = 1; ///< elements of a word
+  int64_t scratchSize = 0, lastOffset = 0;
+  int64_t height = 0, across = 0;  ///< of the grid of tokens, if there are tables of distances
+  bool separate = false;           ///< whether the queries are an operand of their own
+  Value qkv, query, bias, result;  ///< operands; `query` is qkv unless it is separate
+  Value rowTable, columnTable;     ///< operands
+  Value keys, scores;              ///< scratch: [T / V, words of d, V] and [R, T], T rounded up to V
+  Value weights, storedWeights;    ///< exp of the scores in their place, by words and by elements
+  Value values;                    ///< scratch: [words of T, d], d rounded up to V; only of bf16, or where d is no multiple of V
+  Value elements;                  ///< operand: qkv by elements instead of words
+  Value rowScores, columnScores;   ///< scratch: [R, H] and [R, W], the last axis rounded up to V; only with tables
+  Value head, firstRow;            ///< of the task: its head, and its window's first row of keys and values
+  Value queryStart, firstResult;   ///< of the task: its window's first row of `query` and of the result
+  Value queryColumn, keyColumn;    ///< of the task: at which word of a row of qkv its head's parts begin
+  Value valueColumn, resultColumn; ///< of the task: at which element of a row of qkv its values begin, and in a row of the result
 };
 
 } // namespace

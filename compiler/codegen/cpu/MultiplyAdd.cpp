@@ -61,19 +61,14 @@ WeightVector widen(ImplicitLocOpBuilder &b, ProductKind kind, Value words) {
   llvm_unreachable("all kinds are handled");
 }
 
+Value spread(ImplicitLocOpBuilder &b, ProductKind kind, Value word, int64_t lanes) {
+  return widen(b, kind, broadcast(b, word, lanes)).front();
+}
+
 InputElements readInput(ImplicitLocOpBuilder &b, ProductKind kind, Value elements, Value at, int64_t lanes) {
-  auto everywhere = [&](int64_t offset) { return broadcast(b, load(b, elements, add(b, at, offset)), lanes); };
-  switch (kind) {
-  case ProductKind::F32:
-    return {everywhere(0)};
-  case ProductKind::Bf16:
-    return {elementsOf(b, b.getBF16Type(), everywhere(0))};
-  case ProductKind::Int8:
-    return {elementsOf(b, b.getI8Type(), everywhere(0))};
-  case ProductKind::Bf16Weights:
-    return {everywhere(0), everywhere(1)};
-  }
-  llvm_unreachable("all kinds are handled");
+  if (kind == ProductKind::Bf16Weights)
+    return {broadcast(b, load(b, elements, at), lanes), broadcast(b, load(b, elements, add(b, at, 1)), lanes)};
+  return {spread(b, kind, load(b, elements, at), lanes)};
 }
 
 static Value callIntrinsic(ImplicitLocOpBuilder &b, StringRef name, ValueRange operands) {

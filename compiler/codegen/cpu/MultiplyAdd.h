@@ -23,6 +23,9 @@ mlir::Type sumElement(mlir::ImplicitLocOpBuilder &b, ProductKind kind);
 /// `words` [lanes] of f32 or i32, as `weightWord` says.
 WeightVector widen(mlir::ImplicitLocOpBuilder &b, ProductKind kind, mlir::Value words);
 
+/// A word of the input in all lanes, of kinds for which one word of input meets one of weights.
+mlir::Value spread(mlir::ImplicitLocOpBuilder &b, ProductKind kind, mlir::Value word, int64_t lanes);
+
 /// The input at `at` of the memref `elements`, in all lanes.
 InputElements readInput(mlir::ImplicitLocOpBuilder &b, ProductKind kind, mlir::Value elements, mlir::Value at, int64_t lanes);
 
