@@ -76,7 +76,7 @@ func.func @queries(%x: tensor<?x5x24xf32>) -> tensor<?x2x8xf32> {
 // -----
 
 func.func @query(%x: tensor<?x5x16xf32>, %q: tensor<?x2x8xf32>) -> tensor<?x1x8xf32> {
-  // expected-error @+1 {{must have the result's type}}
+  // expected-error @+1 {{must have the shape of the result}}
   %0 = kernel.attention %x query(%q : tensor<?x2x8xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x16xf32> -> tensor<?x1x8xf32>
   return %0 : tensor<?x1x8xf32>
 }

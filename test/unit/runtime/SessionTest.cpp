@@ -108,7 +108,7 @@ public:
     if (event.launch.name == "layer.sum") {
       size_t elements = size_t(event.outputBuffer().shape[0]);
       for (size_t i = 0; i < size_t(event.images) * elements; ++i)
-        sums[size_t(event.firstImage) * elements + i] = event.output()[i];
+        sums[size_t(event.firstImage) * elements + i] = static_cast<const float *>(event.output())[i];
     }
   }
 
