@@ -22,6 +22,9 @@ for name in os.environ:
     if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_")):
         config.environment[name] = os.environ[name]
 
+# Schedules that the user measured are not for tests.
+config.environment["XDG_CACHE_HOME"] = os.path.join(config.test_exec_root, "no-cache")
+
 shared = os.environ.get("VITC_SHARED") or config.vitc_shared
 config.environment["VITC_SHARED"] = shared
 config.substitutions += [

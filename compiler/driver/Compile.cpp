@@ -53,6 +53,40 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
   return success();
 }
 
+PipelineOptions Compilation::pipelineOptions(StringRef target, const cpu::CpuTarget &machine) const {
+  return {target == "reference",     options.optLevel,    machine.vectorLanes,       options.precision,
+          machine.has("avx512bf16"), options.tuningCache, tune::machineName(machine)};
+}
+
+FailureOr<std::string> Compilation::machineName() {
+  cpu::CpuTarget machine;
+  return failed(resolve("cpu", machine)) ? FailureOr<std::string>(failure()) : tune::machineName(machine);
+}
+
+LogicalResult Compilation::tune(ScheduleTable &table, std::function<void(StringRef, StringRef, double)> report) {
+  tune::TuneOptions tuning;
+  if (failed(resolve("cpu", tuning.target)))
+    return failure();
+  llvm::StringMap<bool> here = llvm::sys::getHostCPUFeatures();
+  bool runs = llvm::Triple(tuning.target.triple).getArch() == llvm::Triple(llvm::sys::getProcessTriple()).getArch() &&
+              llvm::all_of(tuning.target.features, [&](const std::string &feature) { return here.lookup(feature); });
+  if (!runs)
+    return emitError(UnknownLoc::get(&context)) << "schedules for '" << tune::machineName(tuning.target)
+                                                << "' cannot be measured on this machine; tune there, and give the file here";
+  OwningOpRef<ModuleOp> module = import();
+  if (!module)
+    return failure();
+  PassManager passes(&context);
+  PipelineOptions pipeline = pipelineOptions("cpu", tuning.target);
+  buildVitPipeline(passes, pipeline);
+  buildLaunchPipeline(passes, pipeline);
+  if (failed(passes.run(*module)))
+    return failure();
+  tuning.optLevel = options.optLevel;
+  tuning.report = std::move(report);
+  return tune::tune(*module, tuning, table);
+}
+
 FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phase) {
   cpu::CpuTarget machine;
   if (failed(resolve(target, machine)))
@@ -60,7 +94,7 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phas
   OwningOpRef<ModuleOp> module = import();
   if (!module)
     return failure();
-  PipelineOptions pipeline{target == "reference", options.optLevel, machine.vectorLanes, options.precision, machine.has("avx512bf16")};
+  PipelineOptions pipeline = pipelineOptions(target, machine);
   PassManager passes(&context);
   if (options.configurePasses && failed(options.configurePasses(passes)))
     return failure();

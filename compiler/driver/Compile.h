@@ -12,6 +12,7 @@
 #include "compiler/driver/Generate.h"
 #include "compiler/driver/Pipelines.h"
 #include "compiler/model/ResolveModel.h"
+#include "compiler/tune/Tune.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -28,6 +29,7 @@ struct CompileOptions {
   std::vector<std::string> take; ///< outputs by the names of importModel; empty: what the model's own class returns
   unsigned optLevel = 2;
   Precision precision = Precision::F32;
+  std::string tuningCache; ///< file of measured schedules; empty: none
   /// Called with every pass manager before it runs, for its command-line instrumentation.
   std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;
 };
@@ -45,6 +47,12 @@ public:
 
   /// The module of one target after `phase`, which is VitOpt or Kernel.
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lower(llvm::StringRef target, Phase phase);
+
+  /// The machine that is compiled for, by its name in a table of schedules.
+  mlir::FailureOr<std::string> machineName();
+
+  /// Measures on this machine what `table` lacks for the model's launches, and enters it.
+  mlir::LogicalResult tune(ScheduleTable &table, std::function<void(llvm::StringRef layer, llvm::StringRef schedule, double gain)> report);
 
   /// Phase::Plan: what the target's programs look like, printed.
   mlir::LogicalResult printPlan(llvm::StringRef target, llvm::raw_ostream &os);
@@ -64,6 +72,7 @@ private:
   mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target);
   /// The machine that `target` is compiled for, with the features that the precision needs.
   mlir::LogicalResult resolve(llvm::StringRef target, cpu::CpuTarget &machine);
+  PipelineOptions pipelineOptions(llvm::StringRef target, const cpu::CpuTarget &machine) const;
   mlir::FailureOr<artifact::Target> compileTarget(llvm::StringRef target);
 
   mlir::MLIRContext &context;

@@ -53,14 +53,19 @@ void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &option
   function.addPass(createCSEPass());
 }
 
-void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
+void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
   function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
   if (options.precision != Precision::F32 && !options.reference)
     function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products}));
-  function.addPass(createKernelSchedule(KernelScheduleOptions{options.vectorLanes}));
+}
+
+void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
+  buildLaunchPipeline(passes, options);
+  passes.nest<func::FuncOp>().addPass(
+      createKernelSchedule(KernelScheduleOptions{options.vectorLanes, options.tuningCache, options.machine}));
   passes.addPass(createKernelOutlineBinding());
   passes.nest<func::FuncOp>().addPass(createCSEPass());
 }
@@ -76,7 +81,10 @@ struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
                                                clEnumValN(Precision::Int8, "int8", "int8, and bf16 where that cannot be"))};
   Option<bool> bf16Products{*this, "bf16-products", llvm::cl::desc("The target multiplies bf16"), llvm::cl::init(false)};
 
-  PipelineOptions options() const { return {reference, optLevel, vectorLanes, precision, bf16Products}; }
+  Option<std::string> tuningCache{*this, "tuning-cache", llvm::cl::desc("File of measured schedules")};
+  Option<std::string> machine{*this, "machine", llvm::cl::desc("Whose schedules are taken from the file")};
+
+  PipelineOptions options() const { return {reference, optLevel, vectorLanes, precision, bf16Products, tuningCache, machine}; }
 };
 } // namespace
 

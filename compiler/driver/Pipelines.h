@@ -41,10 +41,15 @@ struct PipelineOptions {
   int64_t vectorLanes = 16; ///< f32 lanes of the target's vector registers
   Precision precision = Precision::F32;
   bool bf16Products = false; ///< the target multiplies bf16 (AVX512-BF16)
+  std::string tuningCache;   ///< file of measured schedules; empty: none
+  std::string machine;       ///< whose schedules are taken from it
 };
 
 /// Phase::Vit to Phase::VitOpt.
 void buildVitPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
+
+/// Phase::VitOpt to launches without schedules, the first part of what follows.
+void buildLaunchPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
 
 /// Phase::VitOpt to Phase::Kernel.
 void buildKernelPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);

@@ -121,13 +121,12 @@ private:
     return known->second;
   }
 
-  /// Small images travel together until a group has about as many tokens as one 224-pixel image of a /16 model, so that a product's row block is full.
   int64_t groupImages() const {
     int64_t tokens = 1;
     for (const Buffer &buffer : program.buffers)
       if (buffer.kind == BufferKind::Arena && buffer.shape.size() == 2)
         tokens = std::max(tokens, buffer.shape[0]);
-    return std::clamp<int64_t>((197 + tokens / 2) / tokens, 1, 16);
+    return plan::groupImages(tokens);
   }
 
   func::FuncOp function;
@@ -137,6 +136,8 @@ private:
 };
 
 } // namespace
+
+int64_t plan::groupImages(int64_t tokens) { return std::clamp<int64_t>((197 + tokens / 2) / tokens, 1, 16); }
 
 FailureOr<Program> plan::buildProgram(func::FuncOp function, function_ref<Kernel(Operation *)> kernelOf) {
   FailureOr<Program> program = ProgramBuilder(function).build(kernelOf);

@@ -65,6 +65,10 @@ struct Program {
 /// launches that share one return the same symbol. An output is called by its result's attribute `vit.output`, without one as its launch is.
 mlir::FailureOr<Program> buildProgram(mlir::func::FuncOp function, llvm::function_ref<Kernel(mlir::Operation *)> kernelOf);
 
+/// Small images travel together until a group has about as many tokens as one 224-pixel image of a /16 model, so that a product's row block is
+/// full.
+int64_t groupImages(int64_t tokens);
+
 /// Gives each arena buffer an offset such that buffers alive at the same launch do not overlap; returns the arena's bytes an image.
 int64_t assignOffsets(std::vector<Buffer> &buffers);
 

@@ -195,7 +195,8 @@ def KernelSchedule : Pass<"kernel-schedule"> {
   let summary = "choose how each launch is tiled, and pack its weights accordingly";
   let description = [{
     Attaches a schedule to each launch that has none, by the vector registers of the target, and puts a `kernel.pack` before each
-    product's weight.
+    product's weight. A schedule that was measured on `machine` and is kept in the file `tuning-cache` (docs/schedules.md) goes before the
+    default; one that cannot be used is ignored with a warning.
     ```mlir
     %1 = kernel.gemm %0, %w : tensor<?x197x192xf32>, tensor<768x192xf32> -> tensor<?x197x768xf32>
     // ->
@@ -204,7 +205,10 @@ def KernelSchedule : Pass<"kernel-schedule"> {
     ```
   }];
   let dependentDialects = ["::vitc::kernel::KernelDialect"];
-  let options = [Option<"vectorLanes", "vector-lanes", "int64_t", "16", "f32 lanes of a vector register: 16, 8 or 4">];
+  let options = [Option<"vectorLanes", "vector-lanes", "int64_t", "16", "f32 lanes of a vector register: 16, 8 or 4">,
+                 Option<"tuningCache", "tuning-cache", "std::string", "", "file of measured schedules">,
+                 Option<"machine", "machine", "std::string", "", "the machine whose schedules are taken from the file">];
+  let statistics = [Statistic<"tuned", "tuned", "launches with a measured schedule">];
 }
 
 def KernelOutlineBinding : Pass<"kernel-outline-binding", "::mlir::ModuleOp"> {

@@ -110,7 +110,8 @@ void TimedLaunch::run() {
 double TimedLaunch::measure(double seconds) {
   double begin = threadSeconds(), now = begin;
   int64_t count = 0;
-  for (; now - begin < seconds; now = threadSeconds(), ++count)
+  constexpr int64_t fewestCalls = 3;
+  for (; now - begin < seconds || count < fewestCalls; now = threadSeconds(), ++count)
     run();
   return (now - begin) / double(count);
 }

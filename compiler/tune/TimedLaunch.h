@@ -31,7 +31,7 @@ public:
   /// All tasks of the group of images once.
   void run();
 
-  /// Seconds of a call: the mean of as many calls as fill about `seconds`.
+  /// Seconds of a call: the mean of as many calls as fill about `seconds`, three at least.
   double measure(double seconds);
 
   /// Bytes that a call reads and writes.

@@ -7,6 +7,8 @@
 
 #include "dialects/kernel/KernelDialect.h"
 
+#include "llvm/ADT/bit.h"
+
 #include <functional>
 #include <numeric>
 
@@ -42,6 +44,13 @@ static Tile tileFor(int64_t lanes) {
 /// 1 MiB; up to 1024 unsplit costs less than a second pass over the result.
 static int64_t blockOfK(int64_t words) { return words <= 1024 ? words : llvm::divideCeilSigned(words, llvm::divideCeilSigned(words, 768)); }
 
+/// Steps of k between two prefetched cache lines such that the next panel has come by when the tiles of a row block are through with this one:
+/// each tile takes k_block steps, the panel has k_block * columns / 16 lines. 8 with 64 columns, 32 with 16.
+static int64_t prefetchStep(Tile tile, int64_t rowBlock) {
+  constexpr int64_t lineFloats = 16;
+  return llvm::bit_floor<uint64_t>(rowBlock / tile.rows * lineFloats / tile.columns);
+}
+
 /// Packs the product's weight [outputs, inputs] for the tile of `lanes`.
 template <typename ProductOp> static void scheduleProduct(ProductOp op, int64_t lanes) {
   Tile tile = tileFor(lanes);
@@ -50,7 +59,8 @@ template <typename ProductOp> static void scheduleProduct(ProductOp op, int64_t 
   int64_t words = llvm::divideCeilSigned(depth, elementsPerWord(weight.getElementType()));
   // A row block of about one image of 197 tokens.
   int64_t rowBlock = llvm::divideCeilSigned(197, tile.rows) * tile.rows;
-  auto schedule = GemmScheduleAttr::get(op.getContext(), tile.rows, tile.columns, blockOfK(words), rowBlock, /*prefetch=*/8, lanes);
+  auto schedule =
+      GemmScheduleAttr::get(op.getContext(), tile.rows, tile.columns, blockOfK(words), rowBlock, prefetchStep(tile, rowBlock), lanes);
   OpBuilder builder(op);
   auto packed = RankedTensorType::get(packedShape(outputs, depth, schedule, weight.getElementType()), weight.getElementType());
   op.getWeightMutable().assign(PackOp::create(builder, op.getLoc(), packed, op.getWeight()));

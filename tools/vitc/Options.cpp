@@ -62,6 +62,12 @@ static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), c
 static cl::opt<std::string> optLevel("O", cl::desc("Optimization level, 0 to 3 (default 2)"), cl::Prefix, cl::init("2"),
                                      cl::cat(targetOptions));
 
+static cl::opt<bool> tuneOption("tune", cl::desc("Measure schedules on this machine and keep the best ones in the tuning cache"),
+                                cl::cat(targetOptions));
+static cl::opt<std::string> tuningCache("tuning-cache",
+                                        cl::desc("File of measured schedules (default: vitc/schedules.json in the user's cache folder)"),
+                                        cl::value_desc("FILE"), cl::cat(targetOptions));
+
 static cl::opt<std::string> output("o", cl::desc("Output file; - is stdout for text"), cl::value_desc("FILE"), cl::cat(outputOptions));
 static cl::opt<std::string> emit("emit",
                                  cl::desc("Stop after a stage and print it: config, vit, vit-opt, kernel, plan, llvm, asm, artifact"),
@@ -146,6 +152,8 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   request.explainWeights = explainWeights;
   request.remarks = remarks;
   request.output = output;
+  request.tune = tuneOption;
+  request.compile.tuningCache = tuningCache;
   request.compile.take = take;
   request.compile.triple = targetTriple;
   request.compile.cpu = targetCpu;

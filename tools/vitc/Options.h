@@ -24,6 +24,7 @@ struct Request {
   bool externalWeights = false;
   bool explainWeights = false;
   bool remarks = false;
+  bool tune = false;
   Phase emit = Phase::Artifact;
   std::string output; ///< empty: not given
   CompileOptions compile;

@@ -11,6 +11,7 @@
 #include "compiler/model/Presets.h"
 #include "tools/support/Progress.h"
 #include "tools/vitc/Options.h"
+#include "tools/vitc/Tuning.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
@@ -182,6 +183,8 @@ static int compileModel(Request &request) {
     weights.path = loaded->weightsPath;
   if (llvm::Error error = adapt(request, loaded->config, weights))
     return fail(std::move(error));
+  if (failed(settleTuning(context, loaded->config, request)))
+    return 1;
   if (request.emit != Phase::Artifact) {
     Compilation compilation(context, loaded->config, request.compile);
     return emitPhase(request, compilation);

@@ -1,0 +1,104 @@
+//===- Tuning.cpp - vitc's file of measured schedules -------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "tools/vitc/Tuning.h"
+#include "compiler/artifact/OutputFile.h"
+#include "compiler/transforms/ScheduleTable.h"
+
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cstring>
+
+using namespace mlir;
+using namespace vitc;
+using namespace vitc::tool;
+
+static std::string defaultCache() {
+  llvm::SmallString<128> path;
+  if (!llvm::sys::path::cache_directory(path))
+    return "";
+  llvm::sys::path::append(path, "vitc", "schedules.json");
+  return path.str().str();
+}
+
+static llvm::Error write(const std::string &path, const std::string &text) {
+  if (std::error_code error = llvm::sys::fs::create_directories(llvm::sys::path::parent_path(path)))
+    return llvm::createStringError("the folder of '" + path + "' cannot be made: " + error.message());
+  auto file = artifact::OutputFile::create(path, text.size());
+  if (!file)
+    return file.takeError();
+  std::memcpy((*file)->bytes().data(), text.data(), text.size());
+  return (*file)->commit();
+}
+
+/// Measures what `table` lacks and puts the result into `path`, over what is there by then: another vitc may have written meanwhile.
+static LogicalResult tuneInto(const std::string &path, Compilation &compilation, ScheduleTable &table) {
+  auto report = [](StringRef layer, StringRef schedule, double gain) {
+    llvm::errs() << "vitc: note: " << layer << ": " << schedule << llvm::format(", %.2f times as fast as the default\n", gain);
+  };
+  if (failed(compilation.tune(table, report)))
+    return failure();
+  llvm::Expected<ScheduleTable> current = ScheduleTable::read(path);
+  if (current) {
+    current->merge(table);
+    table = std::move(*current);
+  } else {
+    consumeError(current.takeError());
+  }
+  if (llvm::Error error = write(path, table.print())) {
+    reportError(toString(std::move(error)));
+    return failure();
+  }
+  return success();
+}
+
+LogicalResult tool::settleTuning(MLIRContext &context, const ModelConfig &config, Request &request) {
+  std::string &path = request.compile.tuningCache;
+  bool named = !path.empty();
+  if (!named)
+    path = defaultCache();
+  if (path.empty() && request.tune) {
+    reportError("there is no folder for the user's caches, neither XDG_CACHE_HOME nor HOME is set; name a file with --tuning-cache");
+    return failure();
+  }
+  bool exists = !path.empty() && llvm::sys::fs::exists(path);
+  ScheduleTable table;
+  if (exists || (named && !request.tune)) {
+    llvm::Expected<ScheduleTable> read = ScheduleTable::read(path);
+    if (read) {
+      table = std::move(*read);
+    } else if (named) {
+      reportError(toString(read.takeError()));
+      return failure();
+    } else {
+      llvm::errs() << "vitc: warning: " << toString(read.takeError()) << "; it is not used\n";
+      exists = false;
+    }
+  }
+  Compilation compilation(context, config, request.compile);
+  if (request.tune)
+    return tuneInto(path, compilation, table);
+  if (!exists) {
+    path.clear();
+    return success();
+  }
+  FailureOr<std::string> machine = compilation.machineName();
+  if (failed(machine))
+    return failure();
+  if (named && !table.outdated() && !table.machines().count(*machine)) {
+    std::string others;
+    for (const auto &[name, launches] : table.machines())
+      others += (others.empty() ? "'" : "', '") + name;
+    llvm::errs() << "vitc: warning: '" << path << "' holds schedules for " << (others.empty() ? "no machine" : others + "'")
+                 << ", none for '" << *machine << "'; the defaults are used\n";
+  }
+  return success();
+}
