@@ -17,7 +17,7 @@ using namespace mlir;
 
 namespace vitc::cpu {
 
-Value activate(ImplicitLocOpBuilder &b, vit::Activation activation, Value x) {
+Value activate(ImplicitLocOpBuilder &b, vit::Activation activation, Value x, bool coarse) {
   auto vectorType = dyn_cast<VectorType>(x.getType());
   auto constant = [&](double value) { return splat(b, value, vectorType ? vectorType.getDimSize(0) : 0); };
   // x / (1 + exp(-scale x)); exp's overflow makes the quotient the right zero.
@@ -30,7 +30,7 @@ Value activate(ImplicitLocOpBuilder &b, vit::Activation activation, Value x) {
   case vit::Activation::Relu: // 0 where x < 0, so that a NaN passes
     return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, constant(0)), constant(0), x);
   case vit::Activation::GeluErf:
-    return approximateGelu(b, x);
+    return coarse ? coarseGelu(b, x) : approximateGelu(b, x);
   case vit::Activation::GeluTanh: { // x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
     Value half = mulf(b, x, constant(0.5));
     double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;

@@ -14,8 +14,8 @@
 
 namespace vitc::cpu {
 
-/// The activation of a vector or scalar of f32. A NaN stays one.
-mlir::Value activate(mlir::ImplicitLocOpBuilder &b, vit::Activation activation, mlir::Value x);
+/// The activation of a vector or scalar of f32. A NaN stays one. `coarse`: the result will be rounded to bf16, so it need not be more exact than that.
+mlir::Value activate(mlir::ImplicitLocOpBuilder &b, vit::Activation activation, mlir::Value x, bool coarse = false);
 
 } // namespace vitc::cpu
 

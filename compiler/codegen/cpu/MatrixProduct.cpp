@@ -249,6 +249,7 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
     scales.push_back(loadVector(b, p.columnScales, {constant(0), columnsAt.back()}, lanes, count));
     columnSums.push_back(loadVector(b, p.columnScales, {constant(1), columnsAt.back()}, lanes, count));
   }
+  bool coarse = cast<MemRefType>(p.result.getType()).getElementType().isBF16();
   auto emitRow = [&](int64_t i) {
     Value current = add(b, row, i);
     Value resultRow = p.resultRow(current);
@@ -268,11 +269,11 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
       if (p.bias)
         value = addf(b, value, biases[vector]);
       if (!p.activationLast)
-        value = activate(b, p.activation, value);
+        value = activate(b, p.activation, value, coarse);
       if (p.addend)
         value = addf(b, value, loadVector(b, p.addend, {addendRow, columnsAt[vector]}, lanes, lanesOf(shape, vector)));
       if (p.activationLast)
-        value = activate(b, p.activation, value);
+        value = activate(b, p.activation, value, coarse);
       storeVector(b, value, p.result, {resultRow, columnsAt[vector]}, lanesOf(shape, vector));
     }
   };

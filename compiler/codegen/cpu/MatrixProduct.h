@@ -73,7 +73,7 @@ struct MatrixProduct {
   int64_t depthBlocks() const { return llvm::divideCeil(depth, schedule.getKBlock()); }
   llvm::SmallVector<int64_t> packedShape() const {
     return {depthBlocks(), panels(), schedule.getKBlock(), schedule.getColumns()};
-  }                            ///< of `weights`
+  } ///< of `weights`
   int64_t chunkPanels() const; ///< panels whose partial sums wait in scratch together
   int64_t scratchBytes() const;
 };

@@ -13,25 +13,52 @@ using namespace mlir;
 
 namespace vitc::cpu {
 
-Value RowEmitter::reduce(double initial, Accumulate accumulate, Combine combine, vector::CombiningKind kind) {
-  SmallVector<Value> sums(unroll, splat(b, initial, lanes));
-  int64_t vectors = width / lanes, blocks = vectors / unroll;
+SmallVector<SmallVector<Value>> RowEmitter::walk(ArrayRef<Value> initial, Step step) {
+  int64_t vectors = width / lanes, blocks = vectors / unroll, each = initial.size();
+  SmallVector<Value> carried;
+  for (int64_t chain = 0; chain < unroll; ++chain)
+    llvm::append_range(carried, initial);
   if (blocks > 0)
-    sums = forLoop(b, indexConstant(b, 0), indexConstant(b, blocks * unroll * lanes), unroll * lanes, sums,
-                   [&](Value column, ValueRange carried) {
-                     SmallVector<Value> next;
-                     for (auto [i, value] : llvm::enumerate(carried))
-                       next.push_back(accumulate(value, add(b, column, i * lanes), lanes));
-                     return next;
-                   });
+    carried = forLoop(b, indexConstant(b, 0), indexConstant(b, blocks * unroll * lanes), unroll * lanes, carried,
+                      [&](Value column, ValueRange sums) {
+                        SmallVector<Value> next;
+                        for (int64_t chain = 0; chain < unroll; ++chain)
+                          llvm::append_range(next, step(sums.slice(chain * each, each), add(b, column, chain * lanes), lanes));
+                        return next;
+                      });
+  SmallVector<SmallVector<Value>> chains;
+  for (int64_t chain = 0; chain < unroll; ++chain)
+    chains.emplace_back(ArrayRef(carried).slice(chain * each, each));
   for (int64_t column = blocks * unroll * lanes, i = 0; column < width; column += lanes, ++i)
-    sums[i % unroll] = accumulate(sums[i % unroll], indexConstant(b, column), std::min(lanes, width - column));
-  Value total = combine(combine(sums[0], sums[1]), combine(sums[2], sums[3]));
-  return vector::ReductionOp::create(b, kind, total, arith::FastMathFlags::reassoc);
+    chains[i % unroll] = step(chains[i % unroll], indexConstant(b, column), std::min(lanes, width - column));
+  return chains;
+}
+
+SmallVector<Value> RowEmitter::reduce(ArrayRef<Reduction> reductions, function_ref<SmallVector<Value>(Value, int64_t)> valuesAt) {
+  SmallVector<Value> initial;
+  for (const Reduction &reduction : reductions)
+    initial.push_back(splat(b, reduction.initial, lanes));
+  SmallVector<SmallVector<Value>> chains = walk(initial, [&](ValueRange sums, Value column, int64_t count) {
+    SmallVector<Value> next;
+    for (auto [reduction, value, sum] : llvm::zip(reductions, valuesAt(column, count), sums))
+      next.push_back(reduction.combine(value, sum));
+    return next;
+  });
+  SmallVector<Value> results;
+  for (auto [index, reduction] : llvm::enumerate(reductions)) {
+    Value total =
+        reduction.combine(reduction.combine(chains[0][index], chains[1][index]), reduction.combine(chains[2][index], chains[3][index]));
+    results.push_back(vector::ReductionOp::create(b, reduction.kind, total, arith::FastMathFlags::reassoc));
+  }
+  return results;
 }
 
 Value RowEmitter::sum(Accumulate accumulate) {
-  return reduce(0, accumulate, [&](Value x, Value y) { return addf(b, x, y); }, vector::CombiningKind::ADD);
+  SmallVector<SmallVector<Value>> chains = walk(splat(b, 0, lanes), [&](ValueRange sums, Value column, int64_t count) {
+    return SmallVector<Value>{accumulate(sums[0], column, count)};
+  });
+  Value total = addf(b, addf(b, chains[0][0], chains[1][0]), addf(b, chains[2][0], chains[3][0]));
+  return vector::ReductionOp::create(b, vector::CombiningKind::ADD, total, arith::FastMathFlags::reassoc);
 }
 
 void RowEmitter::forEach(function_ref<void(Value column, int64_t count)> body) {
@@ -56,16 +83,20 @@ static Value smaller(ImplicitLocOpBuilder &b, Value x, Value y) {
 
 void emitQuantizedRow(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, Value r, const QuantizedRows &into,
                       function_ref<Value(Value column, int64_t count)> valueAt) {
-  // From zero on, so that zero is among the numbers and lanes that are not there (zero too) change nothing.
-  Value greatest = row.reduce(
-      0, [&](Value so_far, Value column, int64_t count) { return greater(b, valueAt(column, count), so_far); },
-      [&](Value x, Value y) { return greater(b, x, y); }, vector::CombiningKind::MAXNUMF);
-  Value least = row.reduce(
-      0, [&](Value so_far, Value column, int64_t count) { return smaller(b, valueAt(column, count), so_far); },
-      [&](Value x, Value y) { return smaller(b, x, y); }, vector::CombiningKind::MINNUMF);
-  // Not-a-numbers are skipped above. x * 0 is one for each of them and for infinities, and makes the row's scale and so its results not-a-number.
-  Value poison =
-      row.sum([&](Value total, Value column, int64_t count) { return fma(b, valueAt(column, count), splat(b, 0, lanes), total); });
+  // From zero on, so that zero is among the numbers and lanes that are not there (zero too) change nothing. Extremes skip not-a-numbers; x * 0 is one for
+  // each of them and for infinities, and makes the row's scale and so its results not-a-number.
+  auto maximum = [&](Value x, Value y) { return greater(b, x, y); };
+  auto minimum = [&](Value x, Value y) { return smaller(b, x, y); };
+  Value noughts = splat(b, 0, lanes);
+  auto poisoned = [&](Value x, Value y) { return addf(b, x, y); };
+  SmallVector<Value> found = row.reduce({{0, vector::CombiningKind::MAXNUMF, maximum},
+                                         {0, vector::CombiningKind::MINNUMF, minimum},
+                                         {0, vector::CombiningKind::ADD, poisoned}},
+                                        [&](Value column, int64_t count) {
+                                          Value x = valueAt(column, count);
+                                          return SmallVector<Value>{x, x, mulf(b, x, noughts)};
+                                        });
+  Value greatest = found[0], least = found[1], poison = found[2];
   Value range = subf(b, greatest, least), zero = floatConstant(b, 0), one = floatConstant(b, 1);
   Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, range, zero);
   Value scale = arith::SelectOp::create(b, isZero, one, divf(b, range, floatConstant(b, 255)));

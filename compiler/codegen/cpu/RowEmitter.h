@@ -12,6 +12,8 @@
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <functional>
+
 namespace vitc::cpu {
 
 /// Walks a row of `width` numbers in vectors of `lanes` f32; the last one may have fewer.
@@ -20,11 +22,17 @@ public:
   RowEmitter(mlir::ImplicitLocOpBuilder &b, int64_t width, int64_t lanes) : b(b), width(width), lanes(lanes) {}
 
   using Accumulate = llvm::function_ref<mlir::Value(mlir::Value sum, mlir::Value column, int64_t count)>;
-  using Combine = llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>;
 
-  /// All lanes of all vectors combined to one: `accumulate` adds the `count` numbers from `column` on to a vector that begins as `initial`; lanes from `count` on
-  /// must stay neutral.
-  mlir::Value reduce(double initial, Accumulate accumulate, Combine combine, mlir::vector::CombiningKind kind);
+  /// One quantity that a walk over the row gathers: lanes of a vector that begins as `initial`, by an associative `combine`.
+  struct Reduction {
+    double initial;
+    mlir::vector::CombiningKind kind;
+    std::function<mlir::Value(mlir::Value, mlir::Value)> combine;
+  };
+
+  /// The reductions' results as scalars, from one walk: `valuesAt(column, count)` gives for each a vector to combine with, whose lanes from `count` on are neutral.
+  llvm::SmallVector<mlir::Value> reduce(llvm::ArrayRef<Reduction> reductions,
+                                        llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value column, int64_t count)> valuesAt);
 
   /// The sum over the row of what `accumulate` adds.
   mlir::Value sum(Accumulate accumulate);
@@ -35,7 +43,12 @@ public:
   mlir::Value keep(mlir::Value vector, int64_t count, double other = 0);
 
 private:
-  /// Vectors in flight: enough to hide the latency of an addition.
+  using Step = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange sums, mlir::Value column, int64_t count)>;
+
+  /// Carries `initial` vectors through the row, in several chains side by side; one list of vectors for each chain.
+  llvm::SmallVector<llvm::SmallVector<mlir::Value>> walk(llvm::ArrayRef<mlir::Value> initial, Step step);
+
+  /// Chains in flight: enough to hide the latency of an addition.
   static constexpr int64_t unroll = 4;
 
   mlir::ImplicitLocOpBuilder &b;
@@ -48,7 +61,8 @@ struct QuantizedRows {
   mlir::Value scales; ///< memref<?x2xf32>
 };
 
-/// Quantizes row `r` as `kernel.quantize` says; `valueAt(column, count)` is a vector of its numbers, read twice.
+/// Quantizes row `r` as `kernel.quantize` says; `valueAt(column, count)` is a vector of its numbers, read twice, zero in lanes
+/// from `count` on.
 void emitQuantizedRow(mlir::ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, mlir::Value r, const QuantizedRows &into,
                       llvm::function_ref<mlir::Value(mlir::Value column, int64_t count)> valueAt);
 

@@ -53,6 +53,11 @@ struct Function {
 
 template <typename Op> Value build(ImplicitLocOpBuilder &b, Value x) { return Op::create(b, x); }
 
+/// In parts of the bound that coarseGelu states.
+double partsOfCoarseBound(float x, float y, double exact) {
+  return std::isnan(x) ? (std::isnan(y) ? 0 : INFINITY) : std::abs(y - exact) / std::max(8e-5, 1e-6 * std::abs(x));
+}
+
 double gelu(double x) { return x == -std::numeric_limits<double>::infinity() ? 0 : x / 2 * std::erfc(-x / std::numbers::sqrt2); }
 
 const Function functions[] = {
@@ -65,6 +70,7 @@ const Function functions[] = {
      -std::numeric_limits<float>::infinity()},
     {"gelu", gelu, cpu::approximateGelu, 9, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
      partsOfArgument},
+    {"coarse_gelu", gelu, cpu::coarseGelu, 1, 1e30f, -1e30f, partsOfCoarseBound},
 };
 
 constexpr int64_t elements = 4096;
