@@ -72,7 +72,7 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
   llvm::raw_string_ostream(info.schedule) << product.schedule;
   info.scratchBytes = product.scratchBytes();
   info.rowsPerImage = rowsPerImage;
-  info.rowsPerTask = product.schedule.getRowBlock();
+  info.rowsPerTask = product.schedule.getRows();
   info.columnTasks = product.panels();
   return info;
 }

@@ -10,6 +10,7 @@
 #include "compiler/codegen/cpu/MultiplyAdd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -32,12 +33,25 @@ int64_t MatrixProduct::scratchBytes() const {
 
 namespace {
 
+Value max(ImplicitLocOpBuilder &b, Value lhs, Value rhs) { return arith::MaxSIOp::create(b, lhs, rhs); }
+
+/// `value`, about which LLVM knows nothing: with what it knows of these loops' bounds its strength reduction gives the addresses of the innermost
+/// ones up, and the accumulators spill.
+Value opaque(ImplicitLocOpBuilder &b, Value value) {
+  Value integer = arith::IndexCastOp::create(b, b.getI64Type(), value);
+  auto barrier = LLVM::InlineAsmOp::create(b, b.getI64Type(), ValueRange{integer}, /*asm_string=*/"", /*constraints=*/"=r,0",
+                                           /*has_side_effects=*/false, /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                                           LLVM::AsmDialectAttr(), /*operand_attrs=*/ArrayAttr());
+  return arith::IndexCastOp::create(b, b.getIndexType(), barrier.getResult(0));
+}
+
 /// Emits the loops of one product. Values with the suffix `At` are positions known only when the code runs.
 class ProductEmitter {
 public:
   ProductEmitter(KernelFunction &f, const MatrixProduct &product)
       : f(f), b(f.b), p(product), lanes(product.schedule.getVector()), columns(product.schedule.getColumns()),
-        kBlock(product.schedule.getKBlock()), rowBlock(product.schedule.getRowBlock()), split(product.depthBlocks() > 1) {}
+        kBlock(product.schedule.getKBlock()), rowBlock(product.schedule.getRowBlock()), rowsOfTile(product.schedule.getRows()),
+        split(product.depthBlocks() > 1) {}
 
   void emit();
 
@@ -49,12 +63,20 @@ private:
   };
   /// Where the code is in the loops around a tile.
   struct Position {
-    Value firstRow, lastRow;   ///< the task's rows
+    Value firstRow, lastRow;   ///< of the panel
     Value firstPanel, blockAt; ///< first panel of the chunk; k-block
     Value panel;
+    Value nextPanel, nextBlock; ///< what is read after this panel
+    Value secondLine;           ///< what a prefetch fetches besides its own line: so many lines further
+  };
+  /// Tasks [from, to) of a band of tile rows, panel by panel: panel p has tasks [p tiles, (p + 1) tiles).
+  struct Band {
+    Value firstRow, tiles, from, to;
   };
 
-  void emitRowBlock(Value rowBlockAt, Value firstPanel, Value lastPanel);
+  void emitRowBlock(Value rowBlockAt);
+  void emitBand(const Band &band);
+  std::pair<Value, Value> rowsOf(const Band &band, Value panel);
   void emitPanel(const Position &at, PanelShape shape);
   void emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value prefetchLine);
   SmallVector<Value> emitDepth(const Position &at, ValueRange sums, Value prefetchLine,
@@ -68,7 +90,7 @@ private:
   KernelFunction &f;
   ImplicitLocOpBuilder &b;
   const MatrixProduct &p;
-  const int64_t lanes, columns, kBlock, rowBlock;
+  const int64_t lanes, columns, kBlock, rowBlock, rowsOfTile;
   const bool split; ///< more than one k-block
   Value partial;    ///< memref<chunk x row_block x columns>: sums between k-blocks
 };
@@ -78,21 +100,46 @@ private:
 void ProductEmitter::emit() {
   if (split)
     partial = f.scratch(0, {p.chunkPanels(), rowBlock, columns}, sumElement(b, p.kind));
-  int64_t panels = p.panels();
-  forLoop(b, div(b, f.begin, panels), ceilDiv(b, f.end, panels), 1, [&](Value rowBlockAt) {
-    Value firstTask = mul(b, rowBlockAt, panels);
-    Value firstPanel = arith::MaxSIOp::create(b, sub(b, f.begin, firstTask), constant(0));
-    Value lastPanel = min(b, sub(b, f.end, firstTask), constant(panels));
-    emitRowBlock(rowBlockAt, firstPanel, lastPanel);
+  int64_t tasks = p.panels() * (rowBlock / rowsOfTile);
+  forLoop(b, div(b, f.begin, tasks), ceilDiv(b, f.end, tasks), 1, [&](Value rowBlockAt) { emitRowBlock(rowBlockAt); });
+}
+
+/// The block's tile rows are one band if all of its tasks are to be done, else two.
+void ProductEmitter::emitRowBlock(Value rowBlockAt) {
+  int64_t panels = p.panels(), tilesPerBlock = rowBlock / rowsOfTile;
+  Value firstRow = mul(b, rowBlockAt, rowBlock), firstTask = mul(b, rowBlockAt, tilesPerBlock * panels);
+  Value tiles = ceilDiv(b, min(b, sub(b, p.rows, firstRow), constant(rowBlock)), rowsOfTile);
+  Value all = mul(b, tiles, panels);
+  Value from = max(b, sub(b, f.begin, firstTask), constant(0)), to = min(b, sub(b, f.end, firstTask), all);
+  Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, sub(b, to, from), all);
+  Value bands = arith::SelectOp::create(b, isWhole, constant(1), constant(2));
+  Value tilesPerBand = arith::SelectOp::create(b, isWhole, tiles, ceilDiv(b, tiles, 2));
+  forLoop(b, constant(0), bands, 1, [&](Value bandAt) {
+    Value firstTile = mul(b, bandAt, tilesPerBand), before = mul(b, firstTile, panels);
+    Band band;
+    band.firstRow = add(b, firstRow, mul(b, firstTile, rowsOfTile));
+    band.tiles = min(b, tilesPerBand, sub(b, tiles, firstTile));
+    band.from = max(b, sub(b, from, before), constant(0));
+    band.to = min(b, sub(b, to, before), mul(b, band.tiles, panels));
+    ifThen(b, less(b, band.from, band.to), [&] { emitBand(band); });
   });
 }
 
-void ProductEmitter::emitRowBlock(Value rowBlockAt, Value firstPanel, Value lastPanel) {
-  Position at;
-  at.firstRow = mul(b, rowBlockAt, rowBlock);
-  at.lastRow = min(b, add(b, at.firstRow, rowBlock), p.rows);
+std::pair<Value, Value> ProductEmitter::rowsOf(const Band &band, Value panel) {
+  Value before = mul(b, panel, band.tiles);
+  Value first = max(b, sub(b, band.from, before), constant(0)), last = min(b, sub(b, band.to, before), band.tiles);
+  return {add(b, band.firstRow, mul(b, first, rowsOfTile)), min(b, add(b, band.firstRow, mul(b, last, rowsOfTile)), p.rows)};
+}
+
+void ProductEmitter::emitBand(const Band &band) {
+  Value firstPanel = arith::DivUIOp::create(b, band.from, band.tiles);
+  Value lastPanel = add(b, arith::DivUIOp::create(b, sub(b, band.to, constant(1)), band.tiles), 1);
   if (p.also)
-    p.also(at.firstRow, at.lastRow, mul(b, firstPanel, columns), min(b, mul(b, lastPanel, columns), constant(p.outputs)));
+    forLoop(b, firstPanel, lastPanel, 1, [&](Value panel) {
+      auto [firstRow, lastRow] = rowsOf(band, panel);
+      Value column = mul(b, panel, columns);
+      p.also(firstRow, lastRow, column, min(b, add(b, column, columns), constant(p.outputs)));
+    });
 
   int64_t fullPanels = p.outputs / columns, restColumns = p.outputs % columns;
   PanelShape full{columns / lanes, lanes};
@@ -100,33 +147,48 @@ void ProductEmitter::emitRowBlock(Value rowBlockAt, Value firstPanel, Value last
   forLoop(b, firstPanel, lastPanel, p.chunkPanels(), [&](Value chunkAt) {
     Value chunkEnd = min(b, add(b, chunkAt, p.chunkPanels()), lastPanel);
     forLoop(b, constant(0), constant(p.depthBlocks()), 1, [&](Value blockAt) {
-      Position inner = at;
-      inner.firstPanel = chunkAt;
-      inner.blockAt = blockAt;
+      Position at;
+      at.firstPanel = chunkAt;
+      at.blockAt = blockAt;
+      // After the chunk's last panel comes its first one's next k-block, after the last k-block the next chunk.
+      Value blockAfter = add(b, blockAt, 1);
+      Value isLastBlock = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, blockAfter, constant(p.depthBlocks()));
+      Value panelAfterBlock = arith::SelectOp::create(b, isLastBlock, chunkEnd, chunkAt);
+      blockAfter = arith::SelectOp::create(b, isLastBlock, constant(0), blockAfter);
+      auto panelAt = [&](Value panel, PanelShape shape) {
+        at.panel = panel;
+        auto [firstRow, lastRow] = rowsOf(band, panel);
+        at.firstRow = opaque(b, firstRow);
+        at.lastRow = opaque(b, lastRow);
+        Value next = add(b, panel, 1), inChunk = less(b, next, chunkEnd);
+        at.nextPanel = arith::SelectOp::create(b, inChunk, next, panelAfterBlock);
+        at.nextBlock = arith::SelectOp::create(b, inChunk, blockAt, blockAfter);
+        emitPanel(at, shape);
+      };
       Value fullEnd = restColumns ? min(b, chunkEnd, constant(fullPanels)) : chunkEnd;
       if (fullPanels)
-        forLoop(b, chunkAt, fullEnd, 1, [&](Value panel) {
-          inner.panel = panel;
-          emitPanel(inner, full);
-        });
+        forLoop(b, chunkAt, fullEnd, 1, [&](Value panel) { panelAt(panel, full); });
       if (restColumns)
-        ifThen(b, less(b, constant(fullPanels), chunkEnd), [&] {
-          inner.panel = constant(fullPanels);
-          emitPanel(inner, rest);
-        });
+        ifThen(b, less(b, constant(fullPanels), chunkEnd), [&] { panelAt(constant(fullPanels), rest); });
     });
   });
 }
 
-/// All rows of the task for one panel and one k-block. Up to a third of a tile's rows at the end are done one by one; more make another
+/// All rows for one panel and one k-block. Up to a third of a tile's rows at the end are done one by one; more make another
 /// tile, in which the last row stands for the missing ones.
-void ProductEmitter::emitPanel(const Position &at, PanelShape shape) {
-  int64_t rows = p.schedule.getRows();
+void ProductEmitter::emitPanel(const Position &position, PanelShape shape) {
+  Position at = position;
+  int64_t rows = rowsOfTile;
   int64_t single = rows / 3;
   Value count = sub(b, at.lastRow, at.firstRow);
   Value tiles = div(b, add(b, count, rows - 1 - single), rows);
   int64_t step = p.schedule.getPrefetch();
   int64_t linesPerTile = step ? kBlock / step : 0;
+  if (step) {
+    // Half the rows of a block leave half of the next panel to a second line.
+    Value fetched = mul(b, tiles, linesPerTile), wanted = constant(kBlock * columns / cacheLineFloats);
+    at.secondLine = arith::SelectOp::create(b, less(b, fetched, wanted), fetched, constant(0));
+  }
   forLoop(b, constant(0), tiles, 1,
           [&](Value tile) { emitTile(at, shape, rows, add(b, at.firstRow, mul(b, tile, rows)), mul(b, tile, linesPerTile)); });
   if (single)
@@ -230,10 +292,11 @@ SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums
 /// Fetches line `line` of the panel after this one: while the row loop reuses a panel, the next one walks into the second-level cache (78
 /// to 91 % of peak on Ice Lake). The lines after the last panel do not exist, and asking for them does nothing.
 void ProductEmitter::prefetch(const Position &at, Value line) {
-  if (p.schedule.getPrefetch())
-    memref::PrefetchOp::create(b, p.weights, ValueRange{at.blockAt, add(b, at.panel, 1), constant(0), mul(b, line, cacheLineFloats)},
-                               /*isWrite=*/false,
-                               /*localityHint=*/2, /*isDataCache=*/true);
+  if (!p.schedule.getPrefetch())
+    return;
+  for (Value fetched : {line, add(b, line, at.secondLine)})
+    memref::PrefetchOp::create(b, p.weights, ValueRange{at.nextBlock, at.nextPanel, constant(0), mul(b, fetched, cacheLineFloats)},
+                               /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }
 
 void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums) {

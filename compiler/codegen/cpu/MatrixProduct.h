@@ -38,7 +38,7 @@ struct InputRows {
 /// result[resultRow(m), n] = activation(sum over k of input[m, k] weight[n, k] + bias[n]) + addend[addendRow(m), n],    0 <= m < rows
 /// or, with `activationLast`, the activation of all of it.
 ///
-/// Order of the loops: row block, chunk of panels, k-block, panel, tile of rows, k. The accumulators of a tile stay in registers over a
+/// Order of the loops: row block, band, chunk of panels, k-block, panel, tile of rows, k. The accumulators of a tile stay in registers over a
 /// k-block, and the k-block's part of the row block (198 x 768 floats) stays in the second-level cache. Between k-blocks the sums of a
 /// chunk wait in scratch memory, not in the result, which may share its memory with the addend.
 ///
@@ -87,7 +87,10 @@ mlir::Type weightWord(mlir::ImplicitLocOpBuilder &b, ProductKind kind);
 /// The type by which it reads its input.
 mlir::Type inputWord(mlir::ImplicitLocOpBuilder &b, ProductKind kind);
 
-/// Emits the product for tasks [f.begin, f.end): task t does row block t / panels, panel t % panels.
+/// Emits the product for tasks [f.begin, f.end): a task is one tile of rows and one panel. Tasks are numbered by row block, then by its two bands
+/// (the tiles of its first and of its second half), panel, tile. So a range of them is read panel by panel, each panel for all of the range's
+/// rows in the band; two workers that share a launch equally have a band each, and find the rows of the launch before in their own caches;
+/// many workers have a few panels each for half the rows.
 void emitMatrixProduct(KernelFunction &f, const MatrixProduct &product);
 
 } // namespace vitc::cpu

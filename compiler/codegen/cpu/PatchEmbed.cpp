@@ -76,7 +76,7 @@ FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, S
   llvm::raw_string_ostream(info.schedule) << product.schedule;
   info.scratchBytes = product.scratchBytes();
   info.rowsPerImage = patches;
-  info.rowsPerTask = product.schedule.getRowBlock();
+  info.rowsPerTask = product.schedule.getRows();
   info.columnTasks = product.panels();
   return info;
 }
