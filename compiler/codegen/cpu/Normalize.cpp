@@ -41,26 +41,30 @@ FailureOr<KernelInfo> emitNormalize(ModuleOp module, kernel::NormalizeOp op, Str
   RowEmitter row(b, width, lanes);
   Value elements = floatConstant(b, width), epsilon = floatConstant(b, op.getEps().convertToDouble());
   Value firstRow = mul(b, f.begin, rowsPerTask), lastRow = min(b, mul(b, f.end, rowsPerTask), mul(b, f.images, rowsPerImage));
-  forLoop(b, firstRow, lastRow, 1, [&](Value r) {
-    Value mean;
-    if (centred) {
+  forRowGroups(b, firstRow, lastRow, [&](ValueRange rows) {
+    SmallVector<Value> means, factors;
+    for (Value r : rows) {
+      if (!centred)
+        break;
       Value sum = row.sum(
           [&](Value total, Value column, int64_t count) { return addf(b, total, loadVector(b, input, {r, column}, lanes, count)); });
-      mean = broadcast(b, divf(b, sum, elements), lanes);
+      means.push_back(broadcast(b, divf(b, sum, elements), lanes));
     }
-    auto deviation = [&](Value column, int64_t count) {
-      Value x = loadVector(b, input, {r, column}, lanes, count);
-      return centred ? subf(b, x, mean) : x;
+    auto deviation = [&](size_t i, Value column, int64_t count) {
+      Value x = loadVector(b, input, {rows[i], column}, lanes, count);
+      return centred ? subf(b, x, means[i]) : x;
     };
-    Value squares = row.sum([&](Value total, Value column, int64_t count) {
-      Value d = row.keep(deviation(column, count), count);
-      return fma(b, d, d, total);
-    });
-    Value spread = math::SqrtOp::create(b, addf(b, divf(b, squares, elements), epsilon));
-    Value factor = broadcast(b, divf(b, floatConstant(b, 1), spread), lanes);
-    auto normalized = [&](Value column, int64_t count) {
-      // Lanes that are not there are zero, in scales of bytes too.
-      Value y = mulf(b, scales ? row.keep(deviation(column, count), count) : deviation(column, count), factor);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      Value squares = row.sum([&](Value total, Value column, int64_t count) {
+        Value d = row.keep(deviation(i, column, count), count);
+        return fma(b, d, d, total);
+      });
+      Value spread = math::SqrtOp::create(b, addf(b, divf(b, squares, elements), epsilon));
+      factors.push_back(broadcast(b, divf(b, floatConstant(b, 1), spread), lanes));
+    }
+    auto normalized = [&](size_t i, Value column, int64_t count) {
+      // Lanes that are not there are zero, as the search for a row's extremes wants them.
+      Value d = deviation(i, column, count), y = mulf(b, scales ? row.keep(d, count) : d, factors[i]);
       Value g = gain ? loadVector(b, gain, column, lanes, count) : Value();
       Value s = shift ? loadVector(b, shift, column, lanes, count) : Value();
       if (g && s)
@@ -72,8 +76,9 @@ FailureOr<KernelInfo> emitNormalize(ModuleOp module, kernel::NormalizeOp op, Str
       return y;
     };
     if (scales)
-      return emitQuantizedRow(b, row, lanes, r, {result, scales}, normalized);
-    row.forEach([&](Value column, int64_t count) { storeVector(b, normalized(column, count), result, {r, column}, count); });
+      return emitQuantizedRows(b, row, lanes, rows, {result, scales}, normalized);
+    for (auto [i, r] : llvm::enumerate(rows))
+      row.forEach([&](Value column, int64_t count) { storeVector(b, normalized(i, column, count), result, {r, column}, count); });
   });
 
   KernelInfo info;

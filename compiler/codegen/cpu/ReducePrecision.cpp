@@ -26,11 +26,11 @@ struct RowPass {
     rowsPerImage = std::accumulate(inner.begin(), inner.end(), int64_t(1), std::multiplies<>());
   }
 
-  /// `body(r)` for each row of the tasks.
-  void forRows(function_ref<void(Value r)> body) {
+  /// `body(rows)` for the rows of the tasks, some at a time.
+  void forRows(function_ref<void(ValueRange rows)> body) {
     ImplicitLocOpBuilder &b = f.b;
     int64_t rowsPerTask = schedule.getRowsPerTask();
-    forLoop(b, mul(b, f.begin, rowsPerTask), min(b, mul(b, f.end, rowsPerTask), mul(b, f.images, rowsPerImage)), 1, body);
+    forRowGroups(b, mul(b, f.begin, rowsPerTask), min(b, mul(b, f.end, rowsPerTask), mul(b, f.images, rowsPerImage)), body);
   }
 
   KernelInfo info(StringRef symbol, StringRef kind) const {
@@ -68,9 +68,10 @@ FailureOr<KernelInfo> emitConvert(ModuleOp module, kernel::ConvertOp op, StringR
   ImplicitLocOpBuilder &b = pass.f.b;
   int64_t lanes = pass.schedule.getVector();
   Value from = pass.f.rows(0, pass.rowsPerImage, pass.width), to = pass.f.rows(1, pass.rowsPerImage, pass.width, b.getBF16Type());
-  pass.forRows([&](Value r) {
-    pass.row.forEach(
-        [&](Value column, int64_t count) { storeVector(b, loadVector(b, from, {r, column}, lanes, count), to, {r, column}, count); });
+  pass.forRows([&](ValueRange rows) {
+    for (Value r : rows)
+      pass.row.forEach(
+          [&](Value column, int64_t count) { storeVector(b, loadVector(b, from, {r, column}, lanes, count), to, {r, column}, count); });
   });
   return pass.info(symbol, "convert");
 }
@@ -83,9 +84,9 @@ FailureOr<KernelInfo> emitQuantize(ModuleOp module, kernel::QuantizeOp op, Strin
   int64_t lanes = pass.schedule.getVector();
   Value from = pass.f.rows(0, pass.rowsPerImage, pass.width, pass.input.getElementType());
   QuantizedRows to{pass.f.rows(1, pass.rowsPerImage, pass.width, b.getI8Type()), pass.f.rows(2, pass.rowsPerImage, 2)};
-  pass.forRows([&](Value r) {
-    emitQuantizedRow(b, pass.row, lanes, r, to,
-                     [&](Value column, int64_t count) { return loadVector(b, from, {r, column}, lanes, count); });
+  pass.forRows([&](ValueRange rows) {
+    emitQuantizedRows(b, pass.row, lanes, rows, to,
+                      [&](size_t i, Value column, int64_t count) { return loadVector(b, from, {rows[i], column}, lanes, count); });
   });
   return pass.info(symbol, "quantize");
 }

@@ -81,41 +81,69 @@ static Value smaller(ImplicitLocOpBuilder &b, Value x, Value y) {
   return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, y), x, y);
 }
 
-void emitQuantizedRow(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, Value r, const QuantizedRows &into,
-                      function_ref<Value(Value column, int64_t count)> valueAt) {
+namespace {
+/// A row's quantization, all lanes alike.
+struct Grid {
+  Value inverse, zeroPoint;
+};
+} // namespace
+
+/// 1.5 * 2^23 + x for 0 <= x < 2^22 has round(x) in its low bits: the addition rounds, and needs no conversion.
+static constexpr double roundingMagic = 12582912;
+
+/// Finds scale and zero point of row `r` and stores them.
+static Grid findGrid(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, Value r, Value scales,
+                     function_ref<Value(Value column, int64_t count)> valueAt) {
   // From zero on, so that zero is among the numbers and lanes that are not there (zero too) change nothing. Extremes skip not-a-numbers; x * 0 is one for
   // each of them and for infinities, and makes the row's scale and so its results not-a-number.
   auto maximum = [&](Value x, Value y) { return greater(b, x, y); };
   auto minimum = [&](Value x, Value y) { return smaller(b, x, y); };
+  auto sum = [&](Value x, Value y) { return addf(b, x, y); };
   Value noughts = splat(b, 0, lanes);
-  auto poisoned = [&](Value x, Value y) { return addf(b, x, y); };
-  SmallVector<Value> found = row.reduce({{0, vector::CombiningKind::MAXNUMF, maximum},
-                                         {0, vector::CombiningKind::MINNUMF, minimum},
-                                         {0, vector::CombiningKind::ADD, poisoned}},
-                                        [&](Value column, int64_t count) {
-                                          Value x = valueAt(column, count);
-                                          return SmallVector<Value>{x, x, mulf(b, x, noughts)};
-                                        });
+  SmallVector<Value> found = row.reduce(
+      {{0, vector::CombiningKind::MAXNUMF, maximum}, {0, vector::CombiningKind::MINNUMF, minimum}, {0, vector::CombiningKind::ADD, sum}},
+      [&](Value column, int64_t count) {
+        Value x = valueAt(column, count);
+        return SmallVector<Value>{x, x, mulf(b, x, noughts)};
+      });
   Value greatest = found[0], least = found[1], poison = found[2];
   Value range = subf(b, greatest, least), zero = floatConstant(b, 0), one = floatConstant(b, 1);
   Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, range, zero);
   Value scale = arith::SelectOp::create(b, isZero, one, divf(b, range, floatConstant(b, 255)));
-  Value inverse = divf(b, one, scale);
-  // 1.5 * 2^23 + x for 0 <= x < 2^22 has round(x) in its low bits: the addition rounds, and needs no conversion.
-  Value magic = floatConstant(b, 12582912);
+  Value inverse = divf(b, one, scale), magic = floatConstant(b, roundingMagic);
   Value zeroPoint = subf(b, addf(b, mulf(b, subf(b, zero, least), inverse), magic), magic);
-  store(b, addf(b, scale, poison), into.scales, {r, indexConstant(b, 0)});
-  store(b, zeroPoint, into.scales, {r, indexConstant(b, 1)});
+  store(b, addf(b, scale, poison), scales, {r, indexConstant(b, 0)});
+  store(b, zeroPoint, scales, {r, indexConstant(b, 1)});
+  return {broadcast(b, inverse, lanes), broadcast(b, zeroPoint, lanes)};
+}
 
-  Value inverses = broadcast(b, inverse, lanes), offsets = broadcast(b, zeroPoint, lanes), magics = broadcast(b, magic, lanes);
+void emitQuantizedRows(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, ValueRange rows, const QuantizedRows &into,
+                       function_ref<Value(size_t i, Value column, int64_t count)> valueAt) {
+  SmallVector<Grid> grids;
+  for (auto [i, r] : llvm::enumerate(rows))
+    grids.push_back(findGrid(b, row, lanes, r, into.scales, [&](Value column, int64_t count) { return valueAt(i, column, count); }));
   auto words = VectorType::get({lanes}, b.getI32Type());
   auto bytes = VectorType::get({lanes}, b.getI8Type());
-  row.forEach([&](Value column, int64_t count) {
-    Value x = fma(b, valueAt(column, count), inverses, offsets);
-    x = smaller(b, greater(b, x, splat(b, 0, lanes)), splat(b, 255, lanes));
-    Value bits = arith::BitcastOp::create(b, words, addf(b, x, magics));
-    storeVector(b, arith::TruncIOp::create(b, bytes, bits), into.bytes, {r, column}, count);
+  Value magic = splat(b, roundingMagic, lanes);
+  for (auto [i, r] : llvm::enumerate(rows))
+    row.forEach([&](Value column, int64_t count) {
+      Value x = fma(b, valueAt(i, column, count), grids[i].inverse, grids[i].zeroPoint);
+      x = smaller(b, greater(b, x, splat(b, 0, lanes)), splat(b, 255, lanes));
+      Value bits = arith::BitcastOp::create(b, words, addf(b, x, magic));
+      storeVector(b, arith::TruncIOp::create(b, bytes, bits), into.bytes, {r, column}, count);
+    });
+}
+
+void forRowGroups(ImplicitLocOpBuilder &b, Value first, Value last, function_ref<void(ValueRange rows)> body) {
+  constexpr int64_t together = 4;
+  Value grouped = add(b, first, mul(b, div(b, sub(b, last, first), together), together));
+  forLoop(b, first, grouped, together, [&](Value r) {
+    SmallVector<Value> rows;
+    for (int64_t i = 0; i < together; ++i)
+      rows.push_back(add(b, r, i));
+    body(rows);
   });
+  forLoop(b, grouped, last, 1, [&](Value r) { body(r); });
 }
 
 } // namespace vitc::cpu

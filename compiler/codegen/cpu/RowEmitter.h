@@ -61,10 +61,14 @@ struct QuantizedRows {
   mlir::Value scales; ///< memref<?x2xf32>
 };
 
-/// Quantizes row `r` as `kernel.quantize` says; `valueAt(column, count)` is a vector of its numbers, read twice, zero in lanes
-/// from `count` on.
-void emitQuantizedRow(mlir::ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, mlir::Value r, const QuantizedRows &into,
-                      llvm::function_ref<mlir::Value(mlir::Value column, int64_t count)> valueAt);
+/// Quantizes rows as `kernel.quantize` says; `valueAt(i, column, count)` is a vector of the numbers of rows[i], read twice, zero in lanes from `count`
+/// on.
+void emitQuantizedRows(mlir::ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, mlir::ValueRange rows, const QuantizedRows &into,
+                       llvm::function_ref<mlir::Value(size_t i, mlir::Value column, int64_t count)> valueAt);
+
+/// `body(rows)` for the rows [first, last), some at a time and what remains one by one. What follows from all of a row (a sum over its lanes, a root, a
+/// quotient) takes as long as the walk over a short row; the next row's walk fills that time if it stands before what needs the result.
+void forRowGroups(mlir::ImplicitLocOpBuilder &b, mlir::Value first, mlir::Value last, llvm::function_ref<void(mlir::ValueRange rows)> body);
 
 } // namespace vitc::cpu
 
