@@ -42,6 +42,9 @@ public:
         tokenBlocks(llvm::divideCeil(tokens, lanes)), columnBlocks(llvm::divideCeil(width, lanes)), scale(op.getScale().convertToDouble()) {
     Type element = cast<ShapedType>(op.getQkv().getType()).getElementType(), word = inputWord(b, kind = productKind(element, element));
     perWord = kernel::elementsPerWord(element);
+    // Enough tasks for many workers, of four tiles at least: each transposes its head's keys.
+    if (int64_t most = queries / (4 * rows); most >= 2)
+      parts = 2 * std::clamp<int64_t>(llvm::divideCeilSigned(32, heads * windows), 1, most / 2);
     // Accumulators that leave registers for the other operands: of 32 (AVX-512), of 16 (AVX2), of 16 without fused multiply-add.
     panelVectors = std::max<int64_t>(1, (lanes >= 16 ? 24 : lanes >= 8 ? 12 : 8) / rows);
     unsigned operand = 0;
@@ -78,38 +81,65 @@ public:
 
   int64_t scratchBytes() const { return scratchSize; }
 
+  /// Tasks of a window.
+  int64_t tasks() const { return heads * parts; }
+
+  /// A task is one head and one part of its queries. Tasks are numbered by window, then by band (the first and the second half of the
+  /// queries), head, part: two workers that share an image equally have a band each, whose rows they have in their caches, and a range of
+  /// tasks reads each head's keys once for all of its parts in a band. The bands of a whole window are done as one.
   void emit() {
-    forLoop(b, f.begin, f.end, 1, [&](Value task) {
-      head = rem(b, task, heads);
-      Value window = div(b, task, heads);
+    forLoop(b, div(b, f.begin, tasks()), ceilDiv(b, f.end, tasks()), 1, [&](Value window) {
       firstRow = mul(b, window, tokens);
       firstResult = mul(b, window, queries);
       queryStart = separate ? firstResult : add(b, firstRow, firstQuery);
-      resultColumn = mul(b, head, width);
-      queryColumn = mul(b, head, width / perWord);
-      keyColumn = separate ? queryColumn : add(b, queryColumn, heads * width / perWord);
-      valueColumn = add(b, resultColumn, (separate ? 1 : 2) * heads * width);
-      transposeKeys();
-      if (values)
-        copyValues();
-      forLoop(b, indexConstant(b, 0), indexConstant(b, queries), rows, [&](Value row) {
-        // The last rows are shifted up to end with the last query; those computed twice get the same bits.
-        Value first = min(b, row, indexConstant(b, queries - rows));
-        score(first);
-        if (rowTable)
-          addDistances(first);
-        SmallVector<Value> reciprocals = softmax(first);
-        weigh(first, reciprocals);
+      Value firstTask = mul(b, window, tasks()), all = indexConstant(b, tasks());
+      Value from = max(b, sub(b, f.begin, firstTask), indexConstant(b, 0)), to = min(b, sub(b, f.end, firstTask), all);
+      Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, sub(b, to, from), all);
+      Value partsPerBand = arith::SelectOp::create(b, isWhole, indexConstant(b, parts), indexConstant(b, llvm::divideCeil(parts, 2)));
+      Value last = add(b, arith::DivUIOp::create(b, sub(b, to, indexConstant(b, 1)), partsPerBand), 1);
+      forLoop(b, arith::DivUIOp::create(b, from, partsPerBand), last, 1, [&](Value headOfBand) {
+        Value before = mul(b, headOfBand, partsPerBand), firstPart = mul(b, div(b, headOfBand, heads), partsPerBand);
+        Value begin = max(b, sub(b, from, before), indexConstant(b, 0)), end = min(b, sub(b, to, before), partsPerBand);
+        head = rem(b, headOfBand, heads);
+        emitQueries(firstQueryOf(add(b, firstPart, begin)), firstQueryOf(add(b, firstPart, end)));
       });
     });
   }
 
 private:
+  /// Where part `part` of the queries begins, and the one before ends: after whole tiles of rows.
+  Value firstQueryOf(Value part) {
+    Value tile = div(b, mul(b, part, llvm::divideCeilSigned(queries, rows)), parts);
+    return min(b, mul(b, tile, rows), indexConstant(b, queries));
+  }
+
+  /// Queries [begin, end) of `head`, at least `rows`.
+  void emitQueries(Value begin, Value end) {
+    resultColumn = mul(b, head, width);
+    queryColumn = mul(b, head, width / perWord);
+    keyColumn = separate ? queryColumn : add(b, queryColumn, heads * width / perWord);
+    valueColumn = add(b, resultColumn, (separate ? 1 : 2) * heads * width);
+    transposeKeys();
+    if (values)
+      copyValues();
+    forLoop(b, begin, end, rows, [&](Value row) {
+      // The last rows are shifted up to end with the last query; those computed twice get the same bits.
+      Value first = min(b, row, sub(b, end, indexConstant(b, rows)));
+      score(first);
+      if (rowTable)
+        addDistances(first);
+      SmallVector<Value> reciprocals = softmax(first);
+      weigh(first, reciprocals);
+    });
+  }
+
   Value allocate(ArrayRef<int64_t> shape, Type word = {}) {
     lastOffset = scratchSize;
     scratchSize += llvm::alignTo(ShapedType::getNumElements(shape) * sizeof(float), 64);
     return f.scratch(lastOffset, shape, word);
   }
+
+  static Value max(ImplicitLocOpBuilder &b, Value lhs, Value rhs) { return arith::MaxSIOp::create(b, lhs, rhs); }
 
   int64_t roundedUp(int64_t size) const { return llvm::divideCeilSigned(size, lanes) * lanes; }
 
@@ -378,6 +408,7 @@ private:
   int64_t windows, tokens, queries, firstQuery, heads, width, lanes, rows, tokenBlocks, columnBlocks;
   double scale;
   int64_t panelVectors = 1;
+  int64_t parts = 1; ///< of a head's queries: 1, or an even number
   ProductKind kind = ProductKind::F32;
   int64_t perWord = 1; ///< elements of a word
   int64_t scratchSize = 0, lastOffset = 0;
@@ -412,7 +443,7 @@ FailureOr<KernelInfo> emitAttention(ModuleOp module, kernel::AttentionOp op, Str
   info.kind = "attention";
   llvm::raw_string_ostream(info.schedule) << schedule;
   info.scratchBytes = emitter.scratchBytes();
-  info.columnTasks = op.getHeads() * op.getWindows();
+  info.columnTasks = op.getWindows() * emitter.tasks();
   return info;
 }
 
