@@ -11,9 +11,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <optional>
+#include <string_view>
 
 namespace vitrun {
 namespace {
@@ -107,11 +110,64 @@ void matchLayout(std::vector<float> &values, const Shape &shape, const Shape &ot
   values = std::move(rows);
 }
 
+/// "blocks.11.row0" and "blocks.11.rows0to1": rows [first, end) of the layer "blocks.11" (docs/optimization.md). Nothing of other names.
+struct RowsOfLayer {
+  std::string layer;
+  size_t first = 0, end = 0;
+
+  static std::optional<RowsOfLayer> parse(const std::string &name) {
+    size_t dot = name.rfind('.');
+    RowsOfLayer rows;
+    std::string_view suffix = dot == std::string::npos ? "" : std::string_view(name).substr(dot + 1);
+    auto take = [&](std::string_view word, size_t &number) {
+      if (!suffix.starts_with(word))
+        return false;
+      auto [rest, error] = std::from_chars(suffix.data() + word.size(), suffix.data() + suffix.size(), number);
+      suffix.remove_prefix(rest - suffix.data());
+      return error == std::errc();
+    };
+    bool several = suffix.starts_with("rows");
+    if (!take(several ? "rows" : "row", rows.first) || (several && !take("to", rows.end)) || !suffix.empty())
+      return std::nullopt;
+    rows.end = (several ? rows.end : rows.first) + 1;
+    rows.layer = name.substr(0, dot);
+    return rows;
+  }
+};
+
+/// Rows [first, end) of each image's `values` [T, D].
+std::vector<float> rowsOf(const std::vector<float> &values, const Shape &shape, size_t first, size_t end) {
+  size_t tokens = size_t(shape[0]), width = size_t(shape[1]);
+  std::vector<float> result;
+  for (size_t image = 0; image < values.size(); image += tokens * width)
+    result.insert(result.end(), values.begin() + image + first * width, values.begin() + image + end * width);
+  return result;
+}
+
 struct Side {
   Side(Runner &runner, size_t batch) : runner(runner), capture(runner.program(), batch) {
     const vitrt::Program &program = runner.program();
     for (size_t i = 0; i < program.launches.size(); ++i)
       layers[program.launches[i].name] = i;
+  }
+
+  /// What this side computed for a layer of the other, of the shape that the other has: the layer, or some rows of it. Empty if nothing.
+  std::vector<float> valuesFor(const std::string &layer, const Shape &shape) {
+    const vitrt::Program &program = runner.program();
+    if (auto same = layers.find(layer); same != layers.end()) {
+      std::vector<float> values = capture.values[same->second];
+      matchLayout(values, shapeOf(program, same->second), shape);
+      return values;
+    }
+    std::optional<RowsOfLayer> rows = RowsOfLayer::parse(layer);
+    auto whole = rows ? layers.find(rows->layer) : layers.end();
+    if (whole == layers.end())
+      return {};
+    const Shape &all = shapeOf(program, whole->second);
+    if (all.size() != 2 || shape.size() != 2 || rows->end > size_t(all[0]) || rows->end - rows->first != size_t(shape[0]) ||
+        all[1] != shape[1])
+      return {};
+    return rowsOf(capture.values[whole->second], all, rows->first, rows->end);
   }
 
   Runner &runner;
@@ -187,17 +243,17 @@ int compare(const CompareOptions &options) {
   size_t unmatched = 0;
   for (size_t i = 0; i < first->program().launches.size(); ++i) {
     const std::string &layer = first->program().launches[i].name;
-    auto other = b.layers.find(layer);
     if (a.layers.at(layer) != i)
       continue;
-    if (other == b.layers.end() || a.capture.values[i].size() != b.capture.values[other->second].size()) {
+    const Shape &shape = shapeOf(first->program(), i);
+    std::vector<float> others = b.valuesFor(layer, shape);
+    if (others.size() != a.capture.values[i].size()) {
       ++unmatched;
       continue;
     }
-    const Shape &shape = shapeOf(first->program(), i), &otherShape = shapeOf(second->program(), other->second);
-    matchLayout(a.capture.values[i], shape, otherShape);
-    matchLayout(b.capture.values[other->second], otherShape, shape);
-    table.add(layer, shape, difference(a.capture.values[i], b.capture.values[other->second]));
+    if (auto other = b.layers.find(layer); other != b.layers.end())
+      matchLayout(a.capture.values[i], shape, shapeOf(second->program(), other->second));
+    table.add(layer, shape, difference(a.capture.values[i], others));
   }
   if (first->program().outputs.size() != second->program().outputs.size())
     return fail(fmt::format("{} returns {} outputs, {} returns {}", options.first, first->program().outputs.size(), options.second,
