@@ -54,6 +54,9 @@ static int64_t prefetchStep(Tile tile, int64_t rowBlock) {
 /// Packs the product's weight [outputs, inputs] for the tile of `lanes`.
 template <typename ProductOp> static void scheduleProduct(ProductOp op, int64_t lanes) {
   Tile tile = tileFor(lanes);
+  // One row of an image, a class token's: the weights come once from memory or an outer cache, and computing a full tile's rows would take longer.
+  ArrayRef<int64_t> rows = tensorType(op.getValue()).getShape().drop_front().drop_back();
+  tile.rows = std::min(tile.rows, std::accumulate(rows.begin(), rows.end(), int64_t{1}, std::multiplies<>()));
   RankedTensorType weight = tensorType(op.getWeight());
   int64_t outputs = weight.getDimSize(0), depth = weight.getDimSize(1);
   int64_t words = llvm::divideCeilSigned(depth, elementsPerWord(weight.getElementType()));
