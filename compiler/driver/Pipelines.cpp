@@ -39,15 +39,22 @@ std::optional<Phase> vitc::parsePhase(StringRef name) {
 void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
   function.addPass(createVitDecompose());
-  if (!options.reference && options.optLevel > 0) {
+  bool fuse = !options.reference && options.optLevel >= 1, fold = !options.reference && options.optLevel >= 2;
+  if (fold)
     function.addPass(createVitFoldBatchNorm());
+  if (fuse)
     function.addPass(createVitLowerConvolution());
+  if (fold) {
     function.addPass(createVitFoldLayerScale());
     function.addPass(createVitFoldNormalize());
-    function.addPass(createVitFuseEpilogue());
+    function.addPass(createVitFoldScoreScale());
+    function.addPass(createVitDropKeyBias());
+    function.addPass(createVitFoldValueBias());
   }
+  if (fuse)
+    function.addPass(createVitFuseEpilogue());
   // Last, because it splits values that the folds want to find whole.
-  if (!options.reference && options.optLevel > 1)
+  if (fold)
     function.addPass(createVitDropDeadRows());
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
@@ -73,7 +80,7 @@ void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &opt
 namespace {
 struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
   Option<bool> reference{*this, "reference", llvm::cl::desc("Make every launch a reference lowering"), llvm::cl::init(false)};
-  Option<unsigned> optLevel{*this, "opt-level", llvm::cl::desc("0: nothing is folded or fused"), llvm::cl::init(2)};
+  Option<unsigned> optLevel{*this, "opt-level", llvm::cl::desc("0: as imported, 1: fused, 2: weights folded and dead rows dropped"), llvm::cl::init(2)};
   Option<int64_t> vectorLanes{*this, "vector-lanes", llvm::cl::desc("f32 lanes of a vector register"), llvm::cl::init(16)};
 
   Option<Precision> precision{*this, "precision", llvm::cl::desc("What products compute with"), llvm::cl::init(Precision::F32),

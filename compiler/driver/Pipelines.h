@@ -37,7 +37,7 @@ enum class Precision { F32, Bf16, Int8 };
 /// What the graph pipelines have to know.
 struct PipelineOptions {
   bool reference = false;   ///< `--target=reference`: nothing is folded or fused, every launch is a reference lowering
-  unsigned optLevel = 2;    ///< 0: nothing is folded or fused
+  unsigned optLevel = 2;    ///< 0: each operation a launch; 1: fused; 2 and 3: weights combined, dead rows dropped (docs/optimization.md)
   int64_t vectorLanes = 16; ///< f32 lanes of the target's vector registers
   Precision precision = Precision::F32;
   bool bf16Products = false; ///< the target multiplies bf16 (AVX512-BF16)

@@ -172,9 +172,14 @@ private:
     Location loc = value.getLoc();
     if (Value some = narrowed.lookup(value))
       value = some;
-    if (rows.shifted(-start) == allRows(value))
+    Rows within = rows.shifted(-start);
+    if (within == allRows(value))
       return value;
-    return vit::SliceTokensOp::create(builder, childLoc(loc, rows.name()), withRows(value, rows), value, rows.first - start);
+    Location some = childLoc(loc, rows.name());
+    // A few rows computed again cost what a copy does, and leave the others to products alone, which later passes look for.
+    if (Operation *op = value.getDefiningOp(); isa_and_nonnull<vit::NormalizeOp, vit::ActivationOp, vit::HeadNormalizeOp>(op))
+      return narrowRowWise(builder, op, within, some);
+    return vit::SliceTokensOp::create(builder, some, withRows(value, within), value, within.first);
   }
 
   /// [h, T, T'] -> [h, rows, T']: a bias of the scores for some queries.

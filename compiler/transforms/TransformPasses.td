@@ -109,6 +109,77 @@ def VitFoldNormalize : Pass<"vit-fold-normalize"> {
   let statistics = [Statistic<"folded", "folded", "normalizations folded">, Statistic<"missed", "missed", "normalizations left">];
 }
 
+def VitFoldScoreScale : Pass<"vit-fold-score-scale", "::mlir::func::FuncOp"> {
+  let summary = "fold attention's scale into the query's weights";
+  let description = [{
+    s (x Wq' + bq) K' = (x (s Wq)' + s bq) K'. A rotation between product and scores is linear and lets the factor through; QK-norm takes it
+    in the query's gain and shift. Decomposed relative positions are made of the unscaled query, so these scores are scaled at run time.
+    For inference only.
+    ```mlir
+    %1 = vit.linear %0, %w bias(%b)
+    %2 = vit.sdpa %1 {heads = 3, scale = 0.125}
+    // ->
+    %ws = vit.scale_rows %w {rows = 192, factor = 0.125}
+    %bs = vit.scale_rows %b {rows = 192, factor = 0.125}
+    %1 = vit.linear %0, %ws bias(%bs)
+    %2 = vit.sdpa %1 {heads = 3, scale = 1.0}
+    ```
+    Reports each fold, done or missed and why, as a remark of category "fold".
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"folded", "folded", "scales folded">, Statistic<"missed", "missed", "scales left">];
+}
+
+def VitDropKeyBias : Pass<"vit-drop-key-bias", "::mlir::func::FuncOp"> {
+  let summary = "drop the key's bias, which a softmax does not see";
+  let description = [{
+    q (k + b)' = q k' + q b': the same for all keys of a query, and a softmax takes no notice of what is added to all its elements; mixing
+    the scores of several heads before it does not change that. A bias that is normalized or rotated with the key is another for every key
+    and stays. For inference only: what has no effect has no gradient but takes part in weight decay.
+    ```mlir
+    %1 = vit.linear %0, %w bias(%b)
+    %2 = vit.sdpa %1 {heads = 3}
+    // ->
+    %q = vit.slice_rows %b {first = 0} : tensor<576xf32> -> tensor<192xf32>
+    %z = vit.zeros : tensor<192xf32>
+    %v = vit.slice_rows %b {first = 384} : tensor<576xf32> -> tensor<192xf32>
+    %bz = vit.concat %q, %z, %v
+    %1 = vit.linear %0, %w bias(%bz)
+    %2 = vit.sdpa %1 {heads = 3}
+    ```
+    Reports each bias, dropped or missed and why, as a remark of category "fold".
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"dropped", "dropped", "biases dropped">, Statistic<"missed", "missed", "biases left">];
+}
+
+def VitFoldValueBias : Pass<"vit-fold-value-bias", "::mlir::func::FuncOp"> {
+  let summary = "fold the value's bias into the bias of the product that follows the attention";
+  let description = [{
+    P (V + 1 b') = P V + 1 b', because the rows of a softmax sum to 1; so W (P V + b) + c = W (P V) + (c + W b). Not where something else
+    than a product reads the heads (a normalization, a gate, the difference of two attentions), nor with talking heads, whose mixed
+    shares do not sum to 1. For inference only.
+    ```mlir
+    %1 = vit.linear %0, %w bias(%b)
+    %2 = vit.sdpa %1 {heads = 3}
+    %3 = vit.linear %2, %p bias(%c)
+    // ->
+    %v = vit.slice_rows %b {first = 384} : tensor<576xf32> -> tensor<192xf32>
+    %qk = vit.slice_rows %b {first = 0} : tensor<576xf32> -> tensor<384xf32>
+    %z = vit.zeros : tensor<192xf32>
+    %bz = vit.concat %qk, %z
+    %1 = vit.linear %0, %w bias(%bz)
+    %2 = vit.sdpa %1 {heads = 3}
+    %pv = vit.matvec %p, %v
+    %cv = vit.add %c, %pv
+    %3 = vit.linear %2, %p bias(%cv)
+    ```
+    Reports each fold, done or missed and why, as a remark of category "fold".
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"folded", "folded", "biases folded">, Statistic<"missed", "missed", "biases left">];
+}
+
 def VitFuseEpilogue : Pass<"vit-fuse-epilogue"> {
   let summary = "compute an activation or a residual sum in the product before it";
   let description = [{
@@ -135,7 +206,7 @@ def VitDropDeadRows : Pass<"vit-drop-dead-rows", "::mlir::func::FuncOp"> {
     With a class token the last block's query, projection and mlp and the norm after it are needed for one token alone; its keys and values
     come from all of them. The analysis goes backwards from the results with a range of rows for each value: row-wise operations hand it on,
     attention asks for all keys and values, an operation that it does not know asks for everything. A product that computes query, key and
-    value is split in two. What is computed in part is called so ("blocks.11.mlp.row0").
+    value is split in two; rows of a normalization or an activation are computed again rather than copied. What is computed in part is called so ("blocks.11.mlp.row0").
     ```mlir
     %1 = vit.linear %0, %w : tensor<?x197x192xf32>, tensor<576x192xf32> -> tensor<?x197x576xf32>
     %2 = vit.sdpa %1 {heads = 3, scale = 0.125} : tensor<?x197x576xf32> -> tensor<?x197x192xf32>

@@ -90,22 +90,32 @@ OpFoldResult SliceRowsOp::fold(FoldAdaptor) {
   return {};
 }
 
-// slice_rows(concat(a, b, c)) within b -> slice_rows(b)
+// slice_rows(concat(a, b, c)) -> concat of the parts' own slices; slice_rows(zeros) -> zeros
 LogicalResult SliceRowsOp::canonicalize(SliceRowsOp op, PatternRewriter &rewriter) {
+  if (isZeros(op.getInput())) {
+    rewriter.replaceOpWithNewOp<ZerosOp>(op, op.getType());
+    return success();
+  }
   auto concat = op.getInput().getDefiningOp<ConcatOp>();
   if (!concat)
     return rewriter.notifyMatchFailure(op, "not a slice of a concat");
-  int64_t first = op.getFirst(), rows = rowsOf(op.getValue());
+  int64_t first = op.getFirst(), last = first + rowsOf(op.getValue()), start = 0;
+  SmallVector<Value> slices;
   for (Value part : concat.getParts()) {
-    if (first < rowsOf(part)) {
-      if (first + rows > rowsOf(part))
-        return rewriter.notifyMatchFailure(op, "the slice reaches over several parts");
-      rewriter.replaceOpWithNewOp<SliceRowsOp>(op, op.getType(), part, first);
-      return success();
+    int64_t end = start + rowsOf(part), from = std::max(first, start), to = std::min(last, end);
+    if (from < to) {
+      auto type = cast<RankedTensorType>(part.getType());
+      SmallVector<int64_t> shape(type.getShape());
+      shape[0] = to - from;
+      slices.push_back(SliceRowsOp::create(rewriter, op.getLoc(), type.clone(shape), part, from - start));
     }
-    first -= rowsOf(part);
+    start = end;
   }
-  llvm_unreachable("the verifier keeps the rows within the concat");
+  if (slices.size() == 1)
+    rewriter.replaceOp(op, slices.front());
+  else
+    rewriter.replaceOpWithNewOp<ConcatOp>(op, op.getType(), slices);
+  return success();
 }
 
 // normalize(x) shift(zeros) -> normalize(x)

@@ -59,7 +59,8 @@ static cl::opt<std::string> targetTriple("target-triple", cl::desc("Machine to c
 static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32 (default), bf16 or int8"),
                                       cl::value_desc("P"), cl::init("f32"), cl::cat(targetOptions));
 static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), cl::cat(targetOptions));
-static cl::opt<std::string> optLevel("O", cl::desc("Optimization level, 0 to 3 (default 2)"), cl::Prefix, cl::init("2"),
+static cl::opt<std::string> optLevel("O", cl::desc("Optimization level: 0 compiles each operation as it is, 1 fuses, 2 (default) also combines weights and leaves out\n"
+                                              "what no result needs, 3 adds LLVM's -O3"), cl::Prefix, cl::init("2"),
                                      cl::cat(targetOptions));
 
 static cl::opt<bool> tuneOption("tune", cl::desc("Measure schedules on this machine and keep the best ones in the tuning cache"),

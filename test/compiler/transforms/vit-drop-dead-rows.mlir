@@ -8,7 +8,8 @@
 func.func @class_token(%x: tensor<?x5x4xf32>, %w: tensor<12x4xf32>, %b: tensor<12xf32>, %p: tensor<4x4xf32>) -> tensor<?x4xf32> {
   // CHECK: %[[N:.*]] = vit.normalize %[[X]] {eps = {{.*}}} : tensor<?x5x4xf32>
   %n = vit.normalize %x {eps = 1.0e-6 : f32} : tensor<?x5x4xf32> loc("norm1")
-  // CHECK: %[[ROW:.*]] = vit.slice_tokens %[[N]] {first = 0 : i64} : tensor<?x5x4xf32> -> tensor<?x1x4xf32> loc("norm1.row0")
+  // CHECK: %[[ONE:.*]] = vit.slice_tokens %[[X]] {first = 0 : i64} : tensor<?x5x4xf32> -> tensor<?x1x4xf32>
+  // CHECK: %[[ROW:.*]] = vit.normalize %[[ONE]] {{.*}} : tensor<?x1x4xf32> loc("norm1.row0")
   // CHECK: %[[WQ:.*]] = vit.slice_rows %{{.*}} {first = 0 : i64} : tensor<12x4xf32> -> tensor<4x4xf32>
   // CHECK: %[[BQ:.*]] = vit.slice_rows %{{.*}} {first = 0 : i64} : tensor<12xf32> -> tensor<4xf32>
   // CHECK: %[[Q:.*]] = vit.linear %[[ROW]], %[[WQ]] bias(%[[BQ]] : tensor<4xf32>) {{.*}} -> tensor<?x1x4xf32> loc("attn.qkv.q.row0")

@@ -98,11 +98,16 @@ func.func @slices(%x: tensor<6x4xf32>, %y: tensor<2x4xf32>) -> (tensor<6x4xf32>,
 }
 
 // CHECK-LABEL: func @slice_over_parts
-//       CHECK: vit.slice_rows {{.*}} {first = 1 : i64} : tensor<4x4xf32> -> tensor<2x4xf32>
-func.func @slice_over_parts(%x: tensor<2x4xf32>, %y: tensor<2x4xf32>) -> tensor<2x4xf32> {
-  %0 = vit.concat %x, %y : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<4x4xf32>
-  %1 = vit.slice_rows %0 {first = 1 : i64} : tensor<4x4xf32> -> tensor<2x4xf32>
-  return %1 : tensor<2x4xf32>
+//  CHECK-SAME: (%[[X:.*]]: tensor<2x4xf32>)
+//   CHECK-DAG: %[[REST:.*]] = vit.slice_rows %[[X]] {first = 1 : i64} : tensor<2x4xf32> -> tensor<1x4xf32>
+//   CHECK-DAG: %[[ZEROS:.*]] = vit.zeros : tensor<2x4xf32>
+//       CHECK: %[[BOTH:.*]] = vit.concat %[[REST]], %[[ZEROS]]
+//       CHECK: return %[[BOTH]]
+func.func @slice_over_parts(%x: tensor<2x4xf32>) -> tensor<3x4xf32> {
+  %zeros = vit.zeros : tensor<5x4xf32>
+  %0 = vit.concat %x, %zeros : (tensor<2x4xf32>, tensor<5x4xf32>) -> tensor<7x4xf32>
+  %1 = vit.slice_rows %0 {first = 1 : i64} : tensor<7x4xf32> -> tensor<3x4xf32>
+  return %1 : tensor<3x4xf32>
 }
 
 // CHECK-LABEL: func @biases_of_zeros

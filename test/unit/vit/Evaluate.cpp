@@ -122,7 +122,7 @@ static std::vector<int64_t> descriptor(const Tensor &tensor) {
   return words;
 }
 
-Tensor evaluate(const std::string &text, const std::vector<Tensor> &arguments) {
+Tensor evaluate(const std::string &text, const std::vector<Tensor> &arguments, const std::function<void(OpPassManager &)> &prepare) {
   static const bool initialized = !llvm::InitializeNativeTarget() && !llvm::InitializeNativeTargetAsmPrinter();
   MLIRContext context(makeRegistry(), MLIRContext::Threading::DISABLED);
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
@@ -133,6 +133,8 @@ Tensor evaluate(const std::string &text, const std::vector<Tensor> &arguments) {
   size_t rank = cast<RankedTensorType>(function.getResultTypes().front()).getRank();
 
   PassManager passes(&context);
+  if (prepare)
+    prepare(passes.nest<func::FuncOp>());
   buildPipeline(passes);
   if (failed(passes.run(*module)))
     throw std::runtime_error("cannot lower:\n" + text);

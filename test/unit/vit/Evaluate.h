@@ -13,6 +13,10 @@
 #include <string>
 #include <vector>
 
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
 namespace vitc::test {
 
 /// A row-major f32 tensor.
@@ -31,7 +35,9 @@ struct Tensor {
 
 /// Compiles `module`, which defines `@f` with one result, through convert-vit-to-linalg and MLIR's own passes to machine code and calls
 /// it. None of vitc's code generation takes part, and erf, exp and tanh are those of libm. Throws std::runtime_error where anything fails.
-Tensor evaluate(const std::string &module, const std::vector<Tensor> &arguments);
+/// `prepare` may add passes that the functions go through before.
+Tensor evaluate(const std::string &module, const std::vector<Tensor> &arguments,
+                const std::function<void(mlir::OpPassManager &)> &prepare = {});
 
 /// Expects `actual` to have the shape `shape` and in every place the value `formula` gives for the position, within `tolerance` of max(1,
 /// |value|).
