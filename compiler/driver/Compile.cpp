@@ -42,8 +42,8 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
   if (target == "reference" || options.precision == Precision::F32)
     return success();
   bool bf16 = machine.require("avx512bf16");
-  if (options.precision == Precision::Int8 && !machine.require("avx512vnni"))
-    return emitError(UnknownLoc::get(&context)) << "int8 products need AVX512-VNNI, which the target cpu '" << machine.cpu
+  if (options.precision == Precision::Int8 && !machine.require("avx512vnni") && !machine.require("avxvnni"))
+    return emitError(UnknownLoc::get(&context)) << "int8 products need AVX512-VNNI or AVX-VNNI, which the target cpu '" << machine.cpu
                                                 << "' has not got; --precision=bf16 halves the weights on any cpu";
   if (options.precision == Precision::Bf16 && !bf16 && !saidSlow) {
     saidSlow = true;

@@ -71,8 +71,11 @@ InputElements readInput(ImplicitLocOpBuilder &b, ProductKind kind, Value element
   return {spread(b, kind, load(b, elements, at), lanes)};
 }
 
+/// x86's instruction for registers of the size of the sums, which come first.
 static Value callIntrinsic(ImplicitLocOpBuilder &b, StringRef name, ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(b, operands[0].getType(), b.getStringAttr(name), operands).getResult(0);
+  auto sums = cast<VectorType>(operands[0].getType());
+  std::string sized = (name + "." + Twine(sums.getDimSize(0) * 32)).str();
+  return LLVM::CallIntrinsicOp::create(b, sums, b.getStringAttr(sized), operands).getResult(0);
 }
 
 Value multiplyAdd(ImplicitLocOpBuilder &b, ProductKind kind, const InputElements &input, const WeightVector &weights, Value sums) {
@@ -80,9 +83,9 @@ Value multiplyAdd(ImplicitLocOpBuilder &b, ProductKind kind, const InputElements
   case ProductKind::F32:
     return fma(b, input[0], weights[0], sums);
   case ProductKind::Bf16:
-    return callIntrinsic(b, "llvm.x86.avx512bf16.dpbf16ps.512", {sums, input[0], weights[0]});
+    return callIntrinsic(b, "llvm.x86.avx512bf16.dpbf16ps", {sums, input[0], weights[0]});
   case ProductKind::Int8:
-    return callIntrinsic(b, "llvm.x86.avx512.vpdpbusd.512", {sums, input[0], weights[0]});
+    return callIntrinsic(b, "llvm.x86.avx512.vpdpbusd", {sums, input[0], weights[0]});
   case ProductKind::Bf16Weights:
     return fma(b, input[1], weights[1], fma(b, input[0], weights[0], sums));
   }

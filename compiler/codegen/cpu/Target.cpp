@@ -57,6 +57,7 @@ static constexpr StringRef avx2Level[] = {"avx2", "fma"};
 static constexpr StringRef avx512Level[] = {"avx512f", "avx512bw", "avx512dq", "avx512vl"};
 /// Products of smaller numbers, each of use to some precisions only.
 static constexpr StringRef avx512Products[] = {"avx512bf16", "avx512vnni"};
+static constexpr StringRef avx2Products[] = {"avxvnni"};
 
 static LogicalResult resolveTriple(StringRef text, Triple &triple, std::string &error) {
   triple = Triple(Triple::normalize(text.empty() || text == "host" ? sys::getDefaultTargetTriple() : text.str()));
@@ -136,12 +137,12 @@ LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featu
   };
   if (triple.getArch() == Triple::x86_64 && hasLevel(avx2Level)) {
     take(avx2Level, 8);
-    if (hasLevel(avx512Level)) {
+    bool wide = hasLevel(avx512Level);
+    if (wide)
       take(avx512Level, 16);
-      for (StringRef feature : avx512Products)
-        if (hasLevel(feature))
-          target.unused.push_back(feature.str());
-    }
+    for (StringRef feature : wide ? ArrayRef(avx512Products) : ArrayRef(avx2Products))
+      if (hasLevel(feature))
+        target.unused.push_back(feature.str());
   }
   return success();
 }
