@@ -21,14 +21,21 @@ namespace vitc::cpu {
 /// Partial sums of a chunk share the second-level cache with the row block's input and a weight panel.
 static constexpr int64_t chunkBytes = 320 << 10;
 static constexpr int64_t cacheLineFloats = 16;
+/// Steps of K that are long against fetching a tile's lines of the result.
+static constexpr int64_t deepEnough = 384;
 
 int64_t MatrixProduct::chunkPanels() const {
   int64_t panelBytes = schedule.getRowBlock() * schedule.getColumns() * sizeof(float);
   return depthBlocks() == 1 ? panels() : std::clamp<int64_t>(chunkBytes / panelBytes, 1, panels());
 }
 
+int64_t MatrixProduct::partialBytes() const {
+  int64_t bytes = depthBlocks() == 1 ? 0 : chunkPanels() * schedule.getRowBlock() * schedule.getColumns() * int64_t(sizeof(float));
+  return llvm::alignTo(bytes, 64);
+}
+
 int64_t MatrixProduct::scratchBytes() const {
-  return depthBlocks() == 1 ? 0 : chunkPanels() * schedule.getRowBlock() * schedule.getColumns() * int64_t(sizeof(float));
+  return partialBytes() + (isStaged() ? schedule.getRows() * schedule.getColumns() * int64_t(sizeof(float)) : 0);
 }
 
 namespace {
@@ -83,6 +90,7 @@ private:
                                function_ref<SmallVector<Value>(Value k, Value offset, ValueRange sums)> step);
   void emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums);
   void prefetch(const Position &at, Value line);
+  void prefetchResult(const Position &at, int64_t rows, Value row);
 
   int64_t lanesOf(PanelShape shape, int64_t vector) const { return vector + 1 == shape.vectors ? shape.lastLanes : lanes; }
   Value constant(int64_t value) { return indexConstant(b, value); }
@@ -93,6 +101,7 @@ private:
   const int64_t lanes, columns, kBlock, rowBlock, rowsOfTile;
   const bool split; ///< more than one k-block
   Value partial;    ///< memref<chunk x row_block x columns>: sums between k-blocks
+  Value staged;     ///< memref<rows x columns>: a tile's sums on their way to the activation
 };
 
 } // namespace
@@ -100,6 +109,8 @@ private:
 void ProductEmitter::emit() {
   if (split)
     partial = f.scratch(0, {p.chunkPanels(), rowBlock, columns}, sumElement(b, p.kind));
+  if (p.isStaged())
+    staged = f.scratch(p.partialBytes(), {rowsOfTile, columns}, sumElement(b, p.kind));
   int64_t tasks = p.panels() * (rowBlock / rowsOfTile);
   forLoop(b, div(b, f.begin, tasks), ceilDiv(b, f.end, tasks), 1, [&](Value rowBlockAt) { emitRowBlock(rowBlockAt); });
 }
@@ -222,6 +233,8 @@ void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows
     sums = llvm::to_vector(ValueRange(start.getResults()));
   }
 
+  if (p.depth >= deepEnough)
+    prefetchResult(at, rows, row);
   sums = emitDepth(at, sums, prefetchLine, [&](Value k, Value offset, ValueRange carried) {
     SmallVector<WeightVector> weights;
     SmallVector<Value> next;
@@ -282,7 +295,8 @@ SmallVector<Value> ProductEmitter::emitDepth(const Position &at, ValueRange sums
     Value from = whole ? constant(0) : Value(arith::MaxSIOp::create(b, sub(b, start, segmentStart), constant(0)));
     Value to = whole ? constant(segment) : min(b, sub(b, last, segmentStart), constant(segment));
     Value kStart = sub(b, segmentStart, start);
-    prefetch(at, add(b, prefetchLine, div(b, add(b, kStart, segment - 1), stride)));
+    for (int64_t line = 0; line < std::min<int64_t>(llvm::divideCeilSigned(segment, stride), 4); ++line)
+      prefetch(at, add(b, add(b, prefetchLine, div(b, add(b, kStart, segment - 1), stride)), line));
     return forLoop(b, from, to, 1, carried, [&](Value x, ValueRange inner) {
       return step(add(b, kStart, x), add(b, segmentOffset, mul(b, x, p.elementsPerStep())), inner);
     });
@@ -299,6 +313,22 @@ void ProductEmitter::prefetch(const Position &at, Value line) {
                                /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }
 
+/// Fetches what the epilogue is going to read and to overwrite while the tile's sums are formed: of wide models neither is in the second-level
+/// cache.
+void ProductEmitter::prefetchResult(const Position &at, int64_t rows, Value row) {
+  Value column = mul(b, at.panel, columns), lastRow = sub(b, at.lastRow, constant(1));
+  auto fetch = [&](Value memref, Value atRow, bool isWrite) {
+    for (int64_t line = 0; line < columns; line += cacheLineFloats)
+      memref::PrefetchOp::create(b, memref, ValueRange{atRow, add(b, column, line)}, isWrite, /*localityHint=*/3, /*isDataCache=*/true);
+  };
+  for (int64_t i = 0; i < rows; ++i) {
+    Value current = i ? min(b, add(b, row, i), lastRow) : row;
+    if (p.addend)
+      fetch(p.addend, p.addendRow(current), /*isWrite=*/false);
+    fetch(p.result, p.resultRow(current), /*isWrite=*/true);
+  }
+}
+
 void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums) {
   Value column = mul(b, at.panel, columns);
   SmallVector<Value> columnsAt, biases, scales, columnSums;
@@ -313,8 +343,7 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
     columnSums.push_back(loadVector(b, p.columnScales, {constant(1), columnsAt.back()}, lanes, count));
   }
   bool coarse = cast<MemRefType>(p.result.getType()).getElementType().isBF16();
-  auto emitRow = [&](int64_t i) {
-    Value current = add(b, row, i);
+  auto emitRow = [&](Value current, function_ref<Value(int64_t vector)> sumOf) {
     Value resultRow = p.resultRow(current);
     Value addendRow = p.addend ? p.addendRow(current) : Value();
     Value scale, zeroPoint;
@@ -323,7 +352,7 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
       zeroPoint = broadcast(b, load(b, p.rowScales, {current, constant(1)}), lanes);
     }
     for (int64_t vector = 0; vector < shape.vectors; ++vector) {
-      Value value = sums[i * shape.vectors + vector];
+      Value value = sumOf(vector);
       // sum of (q - zero) w = sum of q w - zero * (sum of w); both are integers, the second exact as an f32.
       if (p.kind == ProductKind::Int8) {
         value = arith::SIToFPOp::create(b, f32Vector(b, lanes), value);
@@ -340,10 +369,23 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
       storeVector(b, value, p.result, {resultRow, columnsAt[vector]}, lanesOf(shape, vector));
     }
   };
+
   // A row that only stands for a missing one is not stored: where the addend shares the result's memory its addend is overwritten by now.
-  emitRow(0);
-  for (int64_t i = 1; i < rows; ++i)
-    ifThen(b, less(b, add(b, row, i), at.lastRow), [&] { emitRow(i); });
+  if (p.isStaged()) {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t vector = 0; vector < shape.vectors; ++vector)
+        storeVector(b, sums[i * shape.vectors + vector], staged, {constant(i), constant(vector * lanes)});
+    return forLoop(b, constant(0), min(b, constant(rows), sub(b, at.lastRow, row)), 1, [&](Value i) {
+      emitRow(add(b, row, i), [&](int64_t vector) { return loadVector(b, staged, {i, constant(vector * lanes)}, lanes); });
+    });
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    auto emit = [&] { emitRow(add(b, row, i), [&](int64_t vector) { return sums[i * shape.vectors + vector]; }); };
+    if (i)
+      ifThen(b, less(b, add(b, row, i), at.lastRow), emit);
+    else
+      emit();
+  }
 }
 
 void emitMatrixProduct(KernelFunction &f, const MatrixProduct &product) { ProductEmitter(f, product).emit(); }

@@ -75,7 +75,11 @@ struct MatrixProduct {
     return {depthBlocks(), panels(), schedule.getKBlock(), schedule.getColumns()};
   } ///< of `weights`
   int64_t chunkPanels() const; ///< panels whose partial sums wait in scratch together
+  int64_t partialBytes() const;
   int64_t scratchBytes() const;
+  /// Whether a tile's sums go through scratch memory to the activation: the accumulators' registers then hold its constants, and its code is
+  /// there once instead of for each row of the tile.
+  bool isStaged() const { return activation != vit::Activation::None && activation != vit::Activation::Relu; }
 };
 
 /// The kind of a product of `input` elements and `weight` elements.
