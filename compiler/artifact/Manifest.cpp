@@ -106,7 +106,7 @@ static std::unique_ptr<fb::SourceT> source(const Source &from) {
   return result;
 }
 
-static std::unique_ptr<fb::KernelT> kernel(const plan::Kernel &from) {
+static std::unique_ptr<fb::KernelT> kernelTable(const plan::Kernel &from) {
   auto result = std::make_unique<fb::KernelT>();
   result->symbol = from.symbol;
   result->kind = from.kind;
@@ -209,7 +209,7 @@ static std::unique_ptr<fb::TargetT> target(const Contents &contents, const Layou
   for (const plan::Program &entry : from.programs) {
     result->programs.push_back(program(entry, result->kernels.size(), weightIndex));
     for (const plan::Kernel &used : entry.kernels)
-      result->kernels.push_back(kernel(used));
+      result->kernels.push_back(kernelTable(used));
   }
   if (!layout.external)
     result->weight_data = section(layout.weights[index]);

@@ -54,7 +54,7 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
 }
 
 PipelineOptions Compilation::pipelineOptions(StringRef target, const cpu::CpuTarget &machine) const {
-  return {target == "reference",     options.optLevel,    machine.vectorLanes,       options.precision,
+  return {target == "reference",     options.optLevel,    machine.scheduling(),      options.precision,
           machine.has("avx512bf16"), options.tuningCache, tune::machineName(machine)};
 }
 

@@ -71,8 +71,8 @@ void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &opt
 
 void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
   buildLaunchPipeline(passes, options);
-  passes.nest<func::FuncOp>().addPass(
-      createKernelSchedule(KernelScheduleOptions{options.vectorLanes, options.tuningCache, options.machine}));
+  passes.nest<func::FuncOp>().addPass(createKernelSchedule(KernelScheduleOptions{
+      options.machine.lanes, options.machine.registers, options.machine.cacheBytes, options.tuningCache, options.machineName}));
   passes.addPass(createKernelOutlineBinding());
   passes.nest<func::FuncOp>().addPass(createCSEPass());
 }
@@ -91,7 +91,9 @@ struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
   Option<std::string> tuningCache{*this, "tuning-cache", llvm::cl::desc("File of measured schedules")};
   Option<std::string> machine{*this, "machine", llvm::cl::desc("Whose schedules are taken from the file")};
 
-  PipelineOptions options() const { return {reference, optLevel, vectorLanes, precision, bf16Products, tuningCache, machine}; }
+  PipelineOptions options() const {
+    return {reference, optLevel, {vectorLanes, vectorLanes == 16 ? 32 : 16, 1 << 20}, precision, bf16Products, tuningCache, machine};
+  }
 };
 } // namespace
 

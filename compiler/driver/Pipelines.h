@@ -8,6 +8,8 @@
 #ifndef VITC_COMPILER_DRIVER_PIPELINES_H
 #define VITC_COMPILER_DRIVER_PIPELINES_H
 
+#include "dialects/kernel/Machine.h"
+
 #include "mlir/Pass/PassManager.h"
 
 #include "llvm/ADT/StringRef.h"
@@ -36,13 +38,13 @@ enum class Precision { F32, Bf16, Int8 };
 
 /// What the graph pipelines have to know.
 struct PipelineOptions {
-  bool reference = false;   ///< `--target=reference`: nothing is folded or fused, every launch is a reference lowering
-  unsigned optLevel = 2;    ///< 0: each operation a launch; 1: fused; 2 and 3: weights combined, dead rows dropped (docs/optimization.md)
-  int64_t vectorLanes = 16; ///< f32 lanes of the target's vector registers
+  bool reference = false;  ///< `--target=reference`: nothing is folded or fused, every launch is a reference lowering
+  unsigned optLevel = 2;   ///< 0: each operation a launch; 1: fused; 2 and 3: weights combined, dead rows dropped (docs/optimization.md)
+  kernel::Machine machine; ///< what schedules depend on
   Precision precision = Precision::F32;
   bool bf16Products = false; ///< the target multiplies bf16 (AVX512-BF16)
   std::string tuningCache;   ///< file of measured schedules; empty: none
-  std::string machine;       ///< whose schedules are taken from it
+  std::string machineName;   ///< whose schedules are taken from it
 };
 
 /// Phase::Vit to Phase::VitOpt.

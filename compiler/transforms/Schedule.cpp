@@ -45,7 +45,7 @@ struct SchedulePass : impl::KernelScheduleBase<SchedulePass> {
         return;
       bool hasCode = launch->getNumRegions() != 0; // a reference lowering is its own name
       std::string name = table && !hasCode ? launchName(launch) : "";
-      launch.chooseSchedule(vectorLanes);
+      launch.chooseSchedule({vectorLanes, vectorRegisters ? vectorRegisters : vectorLanes == 16 ? 32 : 16, cacheBytes});
       const ScheduleTable::Entry *entry = table ? table->find(machine, name) : nullptr;
       std::string why;
       if (!entry)

@@ -277,6 +277,8 @@ def KernelSchedule : Pass<"kernel-schedule"> {
   }];
   let dependentDialects = ["::vitc::kernel::KernelDialect"];
   let options = [Option<"vectorLanes", "vector-lanes", "int64_t", "16", "f32 lanes of a vector register: 16, 8 or 4">,
+                 Option<"vectorRegisters", "vector-registers", "int64_t", "0", "vector registers (0: 32 with 16 lanes, 16 otherwise)">,
+                 Option<"cacheBytes", "cache-bytes", "int64_t", "1 << 20", "bytes of a core's second-level cache">,
                  Option<"tuningCache", "tuning-cache", "std::string", "", "file of measured schedules">,
                  Option<"machine", "machine", "std::string", "", "the machine whose schedules are taken from the file">];
   let statistics = [Statistic<"tuned", "tuned", "launches with a measured schedule">];

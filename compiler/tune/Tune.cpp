@@ -32,16 +32,14 @@ public:
   LaunchTuner(Operation *launch, const TuneOptions &options, int64_t images, int64_t weightBytes)
       : options(options), images(images), weightBytes(weightBytes), function(isolate(launch)) {
     copy = &function->getBody().front().front();
-    cast<kernel::KernelLaunchInterface>(copy).chooseSchedule(options.target.vectorLanes);
+    cast<kernel::KernelLaunchInterface>(copy).chooseSchedule(options.target.scheduling());
     // The weights are packed before it now.
     copy = function->getBody().front().getTerminator()->getPrevNode();
   }
 
   /// The best schedule found, and its gain over the default; nothing if there is nothing to choose.
   FailureOr<std::optional<ScheduleTable::Entry>> search() {
-    // AVX-512 and AArch64 have 32 registers, the others of x86 16.
-    bool many = options.target.vectorLanes == 16 || llvm::Triple(options.target.triple).isAArch64();
-    std::vector<Axis> axes = axesOf(copy, many ? 32 : 16, images);
+    std::vector<Axis> axes = axesOf(copy, options.target.vectorRegisters, images);
     if (axes.empty())
       return std::optional<ScheduleTable::Entry>();
     best = copy->getAttr("schedule");

@@ -8,6 +8,7 @@
 #ifndef VITC_DIALECTS_KERNEL_KERNELDIALECT_H
 #define VITC_DIALECTS_KERNEL_KERNELDIALECT_H
 
+#include "dialects/kernel/Machine.h"
 #include "dialects/vit/VitDialect.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"

@@ -19,11 +19,10 @@ def KernelLaunchInterface : OpInterface<"KernelLaunchInterface"> {
   }];
   let methods = [
     InterfaceMethod<[{
-        Chooses how the launch is tiled for vector registers of `lanes` floats, and packs its weights accordingly. Called on a launch
-        without a schedule;
+        Chooses how the launch is tiled for `machine`, and packs its weights accordingly. Called on a launch without a schedule;
         one that has nothing to choose does nothing.
       }],
-      "void", "chooseSchedule", (ins "int64_t":$lanes)>,
+      "void", "chooseSchedule", (ins "const ::vitc::kernel::Machine &":$machine)>,
     InterfaceMethod<"Nominal floating-point operations of an image: two for each multiply-add of the launch's products.",
       "int64_t", "getFlopPerImage", (ins), "", "return 0;">,
     InterfaceMethod<"What the launch calls an operand that is a weight: \"weight\", \"bias\"; names the operand's binding.",

@@ -29,20 +29,19 @@ struct Tile {
 };
 } // namespace
 
-static Tile tileFor(int64_t lanes) {
-  switch (lanes) {
-  case 16:
-    return {6, 64}; // 24 of 32 zmm
-  case 8:
-    return {6, 16}; // 12 of 16 ymm
-  default:
-    return {4, 2 * lanes}; // 8 of 16 xmm
-  }
+static Tile tileFor(const Machine &machine) {
+  if (machine.registers >= 32)
+    return {6, 4 * machine.lanes};                                                     // 24 of 32: 6x64 with AVX-512, 6x16 with NEON
+  return machine.lanes >= 8 ? Tile{6, 2 * machine.lanes} : Tile{4, 2 * machine.lanes}; // 12 or 8 of 16
 }
 
-/// Words of K that a tile's accumulators stay in registers. 768 x 64 floats of weights and about 198 rows of input fill a second-level cache of
-/// 1 MiB; up to 1024 unsplit costs less than a second pass over the result.
-static int64_t blockOfK(int64_t words) { return words <= 1024 ? words : llvm::divideCeilSigned(words, llvm::divideCeilSigned(words, 768)); }
+/// Words of K that a tile's accumulators stay in registers: a panel of weights and the row block's input fill four fifths of the second-level
+/// cache. Up to a third more unsplit costs less than a second pass over the result.
+static int64_t blockOfK(int64_t words, Tile tile, int64_t rowBlock, int64_t cacheBytes) {
+  constexpr int64_t shortest = 192, longest = 2048;
+  int64_t limit = std::clamp<int64_t>(cacheBytes / 5 * 4 / (sizeof(float) * (tile.columns + rowBlock)), shortest, longest);
+  return words * 3 <= limit * 4 ? words : llvm::divideCeilSigned(words, llvm::divideCeilSigned(words, limit));
+}
 
 /// Steps of k between two prefetched cache lines such that the next panel has come by when the tiles of a row block are through with this one:
 /// each tile takes k_block steps, the panel has k_block * columns / 16 lines. 8 with 64 columns, 32 with 16.
@@ -51,9 +50,9 @@ static int64_t prefetchStep(Tile tile, int64_t rowBlock) {
   return llvm::bit_floor<uint64_t>(rowBlock / tile.rows * lineFloats / tile.columns);
 }
 
-/// Packs the product's weight [outputs, inputs] for the tile of `lanes`.
-template <typename ProductOp> static void scheduleProduct(ProductOp op, int64_t lanes) {
-  Tile tile = tileFor(lanes);
+/// Packs the product's weight [outputs, inputs] for the machine's tile.
+template <typename ProductOp> static void scheduleProduct(ProductOp op, const Machine &machine) {
+  Tile tile = tileFor(machine);
   // One row of an image, a class token's: the weights come once from memory or an outer cache, and computing a full tile's rows would take longer.
   ArrayRef<int64_t> rows = tensorType(op.getValue()).getShape().drop_front().drop_back();
   tile.rows = std::min(tile.rows, std::accumulate(rows.begin(), rows.end(), int64_t{1}, std::multiplies<>()));
@@ -62,49 +61,52 @@ template <typename ProductOp> static void scheduleProduct(ProductOp op, int64_t 
   int64_t words = llvm::divideCeilSigned(depth, elementsPerWord(weight.getElementType()));
   // A row block of about one image of 197 tokens.
   int64_t rowBlock = llvm::divideCeilSigned(197, tile.rows) * tile.rows;
+  int64_t kBlock = blockOfK(words, tile, rowBlock, machine.cacheBytes);
   auto schedule =
-      GemmScheduleAttr::get(op.getContext(), tile.rows, tile.columns, blockOfK(words), rowBlock, prefetchStep(tile, rowBlock), lanes);
+      GemmScheduleAttr::get(op.getContext(), tile.rows, tile.columns, kBlock, rowBlock, prefetchStep(tile, rowBlock), machine.lanes);
   OpBuilder builder(op);
   auto packed = RankedTensorType::get(packedShape(outputs, depth, schedule, weight.getElementType()), weight.getElementType());
   op.getWeightMutable().assign(PackOp::create(builder, op.getLoc(), packed, op.getWeight()));
   op.setScheduleAttr(schedule);
 }
 
-void GemmOp::chooseSchedule(int64_t lanes) { scheduleProduct(*this, lanes); }
+void GemmOp::chooseSchedule(const Machine &machine) { scheduleProduct(*this, machine); }
 
-void PatchEmbedOp::chooseSchedule(int64_t lanes) { scheduleProduct(*this, lanes); }
+void PatchEmbedOp::chooseSchedule(const Machine &machine) { scheduleProduct(*this, machine); }
 
-void AttentionOp::chooseSchedule(int64_t lanes) { setScheduleAttr(AttentionScheduleAttr::get(getContext(), tileFor(lanes).rows, lanes)); }
+void AttentionOp::chooseSchedule(const Machine &machine) {
+  setScheduleAttr(AttentionScheduleAttr::get(getContext(), tileFor(machine).rows, machine.lanes));
+}
 
 /// Row-wise passes: 16 rows are a microsecond or two, short enough to balance, long against a dispatch.
 static RowScheduleAttr scheduleOfRows(MLIRContext *context, int64_t lanes) { return RowScheduleAttr::get(context, 16, lanes); }
 
-void NormalizeOp::chooseSchedule(int64_t lanes) { setScheduleAttr(scheduleOfRows(getContext(), lanes)); }
+void NormalizeOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
 
-void ConvertOp::chooseSchedule(int64_t lanes) { setScheduleAttr(scheduleOfRows(getContext(), lanes)); }
+void ConvertOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
 
-void QuantizeOp::chooseSchedule(int64_t lanes) { setScheduleAttr(scheduleOfRows(getContext(), lanes)); }
+void QuantizeOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
 
-void PadRowsOp::chooseSchedule(int64_t lanes) {
+void PadRowsOp::chooseSchedule(const Machine &machine) {
   // Rows of the padded grid: of 56 pixels and 64 channels each is 14 KB.
-  setScheduleAttr(RowScheduleAttr::get(getContext(), 8, lanes));
+  setScheduleAttr(RowScheduleAttr::get(getContext(), 8, machine.lanes));
 }
 
-void PoolRowsOp::chooseSchedule(int64_t lanes) {
+void PoolRowsOp::chooseSchedule(const Machine &machine) {
   // Rows of the result's grid.
-  setScheduleAttr(RowScheduleAttr::get(getContext(), 4, lanes));
+  setScheduleAttr(RowScheduleAttr::get(getContext(), 4, machine.lanes));
 }
 
-void GroupNormOp::chooseSchedule(int64_t lanes) {
+void GroupNormOp::chooseSchedule(const Machine &machine) {
   // At least two vectors of columns, so that a cache line is a task's own and a pixel's run of columns is worth a visit.
   int64_t width = tensorType(getInput()).getShape().back() / static_cast<int64_t>(getGroups());
   int64_t groups = std::clamp<int64_t>(llvm::divideCeilSigned(32, width), 1, getGroups());
   while (getGroups() % groups != 0)
     ++groups;
-  setScheduleAttr(GroupScheduleAttr::get(getContext(), groups, lanes));
+  setScheduleAttr(GroupScheduleAttr::get(getContext(), groups, machine.lanes));
 }
 
-void ReferenceOp::chooseSchedule(int64_t lanes) {
+void ReferenceOp::chooseSchedule(const Machine &machine) {
   // The loops of a reference lowering are what they are.
 }
 

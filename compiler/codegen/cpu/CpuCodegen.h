@@ -8,6 +8,8 @@
 #ifndef VITC_COMPILER_CODEGEN_CPU_CPUCODEGEN_H
 #define VITC_COMPILER_CODEGEN_CPU_CPUCODEGEN_H
 
+#include "dialects/kernel/Machine.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
@@ -22,10 +24,14 @@ struct CpuTarget {
   std::string cpu;
   std::vector<std::string> features;
   int64_t vectorLanes = 4;         ///< f32 lanes of the widest register that pays: 16 (AVX-512), 8 (AVX2), 4 (portable)
+  int64_t vectorRegisters = 16;    ///< 32 with AVX-512 and on AArch64
+  int64_t cacheBytes = 512 << 10;  ///< of a core's second-level cache: this machine's if it is the target, usual for the level if not
   std::vector<std::string> unused; ///< features that the machine has beyond those, which code may use once `require` has been called
   /// Whether code may use the feature, which is recorded with it from now on, because the machine has it.
   bool require(llvm::StringRef feature);
   bool has(llvm::StringRef feature) const;
+  /// What schedules depend on.
+  kernel::Machine scheduling() const { return {vectorLanes, vectorRegisters, cacheBytes}; }
 };
 
 /// `cpu` "host" is this machine. `featureFlags` as "+avx2,-avx512f". Fails with a sentence on `error`: unknown triple or cpu (nearest name).

@@ -11,12 +11,14 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/SubtargetFeature.h"
 #include "llvm/TargetParser/Triple.h"
 
 #include <memory>
+#include <optional>
 
 using namespace llvm;
 
@@ -68,6 +70,23 @@ static LogicalResult resolveTriple(StringRef text, Triple &triple, std::string &
            nearest(text, {"x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"}) + "'")
               .str();
   return failure();
+}
+
+/// This machine's second-level cache, from Linux's sysfs (Documentation/ABI/testing/sysfs-devices-system-cpu); nothing where that says nothing.
+static std::optional<int64_t> ownCacheBytes() {
+  for (int index = 0; index < 8; ++index) {
+    std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    auto text = [&](const char *name) {
+      auto file = MemoryBuffer::getFileAsStream(folder + name);
+      return file ? (*file)->getBuffer().trim().str() : std::string();
+    };
+    std::string sizeText = text("size");
+    StringRef size = sizeText;
+    int64_t kilobytes;
+    if (text("level") == "2" && size.consume_back("K") && !size.getAsInteger(10, kilobytes) && kilobytes > 0)
+      return kilobytes << 10;
+  }
+  return std::nullopt;
 }
 
 LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featureFlags, CpuTarget &target, std::string &error) {
@@ -129,7 +148,11 @@ LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featu
   auto hasLevel = [&](ArrayRef<StringRef> level) {
     return all_of(level, [&](StringRef feature) { return subtarget->checkFeatures(("+" + feature).str()); });
   };
-  target = CpuTarget{triple.str(), cpuName, {}, 4, {}};
+  target = CpuTarget();
+  target.triple = triple.str();
+  target.cpu = cpuName;
+  if (triple.isAArch64())
+    target.vectorRegisters = 32;
   auto take = [&](ArrayRef<StringRef> level, int64_t lanes) {
     for (StringRef feature : level)
       target.features.push_back(feature.str());
@@ -138,12 +161,17 @@ LogicalResult resolveTarget(StringRef tripleText, StringRef cpu, StringRef featu
   if (triple.getArch() == Triple::x86_64 && hasLevel(avx2Level)) {
     take(avx2Level, 8);
     bool wide = hasLevel(avx512Level);
-    if (wide)
+    if (wide) {
       take(avx512Level, 16);
+      target.vectorRegisters = 32;
+      target.cacheBytes = 1 << 20;
+    }
     for (StringRef feature : wide ? ArrayRef(avx512Products) : ArrayRef(avx2Products))
       if (hasLevel(feature))
         target.unused.push_back(feature.str());
   }
+  if (cpu == "host")
+    target.cacheBytes = ownCacheBytes().value_or(target.cacheBytes);
   return success();
 }
 
