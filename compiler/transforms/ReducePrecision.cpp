@@ -198,14 +198,13 @@ struct ReducePrecisionPass : impl::KernelReducePrecisionBase<ReducePrecisionPass
   using Base::Base;
 
   void runOnOperation() override {
-    auto function = dyn_cast<func::FuncOp>(getOperation());
-    if (!function)
-      return;
-    Reducer reducer(function, int8, bf16Products);
-    reducer.run();
-    bytes += reducer.bytes;
-    halves += reducer.halves;
-    conversions += reducer.conversions;
+    getOperation()->walk([&](func::FuncOp function) {
+      Reducer reducer(function, int8, bf16Products);
+      reducer.run();
+      bytes += reducer.bytes;
+      halves += reducer.halves;
+      conversions += reducer.conversions;
+    });
   }
 };
 

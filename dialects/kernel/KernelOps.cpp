@@ -7,6 +7,8 @@
 
 #include "dialects/kernel/KernelDialect.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace vitc;
 using namespace vitc::kernel;
@@ -54,42 +56,51 @@ static LogicalResult verifyWindow(GemmOp op, RankedTensorType input, RankedTenso
   return success();
 }
 
-/// Which number types may meet in a product.
-static LogicalResult verifyNumbers(Operation *op, Value input, Value weight, Value result) {
+/// `value`, if it is there, has elements of f32.
+static LogicalResult verifyFloats(Operation *op, Value value, StringRef name) {
+  if (value && !tensorType(value).getElementType().isF32())
+    return op->emitOpError() << "'" << name << "' must be f32, but is " << value.getType();
+  return success();
+}
+
+/// Which number types may meet in a product, and that they meet in whole words: `together` elements of the input lie side by side.
+static LogicalResult verifyNumbers(Operation *op, Value input, Value weight, int64_t together) {
   Type from = tensorType(input).getElementType(), by = tensorType(weight).getElementType();
   if (from != by && !(from.isF32() && by.isBF16()))
     return op->emitOpError() << "an input of " << from << " cannot meet a weight of " << by
                              << "; expected the same type, or a bf16 weight with an f32 input";
-  if (tensorType(result).getElementType().isInteger())
-    return op->emitOpError() << "gives f32 or bf16, not " << result.getType();
+  if (together % elementsPerWord(by) != 0)
+    return op->emitOpError() << together << " elements of " << input.getType() << " lie together, which are not whole words of 32 bits of "
+                             << by;
   return success();
 }
 
 /// Bytes come with scales.
 static LogicalResult verifyScales(GemmOp op) {
-  Type input = tensorType(op.getInput()).getElementType();
-  RankedTensorType result = tensorType(op.getValue());
-  if (tensorType(op.getInput()).getShape().back() % elementsPerWord(input) != 0)
-    return op.emitOpError() << "rows of " << op.getInput().getType() << " are not whole words of 32 bits";
+  RankedTensorType input = tensorType(op.getInput()), result = tensorType(op.getValue());
   bool scaled = op.getRowScales() && op.getColumnScales();
-  if (scaled != input.isInteger() || (!scaled && (op.getRowScales() || op.getColumnScales())))
+  if (scaled != input.getElementType().isInteger() || (!scaled && (op.getRowScales() || op.getColumnScales())))
     return op.emitOpError() << "has row_scales and column_scales if and only if its input is i8";
   if (!scaled)
     return success();
-  SmallVector<int64_t> rows(tensorType(op.getInput()).getShape().drop_back());
+  if (op.getWindow())
+    return op.emitOpError() << "reads windows of f32 or bf16, not of rows that have scales of their own";
+  SmallVector<int64_t> rows(input.getShape().drop_back());
   rows.push_back(2);
   if (tensorType(op.getRowScales()).getShape() != ArrayRef(rows))
-    return op.emitOpError() << "row_scales " << op.getRowScales().getType() << " must hold two numbers for each row of "
-                            << op.getInput().getType();
+    return op.emitOpError() << "row_scales " << op.getRowScales().getType() << " must hold two numbers for each row of " << input;
   if (tensorType(op.getColumnScales()).getShape() != ArrayRef<int64_t>{2, result.getShape().back()})
     return op.emitOpError() << "column_scales " << op.getColumnScales().getType() << " must be [2, " << result.getShape().back() << "]";
-  return success();
+  return failure(failed(verifyFloats(op, op.getRowScales(), "row_scales")) ||
+                 failed(verifyFloats(op, op.getColumnScales(), "column_scales")));
 }
 
 LogicalResult GemmOp::verify() {
   RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
-  if (failed(verifyNumbers(*this, getInput(), getWeight(), getValue())) || failed(verifyScales(*this)))
+  if (failed(verifyNumbers(*this, getInput(), getWeight(), input.getShape().back())) || failed(verifyScales(*this)))
     return failure();
+  if (result.getElementType().isInteger())
+    return emitOpError() << "gives f32 or bf16, not " << result;
   if (getWindow()) {
     if (failed(verifyWindow(*this, input, result)))
       return failure();
@@ -109,11 +120,15 @@ LogicalResult PatchEmbedOp::verify() {
   RankedTensorType images = tensorType(getImages()), result = tensorType(getValue());
   if (images.getRank() != 4 || result.getRank() != 3 || getPatch().size() != 2)
     return emitOpError() << "takes images [B, C, H, W] and a patch [P, Q] and gives tokens [B, T, D], not " << images << " and " << result;
-  if (failed(verifyNumbers(*this, getImages(), getWeight(), getValue())))
-    return failure();
   auto [height, width] = std::pair(getPatch()[0], getPatch()[1]);
   if (height <= 0 || width <= 0)
     return emitOpError() << "patch " << height << "x" << width << " is empty";
+  if (images.getElementType().isInteger())
+    return emitOpError() << "reads images of f32 or bf16, not " << images;
+  if (failed(verifyNumbers(*this, getImages(), getWeight(), std::gcd(width, images.getDimSize(3)))) ||
+      failed(verifyFloats(*this, getValue(), "value")) || failed(verifyFloats(*this, getPosition(), "position")) ||
+      failed(verifyFloats(*this, getPrefix(), "prefix")))
+    return failure();
   int64_t patches = (images.getDimSize(2) / height) * (images.getDimSize(3) / width);
   int64_t prefix = getPrefix() ? tensorType(getPrefix()).getDimSize(0) : 0, columns = result.getDimSize(2);
   if (patches == 0 || result.getDimSize(1) != prefix + patches)
@@ -124,6 +139,24 @@ LogicalResult PatchEmbedOp::verify() {
     return emitOpError() << "position " << getPosition().getType() << " must be one row of width " << columns << " for each of " << patches
                          << " patches";
   return verifyWeight(*this, getWeight(), columns, images.getDimSize(1) * height * width, getScheduleAttr());
+}
+
+/// Heads of bf16 are read in pairs of elements and scaled after their products, which leaves the greatest score where it is only if the scale
+/// is positive.
+static LogicalResult verifyAttentionNumbers(AttentionOp op) {
+  Type element = tensorType(op.getQkv()).getElementType();
+  if (element.isInteger() || tensorType(op.getValue()).getElementType().isInteger())
+    return op.emitOpError() << "takes and gives f32 or bf16, not " << op.getQkv().getType() << " to " << op.getValue().getType();
+  if (failed(verifyFloats(op, op.getBias(), "bias")) || failed(verifyFloats(op, op.getRowTable(), "row_table")) ||
+      failed(verifyFloats(op, op.getColumnTable(), "column_table")))
+    return failure();
+  if (element.isF32())
+    return success();
+  int64_t width = tensorType(op.getValue()).getDimSize(2) / static_cast<int64_t>(op.getHeads());
+  if (width % 2 != 0 || op.getRowTable() || op.getColumnTable() || op.getScale().convertToDouble() <= 0)
+    return op.emitOpError() << "of bf16 needs heads of even width, a positive scale and no tables, but has heads of " << width
+                            << ", a scale of " << op.getScale().convertToDouble() << (op.getRowTable() ? " and tables" : "");
+  return success();
 }
 
 LogicalResult AttentionOp::verify() {
@@ -146,6 +179,8 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << "result " << result << " must have all rows of " << qkv << ", as windows and tables ask for";
   if (firstQuery < 0 || (getQuery() ? firstQuery != 0 : firstQuery + queries > tokens))
     return emitOpError() << queries << " queries from query " << firstQuery << " on do not lie within " << qkv;
+  if (failed(verifyAttentionNumbers(*this)))
+    return failure();
   if (getBias() && tensorType(getBias()).getShape() != ArrayRef<int64_t>{heads, queries, tokens})
     return emitOpError() << "bias " << getBias().getType() << " must be [" << heads << ", " << queries << ", " << tokens << "]";
   if (!getRowTable() && !getColumnTable())
@@ -202,10 +237,10 @@ LogicalResult QuantizeOp::verify() {
 
 /// `type` is a feature map [B, H W, C] of `height` x `width` pixels.
 static LogicalResult verifyMap(Operation *op, StringRef name, RankedTensorType type, int64_t height, int64_t width, int64_t channels) {
-  if (type.getRank() == 3 && type.getDimSize(1) == height * width && type.getDimSize(2) == channels)
+  if (type.getRank() == 3 && type.getDimSize(1) == height * width && type.getDimSize(2) == channels && type.getElementType().isF32())
     return success();
   return op->emitOpError() << name << " " << type << " must be a feature map of " << height << "x" << width << " pixels and " << channels
-                           << " channels";
+                           << " channels of f32";
 }
 
 LogicalResult PadRowsOp::verify() {
@@ -238,8 +273,8 @@ LogicalResult PoolRowsOp::verify() {
 
 LogicalResult GroupNormOp::verify() {
   RankedTensorType input = tensorType(getInput());
-  if (input != getValue().getType() || (getResidual() && getResidual().getType() != input))
-    return emitOpError() << "input " << input << ", residual and result " << getValue().getType() << " must have one type";
+  if (input != getValue().getType() || (getResidual() && getResidual().getType() != input) || !input.getElementType().isF32())
+    return emitOpError() << "input " << input << ", residual and result " << getValue().getType() << " must have one type of f32";
   int64_t channels = input.getShape().back(), groups = getGroups();
   if (input.getRank() != 3 || groups <= 0 || channels % groups != 0)
     return emitOpError() << "the columns of " << input << " cannot be split into " << groups << " groups";

@@ -12,6 +12,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace vitc;
 using namespace vitc::kernel;
@@ -74,7 +76,7 @@ struct QuantizeWeight {
     return reduce->getResult(0);
   }
 
-  /// max |weight[n, :]| / 127, or 1 for a row of zeros.
+  /// max |weight[n, :]| / 127, or 1 where that is zero or subnormal.
   Value scales(Value weight) {
     Value greatest = reduceRows(weight, [](OpBuilder &b, Location l, Value element, Value so_far) -> Value {
       return arith::MaximumFOp::create(b, l, math::AbsFOp::create(b, l, element), so_far);
@@ -83,8 +85,9 @@ struct QuantizeWeight {
         builder, loc, ValueRange{greatest}, empty({outputs}, builder.getF32Type()), [&](OpBuilder &b, Location l, ValueRange arguments) {
           auto constant = [&](float value) -> Value { return arith::ConstantOp::create(b, l, b.getF32FloatAttr(value)); };
           Value scale = arith::DivFOp::create(b, l, arguments[0], constant(127.0f));
-          Value isZero = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ, scale, constant(0.0f));
-          linalg::YieldOp::create(b, l, arith::SelectOp::create(b, l, isZero, constant(1.0f), scale).getResult());
+          // A subnormal scale has too few bits to divide by: such weights round to zero by a scale of one.
+          Value isTiny = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OLT, scale, constant(std::numeric_limits<float>::min()));
+          linalg::YieldOp::create(b, l, arith::SelectOp::create(b, l, isTiny, constant(1.0f), scale).getResult());
         });
     return map->getResult(0);
   }
@@ -149,6 +152,16 @@ LogicalResult PackOp::verify() {
   return success();
 }
 
+/// `condition ? element : 0`. Of bf16 in f32, which is exact: LLVM selects numbers of bf16 by a call of a library.
+static Value elementOrZero(OpBuilder &b, Location loc, Value condition, Value element) {
+  Type type = element.getType();
+  if (type.isBF16())
+    element = arith::ExtFOp::create(b, loc, b.getF32Type(), element);
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element.getType()));
+  Value selected = arith::SelectOp::create(b, loc, condition, element, zero);
+  return type.isBF16() ? arith::TruncFOp::create(b, loc, type, selected).getResult() : selected;
+}
+
 FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &builder) {
   Location loc = getLoc();
   RankedTensorType from = tensorType(getWeight()), to = tensorType(getPacked());
@@ -175,9 +188,8 @@ FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &builder) {
                                   Value column =
                                       clamped(perWord == 1 ? word : position(word, perWord, dim(4)), from.getDimSize(1), columnInside);
                                   Value element = tensor::ExtractOp::create(b, l, getWeight(), ValueRange{row, column});
-                                  Value zero = arith::ConstantOp::create(b, l, b.getZeroAttr(to.getElementType()));
                                   Value inside = arith::AndIOp::create(b, l, rowInside, columnInside);
-                                  linalg::YieldOp::create(b, l, arith::SelectOp::create(b, l, inside, element, zero).getResult());
+                                  linalg::YieldOp::create(b, l, elementOrZero(b, l, inside, element));
                                 });
   return SmallVector<Value>{generic.getResult(0)};
 }

@@ -88,6 +88,7 @@ private:
   bool checkProgram(const fb::Target &target, const fb::Program &program, const std::string &where);
   bool checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where);
   bool checkLaunches(const fb::Target &target, const fb::Program &program, const std::string &where);
+  bool checkScales(const fb::Program &program, const fb::Launch &launch, const std::string &where);
   bool checkMemory(const fb::Target &target, const fb::Program &program, const std::string &where);
   bool checkImages(const fb::Program &program, const std::string &where);
   bool checkSignature(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, fb::BufferKind kind, const std::string &where);

@@ -90,10 +90,27 @@ bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program
       if (result)
         written[index] = true;
     }
+    if (!checkScales(program, launch, at))
+      return false;
   }
   for (uint32_t i = 0; i < sizeOf(program.outputs()); ++i)
     if (!written[program.outputs()->Get(i)])
       return fail("{}.outputs[{}] is never written", where, i);
+  return true;
+}
+
+/// After rows of bytes a launch writes two numbers for each of them.
+bool ManifestVerifier::checkScales(const fb::Program &program, const fb::Launch &launch, const std::string &where) {
+  uint32_t operands = sizeOf(launch.operands());
+  for (uint32_t i = operands - launch.results(); i < operands; ++i) {
+    const fb::Buffer &bytes = *program.buffers()->Get(launch.operands()->Get(i));
+    if (bytes.type() != fb::NumberType::I8)
+      continue;
+    const fb::Buffer *scales = i + 1 < operands ? program.buffers()->Get(launch.operands()->Get(i + 1)) : nullptr;
+    uint64_t rows = countElements(bytes.shape()) / bytes.shape()->Get(sizeOf(bytes.shape()) - 1);
+    if (!scales || scales->type() != fb::NumberType::F32 || countElements(scales->shape()) != 2 * rows)
+      return fail("{} ('{}') writes {} rows of bytes without two f32 for each after them", where, launch.name()->str(), rows);
+  }
   return true;
 }
 

@@ -9,6 +9,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace vitc::cpu {
@@ -107,9 +109,10 @@ static Grid findGrid(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, Va
         return SmallVector<Value>{x, x, mulf(b, x, noughts)};
       });
   Value greatest = found[0], least = found[1], poison = found[2];
-  Value range = subf(b, greatest, least), zero = floatConstant(b, 0), one = floatConstant(b, 1);
-  Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, range, zero);
-  Value scale = arith::SelectOp::create(b, isZero, one, divf(b, range, floatConstant(b, 255)));
+  Value zero = floatConstant(b, 0), one = floatConstant(b, 1), step = divf(b, subf(b, greatest, least), floatConstant(b, 255));
+  // The reciprocal of a subnormal scale may be infinite: such rows become zeros by a scale of one, as those of zeros do.
+  Value isTiny = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, step, floatConstant(b, std::numeric_limits<float>::min()));
+  Value scale = arith::SelectOp::create(b, isTiny, one, step);
   Value inverse = divf(b, one, scale), magic = floatConstant(b, roundingMagic);
   Value zeroPoint = subf(b, addf(b, mulf(b, subf(b, zero, least), inverse), magic), magic);
   store(b, addf(b, scale, poison), scales, {r, indexConstant(b, 0)});

@@ -162,3 +162,207 @@ func.func @group_norm(%x: tensor<?x56x4xf32>) -> tensor<?x56x4xf32> {
   %0 = kernel.group_norm %x {groups = 3 : i64, eps = 1.0e-6 : f32} : tensor<?x56x4xf32> -> tensor<?x56x4xf32>
   return %0 : tensor<?x56x4xf32>
 }
+
+// -----
+
+func.func @gemm_numbers(%x: tensor<?x5x8xbf16>, %w: tensor<6x8xf32>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{an input of 'bf16' cannot meet a weight of 'f32'; expected the same type, or a bf16 weight with an f32 input}}
+  %0 = kernel.gemm %x, %w : tensor<?x5x8xbf16>, tensor<6x8xf32> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_words(%x: tensor<?x5x7xf32>, %w: tensor<6x7xbf16>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{7 elements of 'tensor<?x5x7xf32>' lie together, which are not whole words of 32 bits of 'bf16'}}
+  %0 = kernel.gemm %x, %w : tensor<?x5x7xf32>, tensor<6x7xbf16> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_bytes_without_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{has row_scales and column_scales if and only if its input is i8}}
+  %0 = kernel.gemm %x, %w : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_row_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tensor<?x2xf32>, %t: tensor<2x6xf32>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{row_scales 'tensor<?x2xf32>' must hold two numbers for each row of 'tensor<?x5x8xi8>'}}
+  %0 = kernel.gemm %x, %w scales(%s : tensor<?x2xf32>, %t : tensor<2x6xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_column_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tensor<?x5x2xf32>, %t: tensor<6x2xf32>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{column_scales 'tensor<6x2xf32>' must be [2, 6]}}
+  %0 = kernel.gemm %x, %w scales(%s : tensor<?x5x2xf32>, %t : tensor<6x2xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_scales_of_bf16(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tensor<?x5x2xbf16>, %t: tensor<2x6xf32>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{'row_scales' must be f32, but is 'tensor<?x5x2xbf16>'}}
+  %0 = kernel.gemm %x, %w scales(%s : tensor<?x5x2xbf16>, %t : tensor<2x6xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_windows_of_bytes(%x: tensor<?x81x4xi8>, %w: tensor<6x36xi8>, %s: tensor<?x81x2xf32>, %t: tensor<2x6xf32>) -> tensor<?x49x6xf32> {
+  // expected-error @+1 {{reads windows of f32 or bf16, not of rows that have scales of their own}}
+  %0 = kernel.gemm %x, %w scales(%s : tensor<?x81x2xf32>, %t : tensor<2x6xf32>)
+    {window = #kernel.window<height = 9, width = 9, rows = 3, columns = 3, stride_y = 1, stride_x = 1>}
+    : tensor<?x81x4xi8>, tensor<6x36xi8> -> tensor<?x49x6xf32>
+  return %0 : tensor<?x49x6xf32>
+}
+
+// -----
+
+func.func @gemm_gives_bytes(%x: tensor<?x5x8xf32>, %w: tensor<6x8xf32>) -> tensor<?x5x6xi8> {
+  // expected-error @+1 {{gives f32 or bf16, not 'tensor<?x5x6xi8>'}}
+  %0 = kernel.gemm %x, %w : tensor<?x5x8xf32>, tensor<6x8xf32> -> tensor<?x5x6xi8>
+  return %0 : tensor<?x5x6xi8>
+}
+
+// -----
+
+func.func @patches_of_bytes(%x: tensor<?x1x8x8xi8>, %w: tensor<8x16xi8>) -> tensor<?x4x8xf32> {
+  // expected-error @+1 {{reads images of f32 or bf16, not 'tensor<?x1x8x8xi8>'}}
+  %0 = kernel.patch_embed %x, %w {patch = array<i64: 4, 4>} : tensor<?x1x8x8xi8>, tensor<8x16xi8> -> tensor<?x4x8xf32>
+  return %0 : tensor<?x4x8xf32>
+}
+
+// -----
+
+func.func @patches_in_words(%x: tensor<?x1x8x9xbf16>, %w: tensor<8x16xbf16>) -> tensor<?x4x8xf32> {
+  // expected-error @+1 {{1 elements of 'tensor<?x1x8x9xbf16>' lie together, which are not whole words of 32 bits}}
+  %0 = kernel.patch_embed %x, %w {patch = array<i64: 4, 4>} : tensor<?x1x8x9xbf16>, tensor<8x16xbf16> -> tensor<?x4x8xf32>
+  return %0 : tensor<?x4x8xf32>
+}
+
+// -----
+
+func.func @patches_to_bf16(%x: tensor<?x1x8x8xf32>, %w: tensor<8x16xf32>) -> tensor<?x4x8xbf16> {
+  // expected-error @+1 {{'value' must be f32, but is 'tensor<?x4x8xbf16>'}}
+  %0 = kernel.patch_embed %x, %w {patch = array<i64: 4, 4>} : tensor<?x1x8x8xf32>, tensor<8x16xf32> -> tensor<?x4x8xbf16>
+  return %0 : tensor<?x4x8xbf16>
+}
+
+// -----
+
+func.func @attention_of_bytes(%x: tensor<?x5x24xi8>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{takes and gives f32 or bf16, not 'tensor<?x5x24xi8>' to 'tensor<?x5x8xf32>'}}
+  %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x24xi8> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @attention_odd_heads(%x: tensor<?x5x18xbf16>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{of bf16 needs heads of even width, a positive scale and no tables, but has heads of 3, a scale of 1}}
+  %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x18xbf16> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @attention_negative_scale(%x: tensor<?x5x24xbf16>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{but has heads of 4, a scale of -1}}
+  %0 = kernel.attention %x {heads = 2 : i64, scale = -1.0 : f32} : tensor<?x5x24xbf16> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @attention_bf16_tables(%x: tensor<?x4x24xbf16>, %t: tensor<4x3xf32>) -> tensor<?x4x8xf32> {
+  // expected-error @+1 {{but has heads of 4, a scale of 1.000000e+00 and tables}}
+  %0 = kernel.attention %x decomposed(%t : tensor<4x3xf32>, %t : tensor<4x3xf32>) {heads = 2 : i64, scale = 1.0 : f32}
+    : tensor<?x4x24xbf16> -> tensor<?x4x8xf32>
+  return %0 : tensor<?x4x8xf32>
+}
+
+// -----
+
+func.func @attention_query_numbers(%x: tensor<?x5x16xbf16>, %q: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{query 'tensor<?x5x8xf32>' must have the shape of the result}}
+  %0 = kernel.attention %x query(%q : tensor<?x5x8xf32>) {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x16xbf16> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @normalize_bytes(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xi8> {
+  // expected-error @+1 {{has scales if and only if its result is i8, but that is 'tensor<?x5x8xi8>'}}
+  %0 = kernel.normalize %x {eps = 1.0e-6 : f32} : tensor<?x5x8xf32> -> tensor<?x5x8xi8>
+  return %0 : tensor<?x5x8xi8>
+}
+
+// -----
+
+func.func @normalize_input(%x: tensor<?x5x8xbf16>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{input 'tensor<?x5x8xbf16>' must be f32}}
+  %0 = kernel.normalize %x {eps = 1.0e-6 : f32} : tensor<?x5x8xbf16> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @convert_to_f32(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{rounds f32 to bf16 of the same shape, not 'tensor<?x5x8xf32>' to 'tensor<?x5x8xf32>'}}
+  %0 = kernel.convert %x : tensor<?x5x8xf32> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @quantize_bytes(%x: tensor<?x5x8xi8>) -> tensor<?x5x8xi8> {
+  // expected-error @+1 {{quantizes f32 or bf16 to i8 of the same shape}}
+  %0, %1 = kernel.quantize %x : tensor<?x5x8xi8> -> tensor<?x5x8xi8>, tensor<?x5x2xf32>
+  return %0 : tensor<?x5x8xi8>
+}
+
+// -----
+
+func.func @quantize_scales(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xi8> {
+  // expected-error @+1 {{scales 'tensor<?x5x1xf32>' must hold two f32 for each row of 'tensor<?x5x8xi8>'}}
+  %0, %1 = kernel.quantize %x : tensor<?x5x8xf32> -> tensor<?x5x8xi8>, tensor<?x5x1xf32>
+  return %0 : tensor<?x5x8xi8>
+}
+
+// -----
+
+func.func @pool_of_bf16(%x: tensor<?x64x4xbf16>) -> tensor<?x16x4xbf16> {
+  // expected-error @+1 {{must be a feature map of 8x8 pixels and 4 channels of f32}}
+  %0 = kernel.pool_rows %x {kind = #vit.window_pool<max>, grid = array<i64: 8, 8>, window = array<i64: 2, 2>, stride = array<i64: 2, 2>,
+                            padding = array<i64: 0, 0, 0, 0>} : tensor<?x64x4xbf16> -> tensor<?x16x4xbf16>
+  return %0 : tensor<?x16x4xbf16>
+}
+
+// -----
+
+func.func @convert_weight(%w: tensor<6x8xf32>) -> tensor<8x6xbf16> {
+  // expected-error @+1 {{rounds a static f32 tensor to bf16 of the same shape}}
+  %0 = kernel.convert_weight %w : tensor<6x8xf32> -> tensor<8x6xbf16>
+  return %0 : tensor<8x6xbf16>
+}
+
+// -----
+
+func.func @quantize_weight(%w: tensor<6x8xf32>) -> tensor<6x8xi8> {
+  // expected-error @+1 {{quantizes a static f32 tensor [N, K] to i8 [N, K] and f32 scales [2, N]}}
+  %0, %1 = kernel.quantize_weight %w : tensor<6x8xf32> -> tensor<6x8xi8>, tensor<6x2xf32>
+  return %0 : tensor<6x8xi8>
+}
+
+// -----
+
+func.func @pack_words(%w: tensor<6x8xbf16>) -> tensor<1x1x8x64xbf16> {
+  // expected-error @+1 {{packs a static [outputs, inputs] tensor into [k-blocks, panels, k_block, columns] words of 32 bits}}
+  %0 = kernel.pack %w : tensor<6x8xbf16> -> tensor<1x1x8x64xbf16>
+  return %0 : tensor<1x1x8x64xbf16>
+}

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "KernelHarness.h"
+#include "Numbers.h"
 
 #include "dialects/kernel/KernelDialect.h"
 
@@ -15,6 +16,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -96,6 +99,91 @@ TEST(Binding, PacksAnyLayoutIntoPanels) {
       EXPECT_EQ(packed[i], n < outputs && k < depth ? weight(n, k) : 0.0f) << "element " << i;
     }
   }
+}
+
+/// Any number of outputs and inputs fills up whole panels and words with zeros, in one panel and in several.
+TEST(Binding, PacksRoundedWeightsInWords) {
+  for (auto [outputs, depth, columns, kBlock] : {std::array<int64_t, 4>{21, 13, 8, 5}, {42, 42, 64, 21}, {64, 96, 64, 48}}) {
+    SCOPED_TRACE(fmt::format("{} x {} in panels of {} and blocks of {}", outputs, depth, columns, kBlock));
+    StridedTensor weight({outputs, depth}, {0, 1}, 0, 1);
+    // Ties, to the even neighbour.
+    weight.buffer[0] = 1.00390625f;
+    weight.buffer[1] = 1.01171875f;
+    int64_t panels = (outputs + columns - 1) / columns, blocks = ((depth + 1) / 2 + kBlock - 1) / kBlock;
+    std::string type = fmt::format("tensor<{}x{}x", outputs, depth);
+    std::string packedType = fmt::format("tensor<{}x{}x{}x{}x2xbf16>", blocks, panels, kBlock, columns);
+    std::vector<float> words =
+        bind(fmt::format("kernel.binding @packed [@w] {{\n^bb0(%w: {0}f32>):\n  %c = kernel.convert_weight %w : {0}f32> "
+                         "-> {0}bf16>\n  %p = kernel.pack %c : {0}bf16> -> {1}\n  kernel.yield %p : {1}\n}}",
+                         type, packedType),
+             {weight.source}, blocks * panels * kBlock * columns);
+    std::vector<uint16_t> packed = fromWords<uint16_t>(words);
+    for (int64_t i = 0; i < static_cast<int64_t>(packed.size()); ++i) {
+      int64_t word = i / 2, n = word / (kBlock * columns) % panels * columns + word % columns;
+      int64_t k = (word / (panels * kBlock * columns) * kBlock + word / columns % kBlock) * 2 + i % 2;
+      EXPECT_EQ(packed[i], n < outputs && k < depth ? bf16Bits(weight(n, k)) : 0) << "element " << i;
+    }
+  }
+}
+
+/// Bytes of the outputs, and what a product needs to give them their meaning back.
+class QuantizedBinding : public testing::Test {
+protected:
+  static constexpr int64_t outputs = 9, depth = 6;
+
+  QuantizedBinding() : weight({outputs, depth}, {0, 1}, 0, 1) {
+    setRow(0, {127, 0.5f, 1.5f, 2.5f, -0.5f, -126.5f}); // a scale of one: ties to even
+    setRow(1, {0, 0, -0.0f, 0, 0, 0});
+    setRow(2, {-3, 0, 0, 0, 0, 0}); // the greatest is negative
+    setRow(3, {1e-44f, -1e-43f, 0, 1e-40f, 0, 0});
+    setRow(4, {1, NAN, 1, 1, 1, 1});
+    setRow(5, {1, 2, -INFINITY, 1, 1, 1});
+    setRow(6, {3e38f, -3e38f, 1, 0, 0, 1e38f});
+  }
+
+  void setRow(int64_t row, const std::array<float, depth> &values) { std::ranges::copy(values, &weight.buffer[row * depth]); }
+
+  std::vector<float> bindQuantized(bool scales) {
+    std::string type = scales ? "tensor<2x9xf32>" : "tensor<1x2x2x8x4xi8>";
+    std::string yielded = scales ? "%s" : "%p";
+    return bind(fmt::format("kernel.binding @packed [@w] {{\n^bb0(%w: tensor<9x6xf32>):\n  %q, %s = kernel.quantize_weight %w : "
+                            "tensor<9x6xf32> -> tensor<9x6xi8>, tensor<2x9xf32>\n  %p = kernel.pack %q : tensor<9x6xi8> -> "
+                            "tensor<1x2x2x8x4xi8>\n  kernel.yield {} : {}\n}}",
+                            yielded, type),
+                {weight.source}, scales ? 2 * outputs : 2 * 2 * 8);
+  }
+
+  StridedTensor weight;
+};
+
+TEST_F(QuantizedBinding, ScalesEachOutput) {
+  std::vector<float> scales = bindQuantized(true), words = bindQuantized(false);
+  std::vector<int8_t> bytes = fromWords<int8_t>(words);
+  auto byteAt = [&](int64_t n, int64_t k) { return bytes[(((n / 8) * 2 + k / 4) * 8 + n % 8) * 4 + k % 4]; };
+  const int8_t ties[] = {127, 0, 2, 2, 0, -126};
+  for (int64_t k = 0; k < depth; ++k)
+    EXPECT_EQ(byteAt(0, k), ties[k]) << "tie " << k;
+  for (int64_t n = 0; n < outputs; ++n) {
+    if (n == 4 || n == 5) { // a row with a not-a-number or an infinity has no finite result
+      EXPECT_TRUE(std::isnan(scales[n]) || std::isnan(scales[outputs + n])) << "row " << n;
+      continue;
+    }
+    double greatest = 0, sum = 0;
+    for (int64_t k = 0; k < depth; ++k)
+      greatest = std::max<double>(greatest, std::abs(weight(n, k)));
+    EXPECT_NEAR(scales[n], greatest < 1e-36 ? 1 : greatest / 127, scales[n] * 1e-6) << "row " << n;
+    for (int64_t k = 0; k < depth; ++k) {
+      double quotient = double(weight(n, k)) / scales[n];
+      EXPECT_LE(std::abs(byteAt(n, k) - quotient), 0.5 + 1e-5) << "row " << n << ", " << weight(n, k);
+      sum += byteAt(n, k);
+    }
+    EXPECT_EQ(scales[outputs + n], sum) << "row " << n;
+  }
+  // What fills up panels and words.
+  for (int64_t n = 0; n < 16; ++n)
+    for (int64_t k = 0; k < 8; ++k)
+      if (n >= outputs || k >= depth)
+        EXPECT_EQ(byteAt(n, k), 0) << n << ", " << k;
 }
 
 /// Query, key and value, each head by head, one below the other, the query's rows scaled: what every attention's first product is bound from.

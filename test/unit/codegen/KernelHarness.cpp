@@ -12,6 +12,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
 
 #include <gtest/gtest.h>
@@ -39,6 +40,18 @@ std::vector<Level> runnableLevels() {
       result.push_back(level);
   }
   return result;
+}
+
+std::optional<Level> levelWith(ArrayRef<StringRef> features) {
+  Level level{"AVX-512 with " + llvm::join(features, " and "), {}, 6, 64};
+  std::string error;
+  if (failed(cpu::resolveTarget("x86_64-unknown-linux-gnu", "x86-64-v4", "+" + llvm::join(features, ",+"), level.target, error)))
+    throw std::runtime_error(error);
+  for (StringRef feature : features)
+    level.target.require(feature);
+  llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+  bool runs = llvm::all_of(level.target.features, [&](const std::string &feature) { return host.lookup(feature); });
+  return runs ? std::optional(level) : std::nullopt;
 }
 
 std::string parameterName(std::string text) {
@@ -167,22 +180,31 @@ void Kernel::run(const std::vector<float *> &buffers, int64_t images, std::mt199
 // Expectations
 //===--------------------------------------------------------------------------------------===//
 
-std::vector<float> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands, size_t resultSize, int64_t images,
-                              Guard guard, std::mt19937 *random) {
-  std::vector<GuardedBuffer> buffers;
+std::vector<std::vector<float>> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands,
+                                           const std::vector<size_t> &resultSizes, int64_t images, Guard guard, std::mt19937 *random) {
+  std::vector<GuardedBuffer> buffers, results;
   std::vector<float *> pointers;
   for (const std::vector<float> &operand : operands) {
     llvm::copy(operand, buffers.emplace_back(operand.size(), guard).begin());
     pointers.push_back(buffers.back().data());
   }
-  GuardedBuffer result(resultSize, guard);
-  // What a kernel forgets to write shows as NaN.
-  result.fill(NAN);
-  pointers.push_back(result.data());
+  for (size_t size : resultSizes) {
+    // What a kernel forgets to write shows as NaN.
+    results.emplace_back(size, guard).fill(NAN);
+    pointers.push_back(results.back().data());
+  }
   kernel.run(pointers, images, random, guard);
   for (auto [operand, buffer] : llvm::zip(operands, buffers))
     EXPECT_EQ(std::memcmp(operand.data(), buffer.data(), operand.size() * sizeof(float)), 0) << "an input was written to";
-  return {result.begin(), result.end()};
+  std::vector<std::vector<float>> values;
+  for (const GuardedBuffer &result : results)
+    values.emplace_back(result.begin(), result.end());
+  return values;
+}
+
+std::vector<float> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands, size_t resultSize, int64_t images,
+                              Guard guard, std::mt19937 *random) {
+  return runGuarded(kernel, operands, std::vector<size_t>{resultSize}, images, guard, random).front();
 }
 
 void expectClose(const std::vector<float> &result, const std::vector<double> &expected, double tolerance) {

@@ -35,6 +35,9 @@ struct Level {
 /// AVX-512, AVX2 and the portable level, as far as this machine can run them.
 std::vector<Level> runnableLevels();
 
+/// AVX-512 with `features` of "avx512bf16" and "avx512vnni"; nothing where this machine has not got them.
+std::optional<Level> levelWith(llvm::ArrayRef<llvm::StringRef> features);
+
 /// Letters, digits and underscores, as GoogleTest wants the names of parameters.
 std::string parameterName(std::string text);
 
@@ -104,7 +107,12 @@ std::optional<Kernel> compileLaunch(const std::string &text, const cpu::CpuTarge
 /// Floats of a normal distribution; the same ones for the same seed.
 std::vector<float> randomFloats(size_t count, uint32_t seed, float deviation = 1.0f);
 
-/// What the kernel makes of `operands`, with all buffers at a guard page. A failed test where it writes to its inputs.
+/// What the kernel makes of `operands`, with all buffers at a guard page, by the sizes of its results. A failed test where it writes to its inputs.
+std::vector<std::vector<float>> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands,
+                                           const std::vector<size_t> &resultSizes, int64_t images, Guard guard = Guard::After,
+                                           std::mt19937 *random = nullptr);
+
+/// The same of a kernel with one result.
 std::vector<float> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands, size_t resultSize, int64_t images,
                               Guard guard = Guard::After, std::mt19937 *random = nullptr);
 

@@ -94,6 +94,27 @@ const Malformed kCases[] = {
     {"programs[0].buffers[0] has 64 bytes an image for 15 elements", [](fb::ManifestT &m) { program(m).buffers[0]->bytes_per_image = 64; }},
     {"programs[0].buffers[1].weight is 2, but there are 2 weights", [](fb::ManifestT &m) { program(m).buffers[1]->weight = 2; }},
     {"programs[0].buffers[1].kind is 17", [](fb::ManifestT &m) { program(m).buffers[1]->kind = fb::BufferKind(17); }},
+    {"programs[0].buffers[2].type is 3", [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType(3); }},
+    {"programs[0].buffers[2].type is -1", [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType(-1); }},
+    {"programs[0].buffers[0] is of type 1, and an input or output is f32",
+     [](fb::ManifestT &m) { program(m).buffers[0]->type = fb::NumberType::BF16; }},
+    {"programs[0].buffers[5] is of type 2, and an input or output is f32",
+     [](fb::ManifestT &m) { program(m).buffers[5]->type = fb::NumberType::I8; }},
+    {"programs[0].buffers[2] has 60 bytes an image for 31 elements",
+     [](fb::ManifestT &m) {
+       program(m).buffers[2]->type = fb::NumberType::BF16;
+       program(m).buffers[2]->shape = {31};
+     }},
+    {"('layer.scale') writes 3 rows of bytes without two f32 for each after them",
+     [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType::I8; }},
+    {"('layer.bias') writes 3 rows of bytes without two f32 for each after them",
+     [](fb::ManifestT &m) {
+       // As many scales as there are bytes, not as there are rows.
+       program(m).buffers[2]->type = fb::NumberType::I8;
+       program(m).launches[0] = std::make_unique<fb::LaunchT>(*program(m).launches[1]);
+       program(m).launches[0]->operands = {0, 2, 4};
+       program(m).launches[0]->results = 2;
+     }},
     {"programs[0].inputs[0] is 6, but there are 6 buffers", [](fb::ManifestT &m) { program(m).inputs = {6}; }},
     {"programs[0].inputs[0] names buffer 5, which is of another kind", [](fb::ManifestT &m) { program(m).inputs = {5}; }},
     {"programs[0].inputs[1] names buffer 0, which is of another kind or listed twice",
