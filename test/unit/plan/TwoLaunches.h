@@ -14,7 +14,7 @@ namespace vitc::test {
 
 inline plan::Buffer makeBuffer(std::string name, plan::BufferKind kind, int64_t floats, int64_t firstLaunch, int64_t lastLaunch,
                                int64_t offset = 0) {
-  return {std::move(name), kind, {floats}, offset, floats * static_cast<int64_t>(sizeof(float)), firstLaunch, lastLaunch};
+  return {std::move(name), kind, plan::NumberType::F32, {floats}, offset, floats * static_cast<int64_t>(sizeof(float)), firstLaunch, lastLaunch};
 }
 
 inline plan::Buffer arenaBuffer(std::string name, int64_t floats, int64_t firstLaunch, int64_t lastLaunch, int64_t offset = 0) {
