@@ -10,6 +10,7 @@
 #include "compiler/model/ConfigJson.h"
 #include "compiler/model/Presets.h"
 #include "tools/support/Progress.h"
+#include "tools/vitc/ListTargets.h"
 #include "tools/vitc/Options.h"
 #include "tools/vitc/Tuning.h"
 
@@ -231,8 +232,7 @@ int main(int argc, char **argv) {
       llvm::outs() << name << '\n';
     return 0;
   case Request::Action::ListTargets:
-    llvm::outs() << "cpu        fused kernels for the CPU that --target-cpu names\n"
-                    "reference  each operation by its plain lowering: slow and obviously right\n";
+    listTargets(llvm::outs());
     return 0;
   case Request::Action::PrintConfig:
   case Request::Action::Compile:
