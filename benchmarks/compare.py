@@ -8,7 +8,7 @@ with a sentence if not: onnx and onnxruntime; torch (2.6 or later); torch, openv
 
 Each program runs in its own process, bound to the same cores, in alternating rounds; a row holds the best round's median. What a column says:
 
-  ms         for a batch. On one thread the process's CPU time where that is less than the clock's, which a busy neighbour spoils.
+  ms         for a batch. On one thread all times are the process's CPU time where that is less than the clock's, which neighbours spoil.
   % of peak  of the rate of multiply-adds in that number type (peaks.c, measured before each round): two operations for each multiply-add
              of the model's products and of the two in attention, whatever a program leaves out.
   first, s   to the first result, with everything compiled: of a rival from the end of its imports, of vitc from the start of the process.
@@ -54,7 +54,8 @@ def core_times():
 
 
 def run(command, cores, environment=None):
-    """Runs a command on `cores`; returns its last line of JSON, seconds, and percent of the cores that others took meanwhile."""
+    """Runs a command on `cores`; returns its last line of JSON, seconds (on one core of CPU time, if that is less), and percent of the cores
+    that others took meanwhile."""
     before, begin = core_times(), time.perf_counter()
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **(environment or {})},
@@ -68,15 +69,18 @@ def run(command, cores, environment=None):
             raise Unavailable(([line for line in errors.read().splitlines() if line.strip()] or [f"exit code {process.returncode}"])[-1][:200])
     busy, ticks = (sum(after[c][i] - before[c][i] for c in cores) for i in (0, 1))
     own = (usage.ru_utime + usage.ru_stime) * os.sysconf("SC_CLK_TCK")
+    if len(cores) == 1:
+        seconds = min(seconds, usage.ru_utime + usage.ru_stime)
     return json.loads(lines[-1]) if lines else {}, seconds, max(0.0, 100 * (busy - own) / max(ticks, 1))
 
 
 def measured_compile(command, cores):
     """-> seconds and megabytes of a compiler, its children among them"""
     code = ("import json, resource, subprocess, sys, time; b = time.perf_counter(); c = subprocess.call(sys.argv[1:], stdout=2);"
-            "print(json.dumps({'s': time.perf_counter() - b, 'kb': resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss})); sys.exit(c)")
+            "s, u = time.perf_counter() - b, resource.getrusage(resource.RUSAGE_CHILDREN);"
+            "print(json.dumps({'s': s, 'cpu_s': u.ru_utime + u.ru_stime, 'kb': u.ru_maxrss})); sys.exit(c)")
     row, _, _ = run([sys.executable, "-c", code, *command], cores)
-    return row["s"], row["kb"] / 1024
+    return min(row["s"], row["cpu_s"]) if len(cores) == 1 else row["s"], row["kb"] / 1024
 
 
 class Program:

@@ -29,6 +29,10 @@ using namespace vitc;
 static cl::OptionCategory category("kernel_bench");
 static cl::list<std::string> models(cl::Positional, cl::desc("MODEL..."), cl::cat(category));
 static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::init("host"), cl::cat(category));
+static cl::opt<Precision> precision("precision", cl::desc("Number type of the products (default f32)"), cl::init(Precision::F32),
+                                    cl::values(clEnumValN(Precision::F32, "f32", ""), clEnumValN(Precision::Bf16, "bf16", ""),
+                                               clEnumValN(Precision::Int8, "int8", "")),
+                                    cl::cat(category));
 static cl::opt<int64_t> images("images", cl::desc("Images of a group (default 1)"), cl::init(1), cl::cat(category));
 static cl::opt<double> seconds("seconds", cl::desc("CPU time for each figure (default 0.3)"), cl::init(0.3), cl::cat(category));
 
@@ -44,6 +48,7 @@ static constexpr llvm::StringLiteral overview =
 namespace {
 struct Settings {
   std::string cpu;
+  Precision precision;
   int64_t images;
   double seconds;
 };
@@ -77,7 +82,8 @@ static double peakRate() {
   return 2e-9 * lanes * chains * turns / (tune::threadSeconds() - begin);
 }
 
-/// Elements of the number type that a launch multiplies, in an f32's place: 2 of bf16, 4 of int8.
+/// Elements of the number type that a launch multiplies, in an f32's place: 2 of bf16, 4 of int8. The peak of that type is as many times the
+/// one of f32.
 static int64_t elementsPerWord(Operation *launch) {
   unsigned bits = 32;
   for (Value operand : launch->getOperands())
@@ -93,12 +99,16 @@ static int measureModel(MLIRContext &context, const std::string &name, const Set
   }
   CompileOptions options;
   options.cpu = settings.cpu;
+  options.precision = settings.precision;
   cpu::CpuTarget target;
   std::string error;
   if (failed(cpu::resolveTarget("", settings.cpu, "", target, error))) {
     llvm::errs() << "kernel_bench: error: " << error << '\n';
     return 2;
   }
+  for (const char *feature : {"avx512bf16", "avx512vnni"})
+    if (settings.precision != Precision::F32)
+      (void)target.require(feature);
   FailureOr<OwningOpRef<ModuleOp>> module = Compilation(context, loaded->config, options).lower("cpu", Phase::Kernel);
   if (failed(module))
     return 1;
@@ -143,7 +153,7 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv, overview);
   MLIRContext context;
   const std::vector<std::string> names = models;
-  const Settings settings{targetCpu, images, seconds};
+  const Settings settings{targetCpu, precision, images, seconds};
   for (const std::string &model : names)
     if (int code = measureModel(context, model, settings))
       return code;
