@@ -3,7 +3,7 @@
 # %data    test/data                       %models  models
 # %shared  optional data (VITC_SHARED)     %src     the source tree
 #
-# Features: compiler, avx2, avx512 (f, bw, dq, vl), shared-data, root.
+# Features: compiler, avx2, avx512 (f, bw, dq, vl), bf16-products, int8-products, fashion-mnist (Debian's package), shared-data, root.
 import os
 
 import lit.formats
@@ -38,6 +38,8 @@ if config.vitc_compiler:
     config.available_features.add("compiler")
 if os.path.isdir(os.path.join(shared, "data")):
     config.available_features.add("shared-data")
+if os.path.exists("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"):
+    config.available_features.add("fashion-mnist")
 if os.geteuid() == 0:  # permission errors cannot be provoked as root
     config.available_features.add("root")
 
@@ -50,3 +52,9 @@ if {"avx2", "fma"} <= flags:
     config.available_features.add("avx2")
 if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags:
     config.available_features.add("avx512")
+    if "avx512_bf16" in flags:
+        config.available_features.add("bf16-products")
+    if "avx512_vnni" in flags:
+        config.available_features.add("int8-products")
+if "avx2" in config.available_features and "avx_vnni" in flags:
+    config.available_features.add("int8-products")

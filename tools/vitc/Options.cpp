@@ -58,10 +58,15 @@ static cl::opt<std::string> targetTriple("target-triple", cl::desc("Machine to c
                                          cl::cat(targetOptions));
 static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32 (default), bf16 or int8"),
                                       cl::value_desc("P"), cl::init("f32"), cl::cat(targetOptions));
+static cl::opt<std::string> calibration("calibration",
+                                        cl::desc("Refused: int8 finds the range of each row while it runs, which needs no images"),
+                                        cl::value_desc("IMAGES"), cl::cat(targetOptions));
 static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), cl::cat(targetOptions));
-static cl::opt<std::string> optLevel("O", cl::desc("Optimization level: 0 compiles each operation as it is, 1 fuses, 2 (default) also combines weights and leaves out\n"
-                                              "what no result needs, 3 adds LLVM's -O3"), cl::Prefix, cl::init("2"),
-                                     cl::cat(targetOptions));
+static cl::opt<std::string>
+    optLevel("O",
+             cl::desc("Optimization level: 0 compiles each operation as it is, 1 fuses, 2 (default) also combines weights and leaves out\n"
+                      "what no result needs, 3 adds LLVM's -O3"),
+             cl::Prefix, cl::init("2"), cl::cat(targetOptions));
 
 static cl::opt<bool> tuneOption("tune", cl::desc("Measure schedules on this machine and keep the best ones in the tuning cache"),
                                 cl::cat(targetOptions));
@@ -96,8 +101,12 @@ static std::string readValues(Request &request) {
                     .Case("bf16", Precision::Bf16)
                     .Case("int8", Precision::Int8)
                     .Default(std::nullopt);
+  if (precision == "f16")
+    return "--precision=f16 has no products on the targets of this version; bf16 is as small, and there are f32 and int8";
   if (!wanted)
     return "--precision=" + precision + " is not a precision of this version; there are f32, bf16 and int8";
+  if (calibration.getNumOccurrences())
+    return "--calibration=" + calibration + " has nothing to calibrate: int8 finds the range of each row while it runs; leave it out";
   request.compile.precision = *wanted;
   if (!targets.empty())
     request.compile.targets = targets;
