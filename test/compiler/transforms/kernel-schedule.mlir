@@ -22,6 +22,17 @@ func.func @deep(%x: tensor<?x5x1280xf32>, %w: tensor<64x1280xf32>) -> tensor<?x5
   return %0 : tensor<?x5x64xf32>
 }
 
+// An image with fewer rows than a tile has a lower one, and the same packing.
+// CHECK-LABEL: func.func @one_row
+func.func @one_row(%x: tensor<?x1x64xf32>, %y: tensor<?x64xf32>, %w: tensor<64x64xf32>) -> (tensor<?x1x64xf32>, tensor<?x64xf32>) {
+  // LANES16: kernel.pack %{{.*}} -> tensor<1x1x64x64xf32>
+  // CHECK: kernel.gemm {{.*}}gemm_schedule<rows = 1,
+  // CHECK: kernel.gemm {{.*}}gemm_schedule<rows = 1,
+  %0 = kernel.gemm %x, %w : tensor<?x1x64xf32>, tensor<64x64xf32> -> tensor<?x1x64xf32>
+  %1 = kernel.gemm %y, %w : tensor<?x64xf32>, tensor<64x64xf32> -> tensor<?x64xf32>
+  return %0, %1 : tensor<?x1x64xf32>, tensor<?x64xf32>
+}
+
 // What has a schedule keeps it.
 // CHECK-LABEL: func.func @scheduled
 func.func @scheduled(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
