@@ -49,7 +49,7 @@ def Kernel_ConvertWeightOp : Kernel_Op<"convert_weight", [Pure, DeclareOpInterfa
 def Kernel_QuantizeWeightOp : Kernel_Op<"quantize_weight", [Pure, DeclareOpInterfaceMethods<ReferenceLoweringInterface>]> {
   let summary = "a weight [N, K] as i8, symmetric, with a scale for each output";
   let description = [{
-    scales[0, n] = max over k of |weight[n, k]| / 127 (1 where all are zero), value[n, k] = round(weight[n, k] / scales[0, n]), ties to even;
+    scales[0, n] = max over k of |weight[n, k]| / 127 (1 where that is subnormal), value[n, k] = round(weight[n, k] / scales[0, n]), ties to even;
     scales[1, n] = the sum over k of value[n, k], by which a product corrects for its input's zero point.
   }];
   let arguments = (ins Kernel_Tensor:$weight);
@@ -179,9 +179,9 @@ def Kernel_ConvertOp : Kernel_Op<"convert", [Pure, DeclareOpInterfaceMethods<Ker
 def Kernel_QuantizeOp : Kernel_Op<"quantize", [Pure, DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
   let summary = "rows as unsigned bytes, each with a scale and a zero point of its own";
   let description = [{
-    For a row with the least element a <= 0 and the greatest b >= 0 (0 is among both): scales[r, 0] = s = (b - a) / 255, scales[r, 1] = z =
-    round(-a / s), value[r, k] = round(x[r, k] / s) + z, from 0 to 255. So 0 is exact (Jacob et al. 2018, "Quantization and Training of Neural
-    Networks for Efficient Integer-Arithmetic-Only Inference", section 2.1, with a scheme for each row). The input is f32 or bf16.
+    For a row with the least element a <= 0 and the greatest b >= 0 (0 is among both): scales[r, 0] = s = (b - a) / 255, or 1 where that is
+    subnormal, scales[r, 1] = z = round(-a / s), value[r, k] = round(x[r, k] / s + z), from 0 to 255. So 0 is exact (Jacob et al. 2018,
+    arXiv:1712.05877, section 2.1, here for each row). The scale of a row that is not finite is NaN. The input is f32 or bf16.
   }];
   let arguments = (ins Kernel_Tensor:$input, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
   let results = (outs Kernel_Tensor:$value, Kernel_Tensor:$scales);

@@ -118,7 +118,7 @@ TEST_F(ReducedAttention, AgreesWithDoublePrecision) {
     size_t words = p.expected.size() / (c.bf16Result ? 2 : 1);
     std::vector<float> bits = runGuarded(*kernel, operands, words, images);
     std::vector<float> result = c.bf16Result ? fromBf16Words(bits) : bits;
-    // A weight is off by 2^-9 of itself at most, so a mean of values of size 4 by 2^-7; a wrong index changes it by a tenth or more.
+    // A weight is off by 2^-8 of itself at most, a mean of values of size 1 far less; a wrong index changes it by a tenth or more.
     for (size_t i = 0; i < result.size(); ++i)
       ASSERT_LE(std::abs(result[i] - p.expected[i]), 8e-3 + std::ldexp(std::abs(p.expected[i]), -8)) << "element " << i;
 
