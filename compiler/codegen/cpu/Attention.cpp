@@ -7,16 +7,13 @@
 
 #include "compiler/codegen/cpu/Attention.h"
 #include "compiler/codegen/cpu/KernelFunction.h"
-#include "compiler/codegen/cpu/Math.h"
 #include "compiler/codegen/cpu/MultiplyAdd.h"
+#include "compiler/codegen/cpu/Softmax.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
-
-#include <limits>
-#include <numbers>
 
 using namespace mlir;
 
@@ -128,8 +125,7 @@ private:
       score(first);
       if (rowTable)
         addDistances(first);
-      SmallVector<Value> reciprocals = softmax(first);
-      weigh(first, reciprocals);
+      weigh(first, softmax(first));
     });
   }
 
@@ -266,6 +262,17 @@ private:
               });
   }
 
+  /// weights = exp(scores + bias - the row's maximum); returns 1 / sum for each row.
+  SmallVector<Value> softmax(Value first) {
+    SoftmaxRows softmax = {scores, storedWeights, rows, tokens, lanes, /*scale=*/1, /*bias=*/{}};
+    // Keys of bf16 are not scaled, which would round them again: their scores are, here.
+    if (perWord > 1)
+      softmax.scale = scale;
+    if (bias)
+      softmax.bias = [&](int64_t r, Value t, int64_t count) { return loadVector(b, bias, {head, add(b, first, r), t}, lanes, count); };
+    return emitSoftmax(b, softmax);
+  }
+
   /// result[first + r] = reciprocals[r] * sum over t of scores[r][t] V[t].
   void weigh(Value first, ValueRange reciprocals) {
     for (Panels panels : split(columnBlocks))
@@ -332,74 +339,6 @@ private:
           storeVector(b, addf(b, loadVector(b, scores, {row, key}, lanes, count), distance), scores, {row, key}, count);
         }
       });
-    });
-  }
-
-  //===--- softmax ------------------------------------------------------------------------===//
-
-  /// A pass over all rows' scores, vector by vector, with one carried value a row: step(carried, row, first token, tokens in this vector).
-  SmallVector<Value> overScores(Value initial, function_ref<Value(Value, int64_t, Value, int64_t)> step) {
-    SmallVector<Value> carried(rows, initial);
-    auto all = [&](ValueRange values, Value first, int64_t count) {
-      SmallVector<Value> next;
-      for (auto [r, value] : llvm::enumerate(values))
-        next.push_back(step(value, r, first, count));
-      return next;
-    };
-    if (tokens >= lanes)
-      carried = forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / lanes * lanes), lanes, carried,
-                        [&](Value first, ValueRange values) { return all(values, first, lanes); });
-    if (tokens % lanes != 0)
-      carried = all(carried, indexConstant(b, tokens / lanes * lanes), tokens % lanes);
-    return carried;
-  }
-
-  /// The maximum as `maxps` defines it, which is one instruction without promising LLVM that there are no NaNs; a NaN reaches the sum instead.
-  Value maximum(Value x, Value y) { return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y); }
-
-  Value maximumOfLanes(Value x) {
-    for (int64_t half = lanes / 2; half >= 1; half /= 2) {
-      SmallVector<int64_t> swapped;
-      for (int64_t i = 0; i < lanes; ++i)
-        swapped.push_back(i ^ half);
-      x = maximum(x, vector::ShuffleOp::create(b, x, x, swapped));
-    }
-    return x;
-  }
-
-  Value firstLanesOr(Value vector, int64_t count, double other) {
-    return count == lanes ? vector : Value(arith::SelectOp::create(b, firstLanes(b, lanes, count), vector, splat(b, other, lanes)));
-  }
-
-  /// weights = exp(scores + bias - the row's maximum); returns 1 / sum for each row. Rows go side by side so that their chains of dependent operations overlap.
-  SmallVector<Value> softmax(Value first) {
-    double infinity = std::numeric_limits<double>::infinity();
-    // Keys of bf16 are not scaled, which would round them again: their scores are, here.
-    Value late = perWord > 1 && scale != 1 ? splat(b, scale, lanes) : Value();
-    auto at = [&](int64_t r, Value t) { return SmallVector<Value>{indexConstant(b, r), t}; };
-    SmallVector<Value> maxima = overScores(splat(b, -infinity, lanes), [&](Value maximumSoFar, int64_t r, Value t, int64_t count) {
-      Value s = loadVector(b, scores, at(r, t), lanes);
-      if (bias) {
-        Value added = loadVector(b, bias, {head, add(b, first, r), t}, lanes, count);
-        s = late ? fma(b, s, late, added) : addf(b, s, added);
-        storeVector(b, s, scores, at(r, t));
-      }
-      return maximum(firstLanesOr(s, count, -infinity), maximumSoFar);
-    });
-    for (Value &value : maxima)
-      value = maximumOfLanes(value);
-    // exp(s - m) as 2^(log2(e) s - log2(e) m): the rounding of the second product is common to the row and leaves with its sum.
-    double factor = std::numbers::log2e * (late && !bias ? scale : 1);
-    Value log2e = splat(b, factor, lanes);
-    SmallVector<Value> shifts = llvm::map_to_vector(maxima, [&](Value m) { return mulf(b, m, splat(b, -factor, lanes)); });
-    SmallVector<Value> sums = overScores(splat(b, 0, lanes), [&](Value sum, int64_t r, Value t, int64_t count) {
-      Value e = approximateExp2OfNegative(b, fma(b, loadVector(b, scores, at(r, t), lanes), log2e, shifts[r]));
-      e = firstLanesOr(e, count, 0);
-      storeVector(b, e, storedWeights, at(r, t));
-      return addf(b, sum, e);
-    });
-    return llvm::map_to_vector(sums, [&](Value sum) {
-      return divf(b, floatConstant(b, 1), vector::ReductionOp::create(b, vector::CombiningKind::ADD, sum, arith::FastMathFlags::reassoc));
     });
   }
 
