@@ -152,16 +152,6 @@ LogicalResult PackOp::verify() {
   return success();
 }
 
-/// `condition ? element : 0`. Of bf16 in f32, which is exact: LLVM selects numbers of bf16 by a call of a library.
-static Value elementOrZero(OpBuilder &b, Location loc, Value condition, Value element) {
-  Type type = element.getType();
-  if (type.isBF16())
-    element = arith::ExtFOp::create(b, loc, b.getF32Type(), element);
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element.getType()));
-  Value selected = arith::SelectOp::create(b, loc, condition, element, zero);
-  return type.isBF16() ? arith::TruncFOp::create(b, loc, type, selected).getResult() : selected;
-}
-
 FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &builder) {
   Location loc = getLoc();
   RankedTensorType from = tensorType(getWeight()), to = tensorType(getPacked());
@@ -189,7 +179,8 @@ FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &builder) {
                                       clamped(perWord == 1 ? word : position(word, perWord, dim(4)), from.getDimSize(1), columnInside);
                                   Value element = tensor::ExtractOp::create(b, l, getWeight(), ValueRange{row, column});
                                   Value inside = arith::AndIOp::create(b, l, rowInside, columnInside);
-                                  linalg::YieldOp::create(b, l, elementOrZero(b, l, inside, element));
+                                  Value zero = arith::ConstantOp::create(b, l, b.getZeroAttr(to.getElementType()));
+                                  linalg::YieldOp::create(b, l, arith::SelectOp::create(b, l, inside, element, zero).getResult());
                                 });
   return SmallVector<Value>{generic.getResult(0)};
 }

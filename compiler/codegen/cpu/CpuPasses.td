@@ -28,4 +28,21 @@ def ExpandMath : Pass<"cpu-expand-math"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
+def Bf16AsBits : Pass<"cpu-bf16-as-bits"> {
+  let summary = "numbers of bf16 as their bits";
+  let description = [{
+    For targets without instructions of bf16: rounding and widening become arithmetic of integers, and what moves such numbers sees i16. LLVM would do
+    both in part by calls of a library, which generated code has not got: it selects between two bf16 in f32, for instance, and rounds the result.
+
+    ```mlir
+    %x = memref.load %m[%i] : memref<8xbf16>
+    %y = arith.select %c, %x, %zero : bf16
+    // becomes
+    %x = memref.load %m[%i] : memref<8xi16>
+    %y = arith.select %c, %x, %zero : i16
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 #endif // VITC_COMPILER_CODEGEN_CPU_CPUPASSES_TD

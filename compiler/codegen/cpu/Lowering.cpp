@@ -41,10 +41,9 @@ void buildLowering(OpPassManager &pm, const CpuTarget &target) {
   pm.addPass(createLowerAffinePass());
   pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
-  // Without the instruction LLVM would call a library to round to bf16.
-  arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = !target.has("avx512bf16");
-  pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass(expand));
+  pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass());
+  if (!target.has("avx512bf16"))
+    pm.addPass(createBf16AsBits());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());

@@ -35,8 +35,8 @@ struct Level {
 /// AVX-512, AVX2 and the portable level, as far as this machine can run them.
 std::vector<Level> runnableLevels();
 
-/// AVX-512 with `features` of "avx512bf16" and "avx512vnni"; nothing where this machine has not got them.
-std::optional<Level> levelWith(llvm::ArrayRef<llvm::StringRef> features);
+/// AVX-512 with `feature`, "avx512bf16" or "avx512vnni"; nothing where this machine has not got them.
+std::optional<Level> levelWith(const std::string &feature);
 
 /// Letters, digits and underscores, as GoogleTest wants the names of parameters.
 std::string parameterName(std::string text);

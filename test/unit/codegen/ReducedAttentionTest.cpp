@@ -82,7 +82,7 @@ Problem makeProblem(const Case &c, int64_t images, float deviation) {
 class ReducedAttention : public testing::Test {
 protected:
   void SetUp() override {
-    level = levelWith({"avx512bf16"});
+    level = levelWith("avx512bf16");
     if (!level)
       GTEST_SKIP() << "this machine does not multiply bf16";
   }

@@ -153,16 +153,10 @@ Problem makeProblem(const Case &c, int64_t images) {
 
 class ReducedGemm : public testing::TestWithParam<Case> {
 protected:
-  static std::vector<Level> levels(const Case &c) {
-    if (c.kind == Kind::Bf16Weights && !c.bf16Result)
+  static std::vector<Level> levels(Kind kind) {
+    if (kind == Kind::Bf16Weights)
       return runnableLevels();
-    std::vector<llvm::StringRef> features;
-    if (c.kind == Kind::Int8)
-      features.push_back("avx512vnni");
-    // Activations of bf16 are for machines that multiply them.
-    if (c.kind == Kind::Bf16 || c.bf16Result)
-      features.push_back("avx512bf16");
-    std::optional<Level> level = levelWith(features);
+    std::optional<Level> level = levelWith(kind == Kind::Int8 ? "avx512vnni" : "avx512bf16");
     return level ? std::vector<Level>{*level} : std::vector<Level>{};
   }
 };
@@ -170,7 +164,7 @@ protected:
 TEST_P(ReducedGemm, MatchesDoubleOnEveryLevel) {
   const Case &c = GetParam();
   const int64_t images = 3;
-  std::vector<Level> runnable = levels(c);
+  std::vector<Level> runnable = levels(c.kind);
   if (runnable.empty())
     GTEST_SKIP() << "this machine has no products of " << c.weightElement();
   Problem p = makeProblem(c, images);
