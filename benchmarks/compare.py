@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Measures vitc and its rivals on this machine's CPU in one run: the same weights, images and cores for all, in turns.
 
-    python3 benchmarks/compare.py [--models tiny,base] [--batches 1,8] [--threads 1] [--only vitc,OpenVINO] [--python .venv/bin/python]
+    python3 benchmarks/compare.py [--models=tiny,base] [--batches=1,8] [--threads=1] [--only=vitc,OpenVINO] [--python=.venv/bin/python]
 
 Needs numpy, a C compiler and a build of vitc. A rival is measured if one of the interpreters of --python has its packages, and left out
 with a sentence if not: onnx and onnxruntime; torch (2.6 or later); torch, openvino and nncf; jax.
 
-Each program runs in its own process, bound to the same cores, in alternating rounds; a row holds the best round's median. What a column says:
+Each program runs in its own process, bound to the same cores, in alternating rounds; a row holds the best round's median. The columns:
 
   ms         for a batch. On one thread all times are the process's CPU time where that is less than the clock's, which neighbours spoil.
   % of peak  of the rate of multiply-adds in that number type (peaks.c, measured before each round): two operations for each multiply-add
@@ -54,8 +54,8 @@ def core_times():
 
 
 def run(command, cores, environment=None):
-    """Runs a command on `cores`; returns its last line of JSON, seconds (on one core of CPU time, if that is less), and percent of the cores
-    that others took meanwhile."""
+    """Runs a command on `cores`; returns its last line of JSON, seconds (on one core of CPU time, if that is less), and percent of the
+    cores that others took meanwhile."""
     before, begin = core_times(), time.perf_counter()
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **(environment or {})},
@@ -66,7 +66,8 @@ def run(command, cores, environment=None):
         output.seek(0), errors.seek(0)
         lines = [line for line in output if line.startswith("{")]
         if process.returncode:
-            raise Unavailable(([line for line in errors.read().splitlines() if line.strip()] or [f"exit code {process.returncode}"])[-1][:200])
+            said = [line for line in errors.read().splitlines() if line.strip()]
+            raise Unavailable((said or [f"exit code {process.returncode}"])[-1][:200])
     busy, ticks = (sum(after[c][i] - before[c][i] for c in cores) for i in (0, 1))
     own = (usage.ru_utime + usage.ru_stime) * os.sysconf("SC_CLK_TCK")
     if len(cores) == 1:
@@ -180,7 +181,8 @@ def main():
     tools = os.path.normpath(os.path.join(HERE, "../build/bin"))
     for flag, default, text in (("models", "tiny,base", "of tiny, small, base, large"), ("batches", "1,8", "images at once"),
                                 ("threads", "1", "a table for each"), ("only", "", "programs with one of these words in their names"),
-                                ("skip", "AVX2", "programs left out, likewise"), ("python", sys.executable, "interpreters that rivals may run in"),
+                                ("skip", "AVX2", "programs left out, likewise"),
+                                ("python", sys.executable, "interpreters that rivals may run in"),
                                 ("vitc", f"{tools}/vitc", "the compiler"), ("vit-run", f"{tools}/vit-run", "the runner"),
                                 ("folder", os.path.normpath(f"{tools}/../benchmarks-data"), "where weights and compiled models are kept"),
                                 ("json", "", "write all figures there"),

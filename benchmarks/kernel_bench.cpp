@@ -82,8 +82,8 @@ static double peakRate() {
   return 2e-9 * lanes * chains * turns / (tune::threadSeconds() - begin);
 }
 
-/// Elements of the number type that a launch multiplies, in an f32's place: 2 of bf16, 4 of int8. The peak of that type is as many times the
-/// one of f32.
+/// Elements of the number type that a launch multiplies, in an f32's place: 2 of bf16, 4 of int8. Its peak is as many
+/// times the one of f32.
 static int64_t elementsPerWord(Operation *launch) {
   unsigned bits = 32;
   for (Value operand : launch->getOperands())

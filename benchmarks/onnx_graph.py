@@ -40,7 +40,8 @@ class Graph:
             return self.node("Gemm", [x, self.constant(name + ".weight", weight), self.parameter(name + ".bias")], transB=1)
         scale = (np.abs(weight).max(1) / 127).astype(np.float32)
         words = self.constant(name + ".int8", np.rint(weight / scale[:, None]).astype(np.int8).T)
-        return self.node("DynamicQuantizeMatMul", [x, words, self.constant(name + ".scale", scale), "", self.parameter(name + ".bias")], FUSED)
+        scales, bias = self.constant(name + ".scale", scale), self.parameter(name + ".bias")
+        return self.node("DynamicQuantizeMatMul", [x, words, scales, "", bias], FUSED)
 
     def norm(self, x, name):
         return self.node("LayerNormalization", [x, self.parameter(name + ".weight"), self.parameter(name + ".bias")], epsilon=1e-6)

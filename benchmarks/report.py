@@ -3,7 +3,7 @@
 
     report.py FILE.json... [--svg=FILE.svg] [--docs=FILE.md]
 
-Prints the table. --docs puts it between the two marks in FILE.md instead, and the picture beside it, as roofline.svg.
+Prints the table. --docs puts it between the two marks in FILE.md instead, and the picture into images/roofline.svg beside it.
 """
 import argparse
 import json
@@ -120,7 +120,7 @@ def roofline(tables):
 
 
 def update(path, tables):
-    """Replaces what stands between the marks in `path` and writes roofline.svg beside it."""
+    """Replaces what stands between the marks in `path` and writes images/roofline.svg beside it."""
     with open(path) as f:
         page = f.read()
     if BEGIN not in page or END not in page:
@@ -128,7 +128,9 @@ def update(path, tables):
     head, rest = page.split(BEGIN, 1)
     with open(path, "w") as f:
         f.write(head + BEGIN + "\n" + markdown(tables) + "\n" + END + rest.split(END, 1)[1])
-    with open(os.path.join(os.path.dirname(path), "roofline.svg"), "w") as f:
+    images = os.path.join(os.path.dirname(path), "images")
+    os.makedirs(images, exist_ok=True)
+    with open(os.path.join(images, "roofline.svg"), "w") as f:
         f.write(roofline(tables))
 
 

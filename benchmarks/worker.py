@@ -129,7 +129,8 @@ def xla(files, args, precision):
         x = linear(w, x, "patch_embed.proj")
         x = jnp.concatenate([jnp.broadcast_to(w["cls_token"], (b, 1, x.shape[-1])), x], 1) + w["pos_embed"]
         for i in range(config["depth"]):
-            q, k, v = jnp.moveaxis(linear(w, norm(w, x, f"blocks.{i}.norm1"), f"blocks.{i}.attn.qkv").reshape(b, x.shape[1], 3, heads, -1), 2, 0)
+            qkv = linear(w, norm(w, x, f"blocks.{i}.norm1"), f"blocks.{i}.attn.qkv")
+            q, k, v = jnp.moveaxis(qkv.reshape(b, x.shape[1], 3, heads, -1), 2, 0)
             x = x + linear(w, jax.nn.dot_product_attention(q, k, v).reshape(x.shape), f"blocks.{i}.attn.proj")
             y = jax.nn.gelu(linear(w, norm(w, x, f"blocks.{i}.norm2"), f"blocks.{i}.mlp.fc1"), approximate=False)
             x = x + linear(w, y, f"blocks.{i}.mlp.fc2")

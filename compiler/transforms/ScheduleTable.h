@@ -53,7 +53,7 @@ mlir::OwningOpRef<mlir::func::FuncOp> isolate(mlir::Operation *launch);
 /// What a launch without a schedule is called in a table: as it is printed in a function of its own.
 std::string launchName(mlir::Operation *launch);
 
-/// Gives a launch that has a schedule another one, its packed weights included. Fails with a reason in `why` if `schedule` is not one for it.
+/// Gives a launch that has a schedule another one, its packed weights included. Fails with a reason in `why` if it is none for the launch.
 mlir::LogicalResult reschedule(mlir::Operation *launch, mlir::Attribute schedule, std::string &why);
 
 /// The same with a schedule's text.
