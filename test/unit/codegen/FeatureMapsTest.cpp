@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "KernelHarness.h"
+#include "Numbers.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -101,46 +102,72 @@ TEST_P(FeatureMaps, PoolingSeesNoPadding) {
     }
 }
 
+/// What a product of windows multiplies.
+enum class Kind { F32, Bf16Weights, Bf16 };
+
+void expectProductOfWindows(const Case &c, int64_t blocks, Kind kind, const Level &level) {
+  constexpr int64_t outputs = 21;
+  int64_t perWord = kind == Kind::F32 ? 1 : 2, depth = c.size * c.size * c.channels, kBlock = (depth / perWord + blocks - 1) / blocks,
+          panels = (outputs + level.columns - 1) / level.columns;
+  std::vector<float> x = randomFloats(images * c.height * c.width * c.channels, 1);
+  std::vector<float> weight = randomFloats(outputs * depth, 2, 1 / std::sqrt(float(depth))),
+                     packed(blocks * panels * kBlock * level.columns * perWord);
+  if (kind == Kind::Bf16)
+    x = roundedToBf16(x);
+  if (kind != Kind::F32)
+    weight = roundedToBf16(weight);
+  for (int64_t n = 0; n < outputs; ++n)
+    for (int64_t k = 0; k < depth; ++k) {
+      int64_t word = k / perWord, panel = word / kBlock * panels + n / level.columns;
+      packed[((panel * kBlock + word % kBlock) * level.columns + n % level.columns) * perWord + k % perWord] = weight[n * depth + k];
+    }
+  std::vector<float> residual = randomFloats(images * c.down() * c.across() * outputs, 3);
+  std::vector<double> expected(residual.size());
+  for (int64_t row = 0; row < images * c.down() * c.across(); ++row)
+    for (int64_t n = 0; n < outputs; ++n) {
+      int64_t image = row / (c.down() * c.across()), window = row % (c.down() * c.across());
+      double sum = residual[row * outputs + n];
+      for (int64_t k = 0; k < depth; ++k) {
+        int64_t y = window / c.across() * c.stride + k / (c.size * c.channels);
+        int64_t at = window % c.across() * c.stride + k / c.channels % c.size;
+        sum += double(x[((image * c.height + y) * c.width + at) * c.channels + k % c.channels]) * weight[n * depth + k];
+      }
+      expected[row * outputs + n] = std::max(sum, 0.0); // activation_last
+    }
+  std::string from = fmt::format("tensor<?x{}x{}x{}>", c.height * c.width, c.channels, kind == Kind::Bf16 ? "bf16" : "f32");
+  std::string to = c.map(c.down() * c.across(), outputs);
+  std::string weights = fmt::format("tensor<{}x{}x{}x{}x{}>", blocks, panels, kBlock, level.columns, kind == Kind::F32 ? "f32" : "2xbf16");
+  std::optional<Kernel> kernel =
+      compileLaunch(fmt::format("func.func @f(%x: {0}, %w: {1}, %r: {2}) -> {2} {{\n  %y = kernel.gemm %x, %w residual(%r : {2}) "
+                                "{{activation = #vit.activation<relu>, activation_last, window = #kernel.window<height = {3}, width = {4}, "
+                                "rows = {5}, columns = {5}, stride_y = {6}, stride_x = {6}>, schedule = #kernel.gemm_schedule<rows = {7}, "
+                                "columns = {8}, k_block = {9}, row_block = {10}, prefetch = 8, vector = {11}>}} : {0}, {1} -> {2}\n"
+                                "  return %y : {2}\n}}",
+                                from, weights, to, c.height, c.width, c.size, c.stride, level.rows, level.columns, kBlock, 4 * level.rows,
+                                level.target.vectorLanes),
+                    level.target);
+  ASSERT_TRUE(kernel);
+  expectKernel(*kernel, {kind == Kind::Bf16 ? bf16Words(x) : x, kind == Kind::F32 ? packed : bf16Words(packed), residual}, expected, images,
+               4e-7 * std::sqrt(double(depth)) + 1e-6);
+}
+
 TEST_P(FeatureMaps, ProductsOfWindows) {
   // The last windows leave pixels over; a k-block may end within a window's row.
-  const Case cases[] = {{6, 7, 5, 3, 1}, {9, 8, 3, 3, 2}, {11, 13, 3, 7, 2}, {6, 6, 16, 2, 2}, {5, 7, 8, 1, 2}};
-  for (const Case &c : cases)
+  for (const Case &c : {Case{6, 7, 5, 3, 1}, {9, 8, 3, 3, 2}, {11, 13, 3, 7, 2}, {6, 6, 16, 2, 2}, {5, 7, 8, 1, 2}})
     for (int64_t blocks : {1, 2}) {
       SCOPED_TRACE(c);
-      const Level &level = GetParam();
-      constexpr int64_t outputs = 21;
-      int64_t depth = c.size * c.size * c.channels, kBlock = (depth + blocks - 1) / blocks,
-              panels = (outputs + level.columns - 1) / level.columns;
-      std::vector<float> x = randomFloats(images * c.height * c.width * c.channels, 1);
-      std::vector<float> weight = randomFloats(outputs * depth, 2, 1 / std::sqrt(float(depth))),
-                         packed(blocks * panels * kBlock * level.columns);
-      for (int64_t n = 0; n < outputs; ++n)
-        for (int64_t k = 0; k < depth; ++k)
-          packed[((k / kBlock * panels + n / level.columns) * kBlock + k % kBlock) * level.columns + n % level.columns] =
-              weight[n * depth + k];
-      std::vector<float> residual = randomFloats(images * c.down() * c.across() * outputs, 3);
-      std::vector<double> expected(residual.size());
-      for (int64_t row = 0; row < images * c.down() * c.across(); ++row)
-        for (int64_t n = 0; n < outputs; ++n) {
-          int64_t image = row / (c.down() * c.across()), window = row % (c.down() * c.across());
-          double sum = residual[row * outputs + n];
-          for (int64_t k = 0; k < depth; ++k) {
-            int64_t y = window / c.across() * c.stride + k / (c.size * c.channels);
-            int64_t at = window % c.across() * c.stride + k / c.channels % c.size;
-            sum += double(x[((image * c.height + y) * c.width + at) * c.channels + k % c.channels]) * weight[n * depth + k];
-          }
-          expected[row * outputs + n] = std::max(sum, 0.0); // activation_last
-        }
-      std::string from = c.map(c.height * c.width, c.channels), to = c.map(c.down() * c.across(), outputs);
-      std::string weights = fmt::format("tensor<{}x{}x{}x{}xf32>", blocks, panels, kBlock, level.columns);
-      expectLaunch(fmt::format("func.func @f(%x: {0}, %w: {1}, %r: {2}) -> {2} {{\n  %y = kernel.gemm %x, %w residual(%r : {2}) "
-                               "{{activation = #vit.activation<relu>, activation_last, window = #kernel.window<height = {3}, width = {4}, "
-                               "rows = {5}, columns = {5}, stride_y = {6}, stride_x = {6}>, schedule = #kernel.gemm_schedule<rows = {7}, "
-                               "columns = {8}, k_block = {9}, row_block = {10}, prefetch = 8, vector = {11}>}} : {0}, {1} -> {2}\n"
-                               "  return %y : {2}\n}}",
-                               from, weights, to, c.height, c.width, c.size, c.stride, level.rows, level.columns, kBlock, 4 * level.rows,
-                               lanes()),
-                   {x, packed, residual}, expected, 4e-7 * std::sqrt(double(depth)) + 1e-6);
+      expectProductOfWindows(c, blocks, Kind::F32, GetParam());
+    }
+}
+
+TEST_P(FeatureMaps, ProductsOfWindowsByBf16) {
+  std::optional<Level> bf16 = levelWith("avx512bf16");
+  for (const Case &c : {Case{6, 7, 6, 3, 1}, {9, 8, 2, 3, 2}, {6, 6, 16, 2, 2}})
+    for (int64_t blocks : {1, 2}) {
+      SCOPED_TRACE(c);
+      expectProductOfWindows(c, blocks, Kind::Bf16Weights, GetParam());
+      if (bf16)
+        expectProductOfWindows(c, blocks, Kind::Bf16, *bf16);
     }
 }
 
