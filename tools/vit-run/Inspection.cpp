@@ -89,8 +89,10 @@ Json bufferJson(const fb::Buffer &buffer) {
   Json json = {{"name", text(buffer.name())}, {"kind", fb::EnumNameBufferKind(buffer.kind())}, {"shape", shapeJson(buffer.shape())}};
   if (buffer.kind() == fb::BufferKind::Arena)
     json["offset_per_image"] = buffer.offset_per_image();
-  if (buffer.kind() != fb::BufferKind::Weight)
+  if (buffer.kind() != fb::BufferKind::Weight) {
+    json["type"] = fb::EnumNameNumberType(buffer.type());
     json["bytes_per_image"] = buffer.bytes_per_image();
+  }
   return json;
 }
 
@@ -167,13 +169,14 @@ void printProgram(const Json &program) {
     fmt::print("  {:>4}  {:<36} {:<12} {:>6} {:>10.2f}  {}\n", index++, launch["layer"].get<std::string>(),
                launch["kind"].get<std::string>(), launch["tasks_of_one_image"].get<uint64_t>(),
                launch["flop_per_image"].get<double>() / 1e6, launch["schedule"].get<std::string>());
-  fmt::print("\n  buffers of one image\n  {:<44} {:<8} {:>20} {:>12} {:>12}\n", "name", "kind", "shape", "offset", "size");
+  fmt::print("\n  buffers of one image\n  {:<44} {:<8} {:<5} {:>20} {:>12} {:>12}\n", "name", "kind", "type", "shape", "offset", "size");
   for (const Json &buffer : program["buffers"]) {
     if (buffer["kind"] == "Weight")
       continue;
     std::string offset = buffer.contains("offset_per_image") ? fmt::format("{}", buffer["offset_per_image"].get<uint64_t>()) : "";
-    fmt::print("  {:<44} {:<8} {:>20} {:>12} {:>12}\n", buffer["name"].get<std::string>(), buffer["kind"].get<std::string>(),
-               "[" + join(buffer["shape"], ", ") + "]", offset, formatBytes(buffer["bytes_per_image"].get<uint64_t>()));
+    fmt::print("  {:<44} {:<8} {:<5} {:>20} {:>12} {:>12}\n", buffer["name"].get<std::string>(), buffer["kind"].get<std::string>(),
+               buffer["type"].get<std::string>(), "[" + join(buffer["shape"], ", ") + "]", offset,
+               formatBytes(buffer["bytes_per_image"].get<uint64_t>()));
   }
   uint64_t arena = program["arena_bytes_per_image"], group = program["group_images"];
   fmt::print("\nmemory of a worker: arena {} ({} an image), scratch {}\n", formatBytes(arena * group), formatBytes(arena),
