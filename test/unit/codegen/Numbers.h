@@ -10,6 +10,7 @@
 #ifndef VITC_TEST_UNIT_CODEGEN_NUMBERS_H
 #define VITC_TEST_UNIT_CODEGEN_NUMBERS_H
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -53,16 +54,15 @@ template <typename T> std::vector<T> fromWords(const std::vector<float> &words) 
 }
 
 inline std::vector<float> bf16Words(const std::vector<float> &values) {
-  std::vector<uint16_t> halves;
-  for (float value : values)
-    halves.push_back(bf16Bits(value));
+  std::vector<uint16_t> halves(values.size());
+  std::ranges::transform(values, halves.begin(), bf16Bits);
   return toWords(halves);
 }
 
 inline std::vector<float> fromBf16Words(const std::vector<float> &words) {
-  std::vector<float> values;
-  for (uint16_t half : fromWords<uint16_t>(words))
-    values.push_back(fromBf16(half));
+  std::vector<uint16_t> halves = fromWords<uint16_t>(words);
+  std::vector<float> values(halves.size());
+  std::ranges::transform(halves, values.begin(), fromBf16);
   return values;
 }
 
