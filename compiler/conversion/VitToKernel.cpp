@@ -139,7 +139,8 @@ kernel::GemmOp convertLinear(OpBuilder &builder, vit::LinearOp linear) {
   }
   return kernel::GemmOp::create(builder, linear.getLoc(), linear.getType(), input, linear.getWeight(), linear.getBias(),
                                 linear.getResidual(), /*row_scales=*/Value(), /*column_scales=*/Value(), linear.getActivation(),
-                                kernel::GemmScheduleAttr(), window, linear.getActivationLast());
+                                kernel::GemmScheduleAttr(), window, linear.getActivationLast(),
+                                /*input_grid=*/DenseF32ArrayAttr(), /*result_grid=*/DenseF32ArrayAttr());
 }
 
 /// Only products read these windows, so they never exist as rows of their own.
@@ -166,7 +167,8 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
         .Case([&](vit::SdpaOp sdpa) {
           return replace(kernel::AttentionOp::create(builder, op->getLoc(), sdpa.getType(), sdpa.getQkv(), sdpa.getQuery(), sdpa.getBias(),
                                                      sdpa.getRowTable(), sdpa.getColumnTable(), sdpa.getHeads(), sdpa.getScale(),
-                                                     sdpa.getWindows(), sdpa.getFirstQuery(), kernel::AttentionScheduleAttr()));
+                                                     sdpa.getWindows(), sdpa.getFirstQuery(), kernel::AttentionScheduleAttr(),
+                                                     /*result_grid=*/DenseF32ArrayAttr()));
         })
         .Case([&](vit::GroupNormRowsOp norm) {
           return replace(kernel::GroupNormOp::create(builder, op->getLoc(), norm.getType(), norm.getRows(), norm.getGain(), norm.getShift(),

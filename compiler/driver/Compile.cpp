@@ -94,6 +94,12 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phas
   OwningOpRef<ModuleOp> module = import();
   if (!module)
     return failure();
+  if (!options.ranges.empty()) {
+    SmallVector<NamedAttribute> ranges;
+    for (const auto &[layer, range] : options.ranges)
+      ranges.emplace_back(StringAttr::get(&context, layer), DenseF32ArrayAttr::get(&context, {range.first, range.second}));
+    (*module)->setAttr("kernel.ranges", DictionaryAttr::get(&context, ranges));
+  }
   PipelineOptions pipeline = pipelineOptions(target, machine);
   PassManager passes(&context);
   if (options.configurePasses && failed(options.configurePasses(passes)))

@@ -18,7 +18,12 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <map>
+
 namespace vitc {
+
+/// The least and the greatest value of layers, by name.
+using CalibratedRanges = std::map<std::string, std::pair<float, float>>;
 
 /// What a user asks of a compilation; the fields are vitc's options.
 struct CompileOptions {
@@ -29,6 +34,7 @@ struct CompileOptions {
   std::vector<std::string> take; ///< outputs by the names of importModel; empty: what the model's own class returns
   unsigned optLevel = 2;
   Precision precision = Precision::F32;
+  CalibratedRanges ranges; ///< of int8: layers that have one range for all images; others' rows are quantized as they come
   std::string tuningCache; ///< file of measured schedules; empty: none
   /// Called with every pass manager before it runs, for its command-line instrumentation.
   std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;

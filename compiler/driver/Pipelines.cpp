@@ -80,7 +80,8 @@ void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &opt
 namespace {
 struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
   Option<bool> reference{*this, "reference", llvm::cl::desc("Make every launch a reference lowering"), llvm::cl::init(false)};
-  Option<unsigned> optLevel{*this, "opt-level", llvm::cl::desc("0: as imported, 1: fused, 2: weights folded and dead rows dropped"), llvm::cl::init(2)};
+  Option<unsigned> optLevel{*this, "opt-level", llvm::cl::desc("0: as imported, 1: fused, 2: weights folded and dead rows dropped"),
+                            llvm::cl::init(2)};
   Option<int64_t> vectorLanes{*this, "vector-lanes", llvm::cl::desc("f32 lanes of a vector register"), llvm::cl::init(16)};
 
   Option<Precision> precision{*this, "precision", llvm::cl::desc("What products compute with"), llvm::cl::init(Precision::F32),

@@ -11,9 +11,12 @@
 #include "dialects/vit/LayerName.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/MapVector.h"
 
+#include <cmath>
 #include <numeric>
+#include <optional>
 
 using namespace mlir;
 
@@ -41,6 +44,22 @@ int64_t contiguousElements(Operation *product) {
   if (auto embed = dyn_cast<kernel::PatchEmbedOp>(product))
     return std::gcd(embed.getPatch()[1], typeOf(embed.getImages()).getShape().back());
   return typeOf(product->getOperand(0)).getShape().back();
+}
+
+/// The range of a layer's values as `vitc --calibration` found it; none if it did not, or found no numbers.
+std::optional<std::pair<double, double>> calibratedRange(Value value) {
+  auto module = value.getParentRegion()->getParentOfType<ModuleOp>();
+  auto ranges = module->getAttrOfType<DictionaryAttr>("kernel.ranges");
+  auto range = ranges ? ranges.getAs<DenseF32ArrayAttr>(layerName(value.getLoc())) : DenseF32ArrayAttr();
+  if (!range || range.size() != 2 || !std::isfinite(range[0]) || !std::isfinite(range[1]))
+    return std::nullopt;
+  return std::pair(std::min<double>(range[0], 0), std::max<double>(range[1], 0));
+}
+
+/// [scale, zero point] of the grid whose ends are those of the range, zero on a point of it.
+DenseF32ArrayAttr gridOf(MLIRContext *context, std::pair<double, double> range) {
+  double scale = range.second > range.first ? (range.second - range.first) / 255 : 1;
+  return DenseF32ArrayAttr::get(context, {static_cast<float>(scale), static_cast<float>(std::nearbyint(-range.first / scale))});
 }
 
 /// The number type that a launch reads an operand as.
@@ -71,7 +90,7 @@ public:
       provide(value, uses);
   }
 
-  int64_t bytes = 0, halves = 0, conversions = 0;
+  int64_t bytes = 0, halves = 0, conversions = 0, grids = 0;
 
 private:
   /// Attention multiplies pairs of a head's elements, and scales its scores by a positive number after their maximum is known.
@@ -127,6 +146,9 @@ private:
     return isa_and_nonnull<kernel::NormalizeOp, kernel::AttentionOp>(op);
   }
 
+  /// Whether it can store it as bytes on a grid that is known now.
+  static bool canStoreBytes(Value value) { return canStoreBf16(value) && !isa<kernel::NormalizeOp>(value.getDefiningOp()); }
+
   void provide(Value value, ArrayRef<Wanted> uses) {
     SmallVector<OpOperand *> asBytes, asHalves;
     for (const Wanted &use : uses)
@@ -156,6 +178,18 @@ private:
   /// `onlyUses`: nothing else reads the value.
   void quantize(Value value, ArrayRef<OpOperand *> uses, bool onlyUses) {
     RankedTensorType bytesType = withElement(typeOf(value), builder.getI8Type());
+    if (std::optional<std::pair<double, double>> range = calibratedRange(value); range && onlyUses && canStoreBytes(value)) {
+      DenseF32ArrayAttr grid = gridOf(builder.getContext(), *range);
+      value.getDefiningOp()->setAttr("result_grid", grid);
+      value.setType(bytesType);
+      ++grids;
+      for (OpOperand *use : uses) {
+        auto gemm = cast<kernel::GemmOp>(use->getOwner());
+        multiplyBytes(gemm, value, Value());
+        gemm.setInputGridAttr(grid);
+      }
+      return;
+    }
     Operation *quantized;
     if (auto normalize = value.getDefiningOp<kernel::NormalizeOp>(); normalize && onlyUses) {
       builder.setInsertionPoint(normalize);
@@ -182,7 +216,8 @@ private:
                                          RankedTensorType::get({2, weight.getDimSize(0)}, builder.getF32Type()), gemm.getWeight());
     gemm.getInputMutable().set(input);
     gemm.getWeightMutable().set(quantized.getValue());
-    gemm.getRowScalesMutable().assign(scales);
+    if (scales)
+      gemm.getRowScalesMutable().assign(scales);
     gemm.getColumnScalesMutable().assign(quantized.getScales());
   }
 
@@ -204,6 +239,7 @@ struct ReducePrecisionPass : impl::KernelReducePrecisionBase<ReducePrecisionPass
       bytes += reducer.bytes;
       halves += reducer.halves;
       conversions += reducer.conversions;
+      grids += reducer.grids;
     });
   }
 };

@@ -240,7 +240,8 @@ def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
     `bf16-products` weights alone are bf16 and meet f32 rows.
 
     int8: weights have a scale for each output, rows a scale and zero point each, found while the program runs. A normalization quantizes its result as it
-    writes it; other rows are quantized by a launch of their own. Products whose rows are no whole words of four bytes, convolutions, the patches' product and
+    writes it; other rows are quantized by a launch of their own. Where the module's attribute `kernel.ranges`, a dictionary of [least, greatest] by layer, knows
+    a product's or attention's result, that one range serves all rows and the result is bytes from the start (`vitc --calibration`). Products whose rows are no whole words of four bytes, convolutions, the patches' product and
     those that compute a result of the program (the logits) stay at bf16.
     ```mlir
     %1 = kernel.normalize %0 {eps = 1.0e-06 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xf32>
@@ -252,14 +253,15 @@ def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
     // -> {int8=true}
     %1, %s = kernel.normalize %0 {eps = 1.0e-06 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xi8>, tensor<?x197x2xf32>
     %q, %t = kernel.quantize_weight %w : tensor<768x192xf32> -> tensor<768x192xi8>, tensor<2x768xf32>
-    %2 = kernel.gemm %1, %q scales(%s : tensor<?x197x2xf32>, %t : tensor<2x768xf32>) : tensor<?x197x192xi8>, tensor<768x192xi8> -> ...
+    %2 = kernel.gemm %1, %q row_scales(%s : tensor<?x197x2xf32>) column_scales(%t : tensor<2x768xf32>) : tensor<?x197x192xi8>, tensor<768x192xi8> -> ...
     ```
   }];
   let dependentDialects = ["::vitc::kernel::KernelDialect"];
   let options = [Option<"int8", "int8", "bool", "false", "int8 where it can be, otherwise bf16">,
                  Option<"bf16Products", "bf16-products", "bool", "false", "the target multiplies bf16">];
   let statistics = [Statistic<"bytes", "int8", "products of int8">, Statistic<"halves", "bf16", "products of bf16">,
-                    Statistic<"conversions", "conversions", "launches that convert rows">];
+                    Statistic<"conversions", "conversions", "launches that convert rows">,
+                    Statistic<"grids", "grids", "results that are stored as bytes of a range known beforehand">];
 }
 
 def KernelSchedule : Pass<"kernel-schedule"> {

@@ -75,19 +75,32 @@ static LogicalResult verifyNumbers(Operation *op, Value input, Value weight, int
   return success();
 }
 
+/// A value of bytes lies on a grid, [scale, zero point], if no operand or result has scales of each row.
+static LogicalResult verifyGrid(Operation *op, StringRef name, Value bytes, std::optional<ArrayRef<float>> grid, bool scaled) {
+  bool wanted = tensorType(bytes).getElementType().isInteger() && !scaled;
+  if (wanted != grid.has_value())
+    return op->emitOpError() << "has '" << name << "' if and only if " << bytes.getType() << " is i8 without scales of each row";
+  if (grid && (grid->size() != 2 || (*grid)[0] <= 0 || (*grid)[1] < 0 || (*grid)[1] > 255))
+    return op->emitOpError() << "'" << name << "' must be a positive scale and a zero point from 0 to 255";
+  return success();
+}
+
 /// Bytes come with scales.
 static LogicalResult verifyScales(GemmOp op) {
   RankedTensorType input = tensorType(op.getInput()), result = tensorType(op.getValue());
-  bool scaled = op.getRowScales() && op.getColumnScales();
-  if (scaled != input.getElementType().isInteger() || (!scaled && (op.getRowScales() || op.getColumnScales())))
-    return op.emitOpError() << "has row_scales and column_scales if and only if its input is i8";
-  if (!scaled)
+  bool bytes = input.getElementType().isInteger();
+  if (static_cast<bool>(op.getColumnScales()) != bytes || (op.getRowScales() && !bytes))
+    return op.emitOpError() << "has column_scales, and row_scales or an input_grid, if and only if its input is i8";
+  if (failed(verifyGrid(op, "input_grid", op.getInput(), op.getInputGrid(), static_cast<bool>(op.getRowScales()))) ||
+      failed(verifyGrid(op, "result_grid", op.getValue(), op.getResultGrid(), /*scaled=*/false)))
+    return failure();
+  if (!bytes)
     return success();
   if (op.getWindow())
     return op.emitOpError() << "reads windows of f32 or bf16, not of rows that have scales of their own";
   SmallVector<int64_t> rows(input.getShape().drop_back());
   rows.push_back(2);
-  if (tensorType(op.getRowScales()).getShape() != ArrayRef(rows))
+  if (op.getRowScales() && tensorType(op.getRowScales()).getShape() != ArrayRef(rows))
     return op.emitOpError() << "row_scales " << op.getRowScales().getType() << " must hold two numbers for each row of " << input;
   if (tensorType(op.getColumnScales()).getShape() != ArrayRef<int64_t>{2, result.getShape().back()})
     return op.emitOpError() << "column_scales " << op.getColumnScales().getType() << " must be [2, " << result.getShape().back() << "]";
@@ -99,8 +112,6 @@ LogicalResult GemmOp::verify() {
   RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
   if (failed(verifyNumbers(*this, getInput(), getWeight(), input.getShape().back())) || failed(verifyScales(*this)))
     return failure();
-  if (result.getElementType().isInteger())
-    return emitOpError() << "gives f32 or bf16, not " << result;
   if (getWindow()) {
     if (failed(verifyWindow(*this, input, result)))
       return failure();
@@ -111,8 +122,8 @@ LogicalResult GemmOp::verify() {
   if (failed(verifyWeight(*this, getWeight(), outputs, getDepth(), getScheduleAttr())) ||
       failed(verifyVector(*this, getBias(), "bias", outputs)))
     return failure();
-  if (getResidual() && getResidual().getType() != result)
-    return emitOpError() << "residual " << getResidual().getType() << " must have the result's type " << result;
+  if (getResidual() && (getResidual().getType() != result || result.getElementType().isInteger()))
+    return emitOpError() << "residual " << getResidual().getType() << " must have the result's type " << result << ", and that be no bytes";
   return success();
 }
 
@@ -145,9 +156,10 @@ LogicalResult PatchEmbedOp::verify() {
 /// is positive.
 static LogicalResult verifyAttentionNumbers(AttentionOp op) {
   Type element = tensorType(op.getQkv()).getElementType();
-  if (element.isInteger() || tensorType(op.getValue()).getElementType().isInteger())
-    return op.emitOpError() << "takes and gives f32 or bf16, not " << op.getQkv().getType() << " to " << op.getValue().getType();
-  if (failed(verifyFloats(op, op.getBias(), "bias")) || failed(verifyFloats(op, op.getRowTable(), "row_table")) ||
+  if (element.isInteger())
+    return op.emitOpError() << "takes f32 or bf16, not " << op.getQkv().getType();
+  if (failed(verifyGrid(op, "result_grid", op.getValue(), op.getResultGrid(), /*scaled=*/false)) ||
+      failed(verifyFloats(op, op.getBias(), "bias")) || failed(verifyFloats(op, op.getRowTable(), "row_table")) ||
       failed(verifyFloats(op, op.getColumnTable(), "column_table")))
     return failure();
   if (element.isF32())

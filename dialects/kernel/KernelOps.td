@@ -91,7 +91,8 @@ def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments,
 
     The input's element type is the product's: f32; bf16, summed in f32; i8, summed in i32. An f32 input may meet a bf16 weight, which is widened
     where it is used. An i8 input holds unsigned bytes q of rows quantized by `kernel.quantize`: x[r, k] = row_scales[r, 0] (q[r, k] -
-    row_scales[r, 1]); its weight and `column_scales` [2, N] are those of `kernel.quantize_weight`. The result is f32 or bf16.
+    row_scales[r, 1]); its weight and `column_scales` [2, N] are those of `kernel.quantize_weight`. Without row_scales one scale and zero point,
+    `input_grid`, serve all rows. The result is f32, bf16, or bytes on the `result_grid`, out of which values are cut off at its ends.
 
     With a `window` the product is a convolution: the input is a padded feature map [B, height width, C], a row of the product a window of
     P x Q pixels that is read where it lies, K = P Q C in this order, and the result has a row for each window.
@@ -99,11 +100,12 @@ def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments,
   let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$residual,
                        Optional<Kernel_Tensor>:$row_scales, Optional<Kernel_Tensor>:$column_scales,
                        DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation,
-                       OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, OptionalAttr<Kernel_WindowAttr>:$window, UnitAttr:$activation_last);
+                       OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, OptionalAttr<Kernel_WindowAttr>:$window, UnitAttr:$activation_last,
+                       OptionalAttr<DenseF32ArrayAttr>:$input_grid, OptionalAttr<DenseF32ArrayAttr>:$result_grid);
   let results = (outs Kernel_Tensor:$value);
   let assemblyFormat = [{
     $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
-    (`scales` `(` $row_scales^ `:` type($row_scales) `,` $column_scales `:` type($column_scales) `)`)? attr-dict
+    (`row_scales` `(` $row_scales^ `:` type($row_scales) `)`)? (`column_scales` `(` $column_scales^ `:` type($column_scales) `)`)? attr-dict
     `:` type($input) `,` type($weight) `->` type($value)
   }];
   let hasVerifier = 1;
@@ -138,11 +140,13 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [Pure, AttrSizedOperandSegments,
   let description = [{
     qkv [B, n T, 3 h d], columns Q | K | V, each head by head, n = `windows`; bias [h, Q, T]; tables [d, 2H - 1] and [d, 2W - 1] of decomposed
     relative positions as in `vit.sdpa`. -> [B, n Q, h d], the queries [first_query, first_query + Q) of each window. With a query [B, Q, h d]
-    of its own the first operand is [B, T, 2 h d], columns K | V.
+    of its own the first operand is [B, T, 2 h d], columns K | V. The operands are f32 or bf16; the result is f32, bf16, or bytes on the
+    `result_grid`, as of `kernel.gemm`.
   }];
   let arguments = (ins Kernel_Tensor:$qkv, Optional<Kernel_Tensor>:$query, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$row_table,
                        Optional<Kernel_Tensor>:$column_table, I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "1">:$windows,
-                       DefaultValuedAttr<I64Attr, "0">:$first_query, OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
+                       DefaultValuedAttr<I64Attr, "0">:$first_query, OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule,
+                       OptionalAttr<DenseF32ArrayAttr>:$result_grid);
   let results = (outs Kernel_Tensor:$value);
   let assemblyFormat = [{
     $qkv (`query` `(` $query^ `:` type($query) `)`)? (`bias` `(` $bias^ `:` type($bias) `)`)?

@@ -56,6 +56,9 @@ static cl::opt<std::string> targetFeatures("target-features", cl::desc("Features
                                            cl::cat(targetOptions));
 static cl::opt<std::string> targetTriple("target-triple", cl::desc("Machine to compile for (default: this one)"), cl::value_desc("TRIPLE"),
                                          cl::cat(targetOptions));
+static cl::opt<std::string> calibration("calibration",
+                                        cl::desc("Images that int8 takes ranges from; otherwise rows are quantized as they come"),
+                                        cl::value_desc("FOLDER-OR-NPY"), cl::cat(targetOptions));
 static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32 (default), bf16 or int8"),
                                       cl::value_desc("P"), cl::init("f32"), cl::cat(targetOptions));
 static cl::opt<std::string> calibration("calibration",
@@ -108,6 +111,9 @@ static std::string readValues(Request &request) {
   if (calibration.getNumOccurrences())
     return "--calibration=" + calibration + " has nothing to calibrate: int8 finds the range of each row while it runs; leave it out";
   request.compile.precision = *wanted;
+  if (!calibration.empty() && *wanted != Precision::Int8)
+    return "--calibration=" + calibration + " finds ranges for int8, but --precision is " + precision;
+  request.calibration = calibration;
   if (!targets.empty())
     request.compile.targets = targets;
   for (const std::string &target : request.compile.targets)

@@ -25,6 +25,7 @@ struct Request {
   bool explainWeights = false;
   bool remarks = false;
   bool tune = false;
+  std::string calibration; ///< images that int8 takes its ranges from; empty: none
   Phase emit = Phase::Artifact;
   std::string output; ///< empty: not given
   CompileOptions compile;

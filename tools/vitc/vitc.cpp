@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/artifact/OutputFile.h"
+#include "compiler/driver/Calibrate.h"
 #include "compiler/model/ConfigFields.h"
 #include "compiler/model/ConfigJson.h"
 #include "compiler/model/Presets.h"
@@ -29,6 +30,7 @@
 #include <memory>
 #include <optional>
 #include <unistd.h>
+#include <utility>
 
 using namespace mlir;
 using namespace vitc;
@@ -61,6 +63,27 @@ static LogicalResult printDiagnostic(Diagnostic &diagnostic) {
 static int fail(llvm::Error error) {
   handleAllErrors(std::move(error), [](const llvm::ErrorInfoBase &info) { reportError(info.message()); });
   return 1;
+}
+
+/// Finds the ranges that int8 wants in the images the user named.
+static llvm::Error findRanges(MLIRContext &context, const ModelConfig &config, const artifact::WeightsFrom &weights, StringRef path,
+                              Request &request) {
+  if (request.calibration.empty())
+    return llvm::Error::success();
+  std::optional<Progress> bar;
+  uint64_t reported = 0;
+  llvm::Expected<CalibratedRanges> ranges =
+      calibrate(context, config, request.compile, weights, request.calibration, path, [&](uint64_t done, uint64_t total) {
+        if (!bar)
+          bar.emplace("calibrating", total, "images");
+        bar->advance(done - std::exchange(reported, done));
+        if (done == total)
+          bar->finish();
+      });
+  if (!ranges)
+    return ranges.takeError();
+  request.compile.ranges = std::move(*ranges);
+  return llvm::Error::success();
 }
 
 /// Reports the binding of weights in megabytes once it takes longer than a second.
@@ -186,6 +209,9 @@ static int compileModel(Request &request) {
     return fail(std::move(error));
   if (failed(settleTuning(context, loaded->config, request)))
     return 1;
+  std::string path = request.output.empty() ? loaded->config.name + ".vitx" : request.output;
+  if (llvm::Error error = findRanges(context, loaded->config, weights, path, request))
+    return fail(std::move(error));
   if (request.emit != Phase::Artifact) {
     Compilation compilation(context, loaded->config, request.compile);
     return emitPhase(request, compilation);
@@ -199,7 +225,6 @@ static int compileModel(Request &request) {
     reportError("an artifact is not written to stdout; give -o FILE.vitx, or --emit=STAGE for text");
     return 2;
   }
-  std::string path = request.output.empty() ? loaded->config.name + ".vitx" : request.output;
   artifact::BindingNotes notes;
   if (llvm::Error error = compile(context, loaded->config, request.compile, weights, path, reportWeights(), notes))
     return fail(std::move(error));

@@ -8,6 +8,7 @@
 #include "compiler/codegen/cpu/Attention.h"
 #include "compiler/codegen/cpu/KernelFunction.h"
 #include "compiler/codegen/cpu/MultiplyAdd.h"
+#include "compiler/codegen/cpu/Quantization.h"
 #include "compiler/codegen/cpu/Softmax.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -36,7 +37,8 @@ public:
         queries(cast<RankedTensorType>(op.getValue().getType()).getDimSize(1) / windows), firstQuery(op.getFirstQuery()),
         heads(op.getHeads()), width(cast<RankedTensorType>(op.getValue().getType()).getDimSize(2) / heads),
         lanes(op.getScheduleAttr().getVector()), rows(std::min(op.getScheduleAttr().getRows(), queries)),
-        tokenBlocks(llvm::divideCeil(tokens, lanes)), columnBlocks(llvm::divideCeil(width, lanes)), scale(op.getScale().convertToDouble()) {
+        tokenBlocks(llvm::divideCeil(tokens, lanes)), columnBlocks(llvm::divideCeil(width, lanes)), scale(op.getScale().convertToDouble()),
+        resultGrid(byteGrid(op.getResultGrid())) {
     Type element = cast<ShapedType>(op.getQkv().getType()).getElementType(), word = inputWord(b, kind = productKind(element, element));
     perWord = kernel::elementsPerWord(element);
     // Enough tasks for many workers, of four tiles at least: each transposes its head's keys.
@@ -289,6 +291,8 @@ private:
           for (int64_t j = 0; j < panels.size; ++j) {
             int64_t column = (block + j) * lanes;
             Value y = mulf(b, sums[r * panels.size + j], broadcast(b, reciprocals[r], lanes));
+            if (resultGrid)
+              y = quantize(b, y, vectorsOf(b, *resultGrid, lanes));
             storeVector(b, y, result, {add(b, add(b, firstResult, first), r), add(b, resultColumn, column)},
                         std::min(lanes, width - column));
           }
@@ -346,6 +350,7 @@ private:
   ImplicitLocOpBuilder &b;
   int64_t windows, tokens, queries, firstQuery, heads, width, lanes, rows, tokenBlocks, columnBlocks;
   double scale;
+  std::optional<ByteGrid> resultGrid;
   int64_t panelVectors = 1;
   int64_t parts = 1; ///< of a head's queries: 1, or an even number
   ProductKind kind = ProductKind::F32;

@@ -58,10 +58,12 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
     product.bias = f.weight(operand++, {product.outputs});
   if (op.getResidual())
     product.addend = f.rows(operand++, rowsPerImage, product.outputs, resultType);
-  if (op.getRowScales()) {
+  if (op.getRowScales())
     product.rowScales = f.rows(operand++, rowsPerImage, 2);
+  if (op.getColumnScales())
     product.columnScales = f.weight(operand++, {2, product.outputs});
-  }
+  product.inputGrid = byteGrid(op.getInputGrid());
+  product.resultGrid = byteGrid(op.getResultGrid());
   product.result = f.rows(operand++, rowsPerImage, product.outputs, resultType);
   product.resultRow = product.addendRow = [](Value row) { return row; };
   emitMatrixProduct(f, product);

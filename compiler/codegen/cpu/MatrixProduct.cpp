@@ -341,24 +341,35 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
       continue;
     scales.push_back(loadVector(b, p.columnScales, {constant(0), columnsAt.back()}, lanes, count));
     columnSums.push_back(loadVector(b, p.columnScales, {constant(1), columnsAt.back()}, lanes, count));
+    if (!p.inputGrid)
+      continue;
+    // One scale and zero point for all rows make one factor and one offset of each column.
+    scales.back() = mulf(b, scales.back(), splat(b, p.inputGrid->scale, lanes));
+    Value offset = mulf(b, mulf(b, columnSums.back(), splat(b, -p.inputGrid->zeroPoint, lanes)), scales.back());
+    columnSums.back() = p.bias ? addf(b, offset, biases.back()) : offset;
   }
-  bool coarse = cast<MemRefType>(p.result.getType()).getElementType().isBF16();
+  std::optional<GridVectors> resultGrid;
+  if (p.resultGrid)
+    resultGrid = vectorsOf(b, *p.resultGrid, lanes);
+  bool coarse = !cast<MemRefType>(p.result.getType()).getElementType().isF32();
   auto emitRow = [&](Value current, function_ref<Value(int64_t vector)> sumOf) {
     Value resultRow = p.resultRow(current);
     Value addendRow = p.addend ? p.addendRow(current) : Value();
     Value scale, zeroPoint;
-    if (p.kind == ProductKind::Int8) {
+    if (p.rowScales) {
       scale = broadcast(b, load(b, p.rowScales, {current, constant(0)}), lanes);
       zeroPoint = broadcast(b, load(b, p.rowScales, {current, constant(1)}), lanes);
     }
     for (int64_t vector = 0; vector < shape.vectors; ++vector) {
       Value value = sumOf(vector);
       // sum of (q - zero) w = sum of q w - zero * (sum of w); both are integers, the second exact as an f32.
-      if (p.kind == ProductKind::Int8) {
+      if (p.kind == ProductKind::Int8)
         value = arith::SIToFPOp::create(b, f32Vector(b, lanes), value);
+      if (p.rowScales)
         value = mulf(b, subf(b, value, mulf(b, zeroPoint, columnSums[vector])), mulf(b, scale, scales[vector]));
-      }
-      if (p.bias)
+      if (p.inputGrid)
+        value = fma(b, value, scales[vector], columnSums[vector]);
+      else if (p.bias)
         value = addf(b, value, biases[vector]);
       if (!p.activationLast)
         value = activate(b, p.activation, value, coarse);
@@ -366,6 +377,8 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
         value = addf(b, value, loadVector(b, p.addend, {addendRow, columnsAt[vector]}, lanes, lanesOf(shape, vector)));
       if (p.activationLast)
         value = activate(b, p.activation, value, coarse);
+      if (resultGrid)
+        value = quantize(b, value, *resultGrid);
       storeVector(b, value, p.result, {resultRow, columnsAt[vector]}, lanesOf(shape, vector));
     }
   };

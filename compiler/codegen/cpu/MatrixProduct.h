@@ -9,6 +9,7 @@
 #define VITC_COMPILER_CODEGEN_CPU_MATRIXPRODUCT_H
 
 #include "compiler/codegen/cpu/KernelFunction.h"
+#include "compiler/codegen/cpu/Quantization.h"
 
 #include "dialects/kernel/KernelDialect.h"
 
@@ -53,12 +54,15 @@ struct MatrixProduct {
   InputRows input;
   mlir::Value rows;    ///< M, of type index
   mlir::Value weights; ///< memref<K/k_block x N/columns x k_block x columns> of words, both quotients rounded up, zero-padded
-  mlir::Value result;  ///< memref<?xNxf32>, or bf16
+  mlir::Value result;  ///< memref<?xNxf32>, or bf16, or i8 with a grid
+  std::optional<ByteGrid> resultGrid;
   std::function<mlir::Value(mlir::Value row)> resultRow;
 
-  mlir::Value rowScales;    ///< memref<Mx2xf32>: scale and zero point of each input row; of Int8 alone, as columnScales
-  mlir::Value columnScales; ///< memref<2xNxf32>: each output's scale, and the sum of its weights' bytes
-  mlir::Value bias;         ///< memref<Nxf32> or none
+  mlir::Value
+      rowScales; ///< memref<Mx2xf32>: scale and zero point of each input row; of Int8 alone, as inputGrid, which is there instead, and columnScales
+  std::optional<ByteGrid> inputGrid; ///< of all rows
+  mlir::Value columnScales;          ///< memref<2xNxf32>: each output's scale, and the sum of its weights' bytes
+  mlir::Value bias;                  ///< memref<Nxf32> or none
   vit::Activation activation = vit::Activation::None;
   bool activationLast = false;
   mlir::Value addend; ///< memref<?xNxf32> or none

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/RowEmitter.h"
+#include "compiler/codegen/cpu/Quantization.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -75,27 +76,9 @@ Value RowEmitter::keep(Value vector, int64_t count, double other) {
   return count == lanes ? vector : Value(arith::SelectOp::create(b, firstLanes(b, lanes, count), vector, splat(b, other, lanes)));
 }
 
-/// `maxps` and `minps`: one instruction each without promising that there are no NaNs. With a NaN they return the second.
-static Value greater(ImplicitLocOpBuilder &b, Value x, Value y) {
-  return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
-}
-static Value smaller(ImplicitLocOpBuilder &b, Value x, Value y) {
-  return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, y), x, y);
-}
-
-namespace {
-/// A row's quantization, all lanes alike.
-struct Grid {
-  Value inverse, zeroPoint;
-};
-} // namespace
-
-/// 1.5 * 2^23 + x for 0 <= x < 2^22 has round(x) in its low bits: the addition rounds, and needs no conversion.
-static constexpr double roundingMagic = 12582912;
-
 /// Finds scale and zero point of row `r` and stores them.
-static Grid findGrid(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, Value r, Value scales,
-                     function_ref<Value(Value column, int64_t count)> valueAt) {
+static GridVectors findGrid(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, Value r, Value scales,
+                            function_ref<Value(Value column, int64_t count)> valueAt) {
   // From zero on, so that zero is among the numbers and lanes that are not there (zero too) change nothing. Extremes skip not-a-numbers; x * 0 is one for
   // each of them and for infinities, and makes the row's scale and so its results not-a-number.
   auto maximum = [&](Value x, Value y) { return greater(b, x, y); };
@@ -122,18 +105,12 @@ static Grid findGrid(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, Va
 
 void emitQuantizedRows(ImplicitLocOpBuilder &b, RowEmitter &row, int64_t lanes, ValueRange rows, const QuantizedRows &into,
                        function_ref<Value(size_t i, Value column, int64_t count)> valueAt) {
-  SmallVector<Grid> grids;
+  SmallVector<GridVectors> grids;
   for (auto [i, r] : llvm::enumerate(rows))
     grids.push_back(findGrid(b, row, lanes, r, into.scales, [&](Value column, int64_t count) { return valueAt(i, column, count); }));
-  auto words = VectorType::get({lanes}, b.getI32Type());
-  auto bytes = VectorType::get({lanes}, b.getI8Type());
-  Value magic = splat(b, roundingMagic, lanes);
   for (auto [i, r] : llvm::enumerate(rows))
     row.forEach([&](Value column, int64_t count) {
-      Value x = fma(b, valueAt(i, column, count), grids[i].inverse, grids[i].zeroPoint);
-      x = smaller(b, greater(b, x, splat(b, 0, lanes)), splat(b, 255, lanes));
-      Value bits = arith::BitcastOp::create(b, words, addf(b, x, magic));
-      storeVector(b, arith::TruncIOp::create(b, bytes, bits), into.bytes, {r, column}, count);
+      storeVector(b, quantize(b, valueAt(i, column, count), grids[i]), into.bytes, {r, column}, count);
     });
 }
 

@@ -18,7 +18,7 @@ func.func @mlp(%x: tensor<?x5x8xf32>, %w: tensor<12x8xf32>, %v: tensor<8x12xf32>
   // BF16: %[[W:.*]] = kernel.convert_weight %arg1 : tensor<12x8xf32> -> tensor<12x8xbf16>
   // BF16: %[[H:.*]] = kernel.gemm %[[N]], %[[W]] {activation{{.*}}} : tensor<?x5x8xbf16>, tensor<12x8xbf16> -> tensor<?x5x12xbf16>
   // INT8: %[[W:.*]], %[[T:.*]] = kernel.quantize_weight %arg1 : tensor<12x8xf32> -> tensor<12x8xi8>, tensor<2x12xf32>
-  // INT8: %[[H:.*]] = kernel.gemm %[[N]], %[[W]] scales(%[[S]] : tensor<?x5x2xf32>, %[[T]] : tensor<2x12xf32>) {activation{{.*}}} : {{.*}} -> tensor<?x5x12xbf16>
+  // INT8: %[[H:.*]] = kernel.gemm %[[N]], %[[W]] row_scales(%[[S]] : tensor<?x5x2xf32>) column_scales(%[[T]] : tensor<2x12xf32>) {activation{{.*}}} : {{.*}} -> tensor<?x5x12xbf16>
   // WEIGHTS: %[[W:.*]] = kernel.convert_weight %arg1 : tensor<12x8xf32> -> tensor<12x8xbf16>
   // WEIGHTS: %[[H:.*]] = kernel.gemm %[[N]], %[[W]] {activation{{.*}}} : tensor<?x5x8xf32>, tensor<12x8xbf16> -> tensor<?x5x12xf32>
   // Without products of bf16 nothing else is stored as such.
@@ -31,7 +31,7 @@ func.func @mlp(%x: tensor<?x5x8xf32>, %w: tensor<12x8xf32>, %v: tensor<8x12xf32>
   %1 = kernel.gemm %0, %w {activation = #vit.activation<gelu_erf>} : tensor<?x5x8xf32>, tensor<12x8xf32> -> tensor<?x5x12xf32>
   // BF16: kernel.gemm %[[H]], %{{.*}} residual(%arg0 : tensor<?x5x8xf32>) : tensor<?x5x12xbf16>, tensor<8x12xbf16> -> tensor<?x5x8xf32>
   // INT8: %[[Q:.*]], %[[R:.*]] = kernel.quantize %[[H]] : tensor<?x5x12xbf16> -> tensor<?x5x12xi8>, tensor<?x5x2xf32>
-  // INT8: kernel.gemm %[[Q]], %{{.*}} residual(%arg0 : tensor<?x5x8xf32>) scales(%[[R]] : {{.*}} -> tensor<?x5x8xf32>
+  // INT8: kernel.gemm %[[Q]], %{{.*}} residual(%arg0 : tensor<?x5x8xf32>) row_scales(%[[R]] : {{.*}} -> tensor<?x5x8xf32>
   %2 = kernel.gemm %1, %v residual(%x : tensor<?x5x8xf32>) : tensor<?x5x12xf32>, tensor<8x12xf32> -> tensor<?x5x8xf32>
   %3 = kernel.normalize %2 {eps = 1.0e-6 : f32} : tensor<?x5x8xf32> -> tensor<?x5x8xf32>
   return %3 : tensor<?x5x8xf32>
@@ -47,7 +47,7 @@ func.func @residual(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>, %v: tensor<12x8x
   // BF16: kernel.gemm %[[C]],
   // BF16-NOT: kernel.convert %
   // BF16: kernel.gemm %[[C]],
-  // INT8: %[[SUM:.*]] = kernel.gemm {{.*}} residual(%arg0 : tensor<?x5x8xf32>) scales({{.*}} -> tensor<?x5x8xf32>
+  // INT8: %[[SUM:.*]] = kernel.gemm {{.*}} residual(%arg0 : tensor<?x5x8xf32>) row_scales({{.*}} -> tensor<?x5x8xf32>
   // INT8: %[[Q:.*]], %[[S:.*]] = kernel.quantize %[[SUM]] : tensor<?x5x8xf32> -> tensor<?x5x8xi8>, tensor<?x5x2xf32>
   // INT8-NOT: kernel.quantize %
   // INT8: kernel.gemm %[[Q]], %{{.*}} scales(%[[S]] :

@@ -191,7 +191,7 @@ func.func @gemm_bytes_without_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>) -
 
 func.func @gemm_row_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tensor<?x2xf32>, %t: tensor<2x6xf32>) -> tensor<?x5x6xf32> {
   // expected-error @+1 {{row_scales 'tensor<?x2xf32>' must hold two numbers for each row of 'tensor<?x5x8xi8>'}}
-  %0 = kernel.gemm %x, %w scales(%s : tensor<?x2xf32>, %t : tensor<2x6xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
+  %0 = kernel.gemm %x, %w row_scales(%s : tensor<?x2xf32>) column_scales(%t : tensor<2x6xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
   return %0 : tensor<?x5x6xf32>
 }
 
@@ -199,7 +199,7 @@ func.func @gemm_row_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tensor<
 
 func.func @gemm_column_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tensor<?x5x2xf32>, %t: tensor<6x2xf32>) -> tensor<?x5x6xf32> {
   // expected-error @+1 {{column_scales 'tensor<6x2xf32>' must be [2, 6]}}
-  %0 = kernel.gemm %x, %w scales(%s : tensor<?x5x2xf32>, %t : tensor<6x2xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
+  %0 = kernel.gemm %x, %w row_scales(%s : tensor<?x5x2xf32>) column_scales(%t : tensor<6x2xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
   return %0 : tensor<?x5x6xf32>
 }
 
@@ -207,7 +207,7 @@ func.func @gemm_column_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tens
 
 func.func @gemm_scales_of_bf16(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tensor<?x5x2xbf16>, %t: tensor<2x6xf32>) -> tensor<?x5x6xf32> {
   // expected-error @+1 {{'row_scales' must be f32, but is 'tensor<?x5x2xbf16>'}}
-  %0 = kernel.gemm %x, %w scales(%s : tensor<?x5x2xbf16>, %t : tensor<2x6xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
+  %0 = kernel.gemm %x, %w row_scales(%s : tensor<?x5x2xbf16>) column_scales(%t : tensor<2x6xf32>) : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
   return %0 : tensor<?x5x6xf32>
 }
 
@@ -215,7 +215,7 @@ func.func @gemm_scales_of_bf16(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: ten
 
 func.func @gemm_windows_of_bytes(%x: tensor<?x81x4xi8>, %w: tensor<6x36xi8>, %s: tensor<?x81x2xf32>, %t: tensor<2x6xf32>) -> tensor<?x49x6xf32> {
   // expected-error @+1 {{reads windows of f32 or bf16, not of rows that have scales of their own}}
-  %0 = kernel.gemm %x, %w scales(%s : tensor<?x81x2xf32>, %t : tensor<2x6xf32>)
+  %0 = kernel.gemm %x, %w row_scales(%s : tensor<?x81x2xf32>) column_scales(%t : tensor<2x6xf32>)
     {window = #kernel.window<height = 9, width = 9, rows = 3, columns = 3, stride_y = 1, stride_x = 1>}
     : tensor<?x81x4xi8>, tensor<6x36xi8> -> tensor<?x49x6xf32>
   return %0 : tensor<?x49x6xf32>

@@ -57,7 +57,7 @@ std::string ir(const Case &c, const Level &level) {
                      "row_block = {13}, prefetch = 8, vector = {14}>}} : {0}, {1} -> {3}\n  return\n}}\n",
                      input, weight, bias, result, rowScales, columnScales, c.bias ? fmt::format(" bias(%b : {})", bias) : "",
                      c.residual ? fmt::format(" residual(%r : {})", result) : "",
-                     c.kind == Kind::Int8 ? fmt::format(" scales(%s : {}, %t : {})", rowScales, columnScales) : "",
+                     c.kind == Kind::Int8 ? fmt::format(" row_scales(%s : {}) column_scales(%t : {})", rowScales, columnScales) : "",
                      c.gelu ? "gelu_erf" : "none", level.rows, level.columns, kBlock, rowBlock, level.target.vectorLanes);
 }
 
