@@ -59,7 +59,7 @@ std::optional<std::pair<double, double>> calibratedRange(Value value) {
 /// [scale, zero point] of the grid whose ends are those of the range, zero on a point of it.
 DenseF32ArrayAttr gridOf(MLIRContext *context, std::pair<double, double> range) {
   double scale = range.second > range.first ? (range.second - range.first) / 255 : 1;
-  return DenseF32ArrayAttr::get(context, {static_cast<float>(scale), static_cast<float>(std::nearbyint(-range.first / scale))});
+  return DenseF32ArrayAttr::get(context, {static_cast<float>(scale), static_cast<float>(std::nearbyint(0.0 - range.first / scale))});
 }
 
 /// The number type that a launch reads an operand as.

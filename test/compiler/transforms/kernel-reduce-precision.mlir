@@ -50,9 +50,9 @@ func.func @residual(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>, %v: tensor<12x8x
   // INT8: %[[SUM:.*]] = kernel.gemm {{.*}} residual(%arg0 : tensor<?x5x8xf32>) row_scales({{.*}} -> tensor<?x5x8xf32>
   // INT8: %[[Q:.*]], %[[S:.*]] = kernel.quantize %[[SUM]] : tensor<?x5x8xf32> -> tensor<?x5x8xi8>, tensor<?x5x2xf32>
   // INT8-NOT: kernel.quantize %
-  // INT8: kernel.gemm %[[Q]], %{{.*}} scales(%[[S]] :
+  // INT8: kernel.gemm %[[Q]], %{{.*}} row_scales(%[[S]] :
   // INT8-NOT: kernel.quantize %
-  // INT8: kernel.gemm %[[Q]], %{{.*}} scales(%[[S]] :
+  // INT8: kernel.gemm %[[Q]], %{{.*}} row_scales(%[[S]] :
   %0 = kernel.gemm %x, %w residual(%x : tensor<?x5x8xf32>) : tensor<?x5x8xf32>, tensor<8x8xf32> -> tensor<?x5x8xf32>
   %1 = kernel.gemm %0, %v : tensor<?x5x8xf32>, tensor<12x8xf32> -> tensor<?x5x12xf32>
   %2 = kernel.gemm %0, %v {activation = #vit.activation<relu>} : tensor<?x5x8xf32>, tensor<12x8xf32> -> tensor<?x5x12xf32>

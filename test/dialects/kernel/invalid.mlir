@@ -182,9 +182,34 @@ func.func @gemm_words(%x: tensor<?x5x7xf32>, %w: tensor<6x7xbf16>) -> tensor<?x5
 // -----
 
 func.func @gemm_bytes_without_scales(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>) -> tensor<?x5x6xf32> {
-  // expected-error @+1 {{has row_scales and column_scales if and only if its input is i8}}
+  // expected-error @+1 {{has column_scales, and row_scales or an input_grid, if and only if its input is i8}}
   %0 = kernel.gemm %x, %w : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
   return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_scaled_twice(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: tensor<?x5x2xf32>, %t: tensor<2x6xf32>) -> tensor<?x5x6xf32> {
+  // expected-error @+1 {{has 'input_grid' if and only if 'tensor<?x5x8xi8>' is i8 without scales of each row}}
+  %0 = kernel.gemm %x, %w row_scales(%s : tensor<?x5x2xf32>) column_scales(%t : tensor<2x6xf32>) {input_grid = array<f32: 0.5, 3.0>}
+    : tensor<?x5x8xi8>, tensor<6x8xi8> -> tensor<?x5x6xf32>
+  return %0 : tensor<?x5x6xf32>
+}
+
+// -----
+
+func.func @gemm_grid(%x: tensor<?x5x8xf32>, %w: tensor<6x8xf32>) -> tensor<?x5x6xi8> {
+  // expected-error @+1 {{'result_grid' must be a positive scale and a zero point from 0 to 255}}
+  %0 = kernel.gemm %x, %w {result_grid = array<f32: 0.5, 256.0>} : tensor<?x5x8xf32>, tensor<6x8xf32> -> tensor<?x5x6xi8>
+  return %0 : tensor<?x5x6xi8>
+}
+
+// -----
+
+func.func @attention_gives_bytes(%x: tensor<?x5x24xf32>) -> tensor<?x5x8xi8> {
+  // expected-error @+1 {{has 'result_grid' if and only if 'tensor<?x5x8xi8>' is i8 without scales of each row}}
+  %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x24xf32> -> tensor<?x5x8xi8>
+  return %0 : tensor<?x5x8xi8>
 }
 
 // -----
@@ -224,7 +249,7 @@ func.func @gemm_windows_of_bytes(%x: tensor<?x81x4xi8>, %w: tensor<6x36xi8>, %s:
 // -----
 
 func.func @gemm_gives_bytes(%x: tensor<?x5x8xf32>, %w: tensor<6x8xf32>) -> tensor<?x5x6xi8> {
-  // expected-error @+1 {{gives f32 or bf16, not 'tensor<?x5x6xi8>'}}
+  // expected-error @+1 {{has 'result_grid' if and only if 'tensor<?x5x6xi8>' is i8 without scales of each row}}
   %0 = kernel.gemm %x, %w : tensor<?x5x8xf32>, tensor<6x8xf32> -> tensor<?x5x6xi8>
   return %0 : tensor<?x5x6xi8>
 }
@@ -256,7 +281,7 @@ func.func @patches_to_bf16(%x: tensor<?x1x8x8xf32>, %w: tensor<8x16xf32>) -> ten
 // -----
 
 func.func @attention_of_bytes(%x: tensor<?x5x24xi8>) -> tensor<?x5x8xf32> {
-  // expected-error @+1 {{takes and gives f32 or bf16, not 'tensor<?x5x24xi8>' to 'tensor<?x5x8xf32>'}}
+  // expected-error @+1 {{takes f32 or bf16, not 'tensor<?x5x24xi8>'}}
   %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x24xi8> -> tensor<?x5x8xf32>
   return %0 : tensor<?x5x8xf32>
 }

@@ -66,6 +66,11 @@ inline std::vector<float> fromBf16Words(const std::vector<float> &words) {
   return values;
 }
 
+inline std::vector<float> fromByteWords(const std::vector<float> &words) {
+  std::vector<uint8_t> bytes = fromWords<uint8_t>(words);
+  return {bytes.begin(), bytes.end()};
+}
+
 } // namespace vitc::test
 
 #endif // VITC_TEST_UNIT_CODEGEN_NUMBERS_H

@@ -27,21 +27,26 @@ struct Case {
   Kind kind;
   int64_t tokens, outputs, depth;
   bool gelu = false, bias = true, residual = false, bf16Result = false;
-  int64_t kBlock = 768; ///< in words
-  int64_t rowBlock = 0; ///< 0: 198 rows, or the next multiple of the tile's
+  int64_t kBlock = 768;    ///< in words
+  int64_t rowBlock = 0;    ///< 0: 198 rows, or the next multiple of the tile's
+  bool inputGrid = false;  ///< of Int8: one scale and zero point for all rows
+  bool byteResult = false; ///< on a grid, with a multiple of four outputs
 
   int64_t perWord() const { return kind == Kind::Int8 ? 4 : 2; }
   int64_t words() const { return depth / perWord(); }
   int64_t wordsPerBlock() const { return std::min(words(), kBlock); }
   const char *inputElement() const { return kind == Kind::Int8 ? "i8" : kind == Kind::Bf16 ? "bf16" : "f32"; }
   const char *weightElement() const { return kind == Kind::Int8 ? "i8" : "bf16"; }
-  const char *resultElement() const { return bf16Result ? "bf16" : "f32"; }
+  const char *resultElement() const { return byteResult ? "i8" : bf16Result ? "bf16" : "f32"; }
 };
+
+constexpr float inputScale = 0.0125f, inputZero = 77, resultScale = 0.02f, resultZero = 130;
 
 std::ostream &operator<<(std::ostream &os, const Case &c) {
   return os << fmt::format("{} {} {}x{}x{}{}{}{} to {} k{} r{}", c.inputElement(), c.weightElement(), c.tokens, c.outputs, c.depth,
                            c.gelu ? " gelu" : "", c.bias ? " bias" : "", c.residual ? " residual" : "", c.resultElement(), c.kBlock,
-                           c.rowBlock);
+                           c.rowBlock)
+            << (c.inputGrid ? " grid" : "");
 }
 
 std::string ir(const Case &c, const Level &level) {
@@ -52,13 +57,17 @@ std::string ir(const Case &c, const Level &level) {
   std::string result = fmt::format("tensor<?x{}x{}x{}>", c.tokens, c.outputs, c.resultElement());
   std::string bias = fmt::format("tensor<{}xf32>", c.outputs);
   std::string rowScales = fmt::format("tensor<?x{}x2xf32>", c.tokens), columnScales = fmt::format("tensor<2x{}xf32>", c.outputs);
+  std::string grids = (c.inputGrid ? fmt::format("input_grid = array<f32: {:e}, {:e}>, ", inputScale, inputZero) : "") +
+                      (c.byteResult ? fmt::format("result_grid = array<f32: {:e}, {:e}>, ", resultScale, resultZero) : "") +
+                      "activation = #vit.activation<";
   return fmt::format("func.func @f(%x: {0}, %w: {1}, %b: {2}, %r: {3}, %s: {4}, %t: {5}) {{\n  %y = kernel.gemm %x, %w{6}{7}{8} "
-                     "{{activation = #vit.activation<{9}>, schedule = #kernel.gemm_schedule<rows = {10}, columns = {11}, k_block = {12}, "
+                     "{{{9}>, schedule = #kernel.gemm_schedule<rows = {10}, columns = {11}, k_block = {12}, "
                      "row_block = {13}, prefetch = 8, vector = {14}>}} : {0}, {1} -> {3}\n  return\n}}\n",
                      input, weight, bias, result, rowScales, columnScales, c.bias ? fmt::format(" bias(%b : {})", bias) : "",
                      c.residual ? fmt::format(" residual(%r : {})", result) : "",
-                     c.kind == Kind::Int8 ? fmt::format(" row_scales(%s : {}) column_scales(%t : {})", rowScales, columnScales) : "",
-                     c.gelu ? "gelu_erf" : "none", level.rows, level.columns, kBlock, rowBlock, level.target.vectorLanes);
+                     (c.kind == Kind::Int8 && !c.inputGrid ? fmt::format(" row_scales(%s : {})", rowScales) : "") +
+                         (c.kind == Kind::Int8 ? fmt::format(" column_scales(%t : {})", columnScales) : ""),
+                     grids + (c.gelu ? "gelu_erf" : "none"), level.rows, level.columns, kBlock, rowBlock, level.target.vectorLanes);
 }
 
 /// kernel.pack's layout of weight [outputs, depth], as words.
@@ -96,8 +105,8 @@ Problem makeProblem(const Case &c, int64_t images) {
     for (uint8_t &byte : bytes)
       byte = random();
     for (int64_t m = 0; m < rows; ++m) {
-      int64_t zero = random() % 256;
-      rowFactor[m] = float(0.01 + random() % 100 * 1e-4);
+      int64_t zero = c.inputGrid ? int64_t(inputZero) : random() % 256;
+      rowFactor[m] = c.inputGrid ? inputScale : float(0.01 + random() % 100 * 1e-4);
       rowScales.insert(rowScales.end(), {float(rowFactor[m]), float(zero)});
       for (int64_t k = 0; k < c.depth; ++k)
         input[m * c.depth + k] = bytes[m * c.depth + k] - zero;
@@ -131,8 +140,11 @@ Problem makeProblem(const Case &c, int64_t images) {
     p.operands.push_back(bias);
   if (c.residual)
     p.operands.push_back(c.bf16Result ? bf16Words(residual) : residual);
-  if (c.kind == Kind::Int8)
-    p.operands.insert(p.operands.end(), {rowScales, columnScales});
+  if (c.kind == Kind::Int8) {
+    if (!c.inputGrid)
+      p.operands.push_back(rowScales);
+    p.operands.push_back(columnScales);
+  }
 
   for (int64_t m = 0; m < rows; ++m)
     for (int64_t n = 0; n < c.outputs; ++n) {
@@ -143,6 +155,12 @@ Problem makeProblem(const Case &c, int64_t images) {
       if (c.gelu)
         value = value / 2 * std::erfc(-value / std::numbers::sqrt2);
       value += c.residual ? residual[m * c.outputs + n] : 0;
+      if (c.byteResult) {
+        // Half a step more than rounding: GELU's own error may lie on either side of a half.
+        p.expected.push_back(std::clamp(value / resultScale + resultZero, 0.0, 255.0));
+        p.bound.push_back(0.51);
+        continue;
+      }
       p.expected.push_back(value);
       // Sums of bytes are exact; a result of bf16 has 8 bits, and a GELU that is accurate to 8e-5.
       double bound = (c.kind == Kind::Int8 ? 2e-6 : sumBound(c.depth)) * (1 + std::abs(value)) + (c.gelu && c.bf16Result ? 8e-5 : 0);
@@ -168,14 +186,14 @@ TEST_P(ReducedGemm, MatchesDoubleOnEveryLevel) {
   if (runnable.empty())
     GTEST_SKIP() << "this machine has no products of " << c.weightElement();
   Problem p = makeProblem(c, images);
-  const size_t resultWords = p.expected.size() / (c.bf16Result ? 2 : 1);
+  const size_t resultWords = p.expected.size() / (c.byteResult ? 4 : c.bf16Result ? 2 : 1);
   for (const Level &level : runnable) {
     SCOPED_TRACE(level.name);
     std::optional<Kernel> kernel = compileLaunch(ir(c, level), level.target);
     ASSERT_TRUE(kernel);
     p.operands[1] = c.kind == Kind::Int8 ? pack(p.byteWeight, c, level) : pack(p.bf16Weight, c, level);
     std::vector<float> words = runGuarded(*kernel, p.operands, resultWords, images);
-    std::vector<float> result = c.bf16Result ? fromBf16Words(words) : words;
+    std::vector<float> result = c.byteResult ? fromByteWords(words) : c.bf16Result ? fromBf16Words(words) : words;
     for (size_t i = 0; i < result.size(); ++i)
       ASSERT_LE(std::abs(result[i] - p.expected[i]), p.bound[i])
           << "row " << i / c.outputs << ", output " << i % c.outputs << " is " << result[i] << ", expected " << p.expected[i];
@@ -194,8 +212,11 @@ TEST_P(ReducedGemm, MatchesDoubleOnEveryLevel) {
         buffers.push_back(p.operands[operand++].data());
       if (c.residual)
         buffers.push_back(at(again)), ++operand;
-      if (c.kind == Kind::Int8)
-        buffers.insert(buffers.end(), {at(p.operands[operand]), p.operands[operand + 1].data()});
+      if (c.kind == Kind::Int8) {
+        if (!c.inputGrid)
+          buffers.push_back(at(p.operands[operand++]));
+        buffers.push_back(p.operands[operand].data());
+      }
       buffers.push_back(at(again));
       kernel->run(buffers, 1, &random);
     }
@@ -224,6 +245,19 @@ std::vector<Case> cases(Kind kind) {
   return cases;
 }
 
+/// Ranges known beforehand: of the input, of the result, of both.
+std::vector<Case> grids() {
+  std::vector<Case> cases;
+  for (bool input : {false, true})
+    for (bool result : {false, true})
+      for (bool gelu : {false, true})
+        for (int64_t depth : {64, 260})
+          if (input || result)
+            cases.push_back({Kind::Int8, 7, 72, depth, gelu, depth == 64, !result, false, 24, 0, input, result});
+  cases.push_back({Kind::Bf16, 50, 200, 192, true, true, false, false, 768, 0, false, true});
+  return cases;
+}
+
 std::string name(const testing::TestParamInfo<Case> &info) {
   std::ostringstream os;
   os << info.param;
@@ -233,5 +267,6 @@ std::string name(const testing::TestParamInfo<Case> &info) {
 INSTANTIATE_TEST_SUITE_P(Bf16, ReducedGemm, testing::ValuesIn(cases(Kind::Bf16)), name);
 INSTANTIATE_TEST_SUITE_P(Bf16Weights, ReducedGemm, testing::ValuesIn(cases(Kind::Bf16Weights)), name);
 INSTANTIATE_TEST_SUITE_P(Int8, ReducedGemm, testing::ValuesIn(cases(Kind::Int8)), name);
+INSTANTIATE_TEST_SUITE_P(Grids, ReducedGemm, testing::ValuesIn(grids()), name);
 
 } // namespace
