@@ -158,6 +158,8 @@ static std::unique_ptr<fb::ProgramT> program(const plan::Program &from, uint32_t
     } else {
       entry->bytes_per_image = buffer.bytesPerImage;
       entry->type = numberType(buffer.type);
+      entry->scale = buffer.scale;
+      entry->zero_point = buffer.zeroPoint;
     }
     if (buffer.kind == plan::BufferKind::Arena)
       entry->offset_per_image = buffer.offsetPerImage;

@@ -13,6 +13,8 @@
 
 #include "llvm/Support/FileSystem.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <mutex>
 
@@ -23,33 +25,47 @@ static llvm::Error asError(const vitrt::Error &error) { return llvm::createStrin
 
 namespace {
 
-/// Widens the range of each launch's first result.
+/// Gathers the ranges of each launch's first result and of its rows.
 class RangeObserver : public vitrt::LaunchObserver {
 public:
-  explicit RangeObserver(CalibratedRanges &ranges) : ranges(ranges) {}
-
   void launched(const vitrt::LaunchEvent &event) override {
     const vitrt::Buffer &buffer = event.outputBuffer();
     if (buffer.type != vitrt::fb::NumberType::F32)
       return;
-    size_t count = size_t(event.images);
-    for (int64_t extent : buffer.shape)
-      count *= size_t(extent);
-    auto *values = static_cast<const float *>(event.output());
-    float least = std::numeric_limits<float>::infinity(), greatest = -least;
-    for (size_t i = 0; i < count; ++i) {
-      least = std::min(least, values[i]);
-      greatest = std::max(greatest, values[i]);
+    size_t width = size_t(buffer.shape.back()), rows = size_t(event.images);
+    for (int64_t extent : ArrayRef(buffer.shape).drop_back())
+      rows *= size_t(extent);
+    Found found;
+    found.rows = rows;
+    for (auto *row = static_cast<const float *>(event.output()), *end = row + rows * width; row != end; row += width) {
+      auto [least, greatest] = std::minmax_element(row, row + width);
+      found.least = std::min(found.least, *least);
+      found.greatest = std::max(found.greatest, *greatest);
+      found.squares += double(*greatest - *least) * double(*greatest - *least);
     }
     std::lock_guard lock(mutex);
-    auto [entry, isNew] = ranges.try_emplace(event.launch.name, least, greatest);
-    entry->second.first = std::min(entry->second.first, least);
-    entry->second.second = std::max(entry->second.second, greatest);
+    Found &all = layers[event.launch.name];
+    all.least = std::min(all.least, found.least);
+    all.greatest = std::max(all.greatest, found.greatest);
+    all.squares += found.squares;
+    all.rows += found.rows;
+  }
+
+  CalibratedRanges ranges() const {
+    CalibratedRanges ranges;
+    for (const auto &[layer, found] : layers)
+      ranges[layer] = {found.least, found.greatest, static_cast<float>(std::sqrt(found.squares / double(found.rows)))};
+    return ranges;
   }
 
 private:
+  struct Found {
+    float least = std::numeric_limits<float>::infinity(), greatest = -least;
+    double squares = 0; ///< of the rows' ranges
+    size_t rows = 0;
+  };
   std::mutex mutex;
-  CalibratedRanges &ranges;
+  std::map<std::string, Found> layers;
 };
 
 /// The images, one by one, as the model takes them.
@@ -124,14 +140,12 @@ struct TemporaryFile {
 
 } // namespace
 
-static llvm::Error runAll(vitrt::Session &session, CalibrationImages &images, CalibratedRanges &ranges,
-                          const artifact::Progress &progress) {
+static llvm::Error runAll(vitrt::Session &session, CalibrationImages &images, RangeObserver &observer, const artifact::Progress &progress) {
   const vitrt::Program &program = session.model().program();
   std::vector<std::vector<float>> storage;
   std::vector<float *> outputs;
   for (uint32_t output : program.outputs)
     outputs.push_back(storage.emplace_back(program.buffers[output].bytesPerImage / sizeof(float)).data());
-  RangeObserver observer(ranges);
   for (size_t i = 0; i < images.size(); ++i) {
     llvm::Expected<const float *> image = images[i];
     if (!image)
@@ -165,8 +179,8 @@ llvm::Expected<CalibratedRanges> vitc::calibrate(MLIRContext &context, const Mod
   llvm::Expected<CalibrationImages> opened = CalibrationImages::open(images, (*model)->artifact());
   if (!opened)
     return opened.takeError();
-  CalibratedRanges ranges;
-  if (llvm::Error error = runAll(**session, *opened, ranges, progress))
+  RangeObserver observer;
+  if (llvm::Error error = runAll(**session, *opened, observer, progress))
     return error;
-  return ranges;
+  return observer.ranges();
 }

@@ -12,7 +12,7 @@
 
 namespace vitc {
 
-/// Runs the model in f32 on this machine over images and returns the least and the greatest value of each of its layers.
+/// Runs the model in f32 on this machine over images and returns what it found of each of its layers.
 ///
 /// `images` is a folder of pictures, preprocessed as the model's config says, or an .npy of f32 [N, C, H, W] that is normalized already. The f32 program is
 /// compiled into a file beside `path`, which is gone again when this returns. Errors: no or unreadable images, images of another shape, weights that

@@ -97,7 +97,8 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phas
   if (!options.ranges.empty()) {
     SmallVector<NamedAttribute> ranges;
     for (const auto &[layer, range] : options.ranges)
-      ranges.emplace_back(StringAttr::get(&context, layer), DenseF32ArrayAttr::get(&context, {range.first, range.second}));
+      ranges.emplace_back(StringAttr::get(&context, layer),
+                          DenseF32ArrayAttr::get(&context, {range.least, range.greatest, range.rowRange}));
     (*module)->setAttr("kernel.ranges", DictionaryAttr::get(&context, ranges));
   }
   PipelineOptions pipeline = pipelineOptions(target, machine);

@@ -22,8 +22,14 @@
 
 namespace vitc {
 
-/// The least and the greatest value of layers, by name.
-using CalibratedRanges = std::map<std::string, std::pair<float, float>>;
+/// What images showed of a layer's values.
+struct CalibratedRange {
+  float least, greatest; ///< of all values
+  float rowRange;        ///< greatest - least of a row, root mean square over rows
+};
+
+/// By the layer's name.
+using CalibratedRanges = std::map<std::string, CalibratedRange>;
 
 /// What a user asks of a compilation; the fields are vitc's options.
 struct CompileOptions {

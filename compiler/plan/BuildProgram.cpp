@@ -97,6 +97,11 @@ private:
       launch.operands.push_back(inPlaceBuffer(interface, result, returned).value_or(~0u));
       if (launch.operands.back() == ~0u)
         launch.operands.back() = add(result, launch.name, returned ? BufferKind::Output : BufferKind::Arena, index);
+      if (auto grid = op.getAttrOfType<DenseF32ArrayAttr>("result_grid")) {
+        Buffer &bytes = program.buffers[launch.operands.back()];
+        bytes.scale = grid[0];
+        bytes.zeroPoint = grid[1];
+      }
     }
     program.launches.push_back(std::move(launch));
     return success();

@@ -28,11 +28,12 @@ struct Buffer {
   std::string name;
   BufferKind kind = BufferKind::Arena;
   NumberType type = NumberType::F32;
-  std::vector<int64_t> shape; ///< of one image without the batch axis; of a weight, packed
-  int64_t offsetPerImage = 0; ///< bytes, arena only
-  int64_t bytesPerImage = 0;  ///< bytes; of a weight, its size
-  int64_t firstLaunch = 0;    ///< the launch that writes it (-1: the caller)
-  int64_t lastLaunch = 0;     ///< the last that reads it
+  float scale = 0, zeroPoint = 0; ///< of bytes; scale 0: each row has its own
+  std::vector<int64_t> shape;     ///< of one image without the batch axis; of a weight, packed
+  int64_t offsetPerImage = 0;     ///< bytes, arena only
+  int64_t bytesPerImage = 0;      ///< bytes; of a weight, its size
+  int64_t firstLaunch = 0;        ///< the launch that writes it (-1: the caller)
+  int64_t lastLaunch = 0;         ///< the last that reads it
 };
 
 struct Kernel {

@@ -46,14 +46,20 @@ int64_t contiguousElements(Operation *product) {
   return typeOf(product->getOperand(0)).getShape().back();
 }
 
-/// The range of a layer's values as `vitc --calibration` found it; none if it did not, or found no numbers.
+/// One range for all rows makes steps as large as the widest row wants; more than this many times those of the rows' own ranges cost accuracy
+/// that no speed is worth (docs/precision.md).
+constexpr double coarsestGrid = 3;
+
+/// The range of a layer's values as `vitc --calibration` found it: the module's `kernel.ranges` has [least, greatest, range of a row] for it. None if it has not, if
+/// those are no numbers, or where rows differ too much for one range.
 std::optional<std::pair<double, double>> calibratedRange(Value value) {
   auto module = value.getParentRegion()->getParentOfType<ModuleOp>();
   auto ranges = module->getAttrOfType<DictionaryAttr>("kernel.ranges");
-  auto range = ranges ? ranges.getAs<DenseF32ArrayAttr>(layerName(value.getLoc())) : DenseF32ArrayAttr();
-  if (!range || range.size() != 2 || !std::isfinite(range[0]) || !std::isfinite(range[1]))
+  auto found = ranges ? ranges.getAs<DenseF32ArrayAttr>(layerName(value.getLoc())) : DenseF32ArrayAttr();
+  if (!found || found.size() != 3 || !llvm::all_of(found.asArrayRef(), [](float number) { return std::isfinite(number); }))
     return std::nullopt;
-  return std::pair(std::min<double>(range[0], 0), std::max<double>(range[1], 0));
+  std::pair<double, double> range(std::min<double>(found[0], 0), std::max<double>(found[1], 0));
+  return range.second - range.first <= coarsestGrid * found[2] ? std::optional(range) : std::nullopt;
 }
 
 /// [scale, zero point] of the grid whose ends are those of the range, zero on a point of it.

@@ -240,8 +240,9 @@ def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
     `bf16-products` weights alone are bf16 and meet f32 rows.
 
     int8: weights have a scale for each output, rows a scale and zero point each, found while the program runs. A normalization quantizes its result as it
-    writes it; other rows are quantized by a launch of their own. Where the module's attribute `kernel.ranges`, a dictionary of [least, greatest] by layer, knows
-    a product's or attention's result, that one range serves all rows and the result is bytes from the start (`vitc --calibration`). Products whose rows are no whole words of four bytes, convolutions, the patches' product and
+    writes it; other rows are quantized by a launch of their own. Where the module's attribute `kernel.ranges`, a dictionary of [least, greatest,
+    range of a row] by layer, knows a product's or attention's result, and all rows together have a range at most three times as large as one has, that range
+    serves all of them and the result is bytes from the start (`vitc --calibration`). Products whose rows are no whole words of four bytes, convolutions, the patches' product and
     those that compute a result of the program (the logits) stay at bf16.
     ```mlir
     %1 = kernel.normalize %0 {eps = 1.0e-06 : f32} : tensor<?x197x192xf32> -> tensor<?x197x192xf32>

@@ -8,6 +8,7 @@
 #include "runtime/artifact/ManifestVerifier.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <set>
 
@@ -99,13 +100,19 @@ bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program
   return true;
 }
 
-/// After rows of bytes a launch writes two numbers for each of them.
+/// Rows of bytes lie on the buffer's grid, or the launch writes two numbers for each of them after it.
 bool ManifestVerifier::checkScales(const fb::Program &program, const fb::Launch &launch, const std::string &where) {
   uint32_t operands = sizeOf(launch.operands());
   for (uint32_t i = operands - launch.results(); i < operands; ++i) {
     const fb::Buffer &bytes = *program.buffers()->Get(launch.operands()->Get(i));
     if (bytes.type() != fb::NumberType::I8)
       continue;
+    if (bytes.scale() != 0) {
+      if (!(bytes.scale() > 0 && std::isfinite(bytes.scale()) && bytes.zero_point() >= 0 && bytes.zero_point() <= 255))
+        return fail("{} ('{}') writes bytes of scale {} and zero point {}, which are no grid", where, launch.name()->str(), bytes.scale(),
+                    bytes.zero_point());
+      continue;
+    }
     const fb::Buffer *scales = i + 1 < operands ? program.buffers()->Get(launch.operands()->Get(i + 1)) : nullptr;
     uint64_t rows = countElements(bytes.shape()) / bytes.shape()->Get(sizeOf(bytes.shape()) - 1);
     if (!scales || scales->type() != fb::NumberType::F32 || countElements(scales->shape()) != 2 * rows)

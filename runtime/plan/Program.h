@@ -22,9 +22,10 @@ struct Buffer {
   std::vector<int64_t> shape; ///< of one image
   uint64_t offsetPerImage;
   uint64_t bytesPerImage;
-  uint64_t weightOffset; ///< Weight only: within the packed weights
-  uint32_t slot;         ///< Input, Output: position in the signature
-  fb::NumberType type;   ///< of an Input, an Output or in the Arena
+  uint64_t weightOffset;  ///< Weight only: within the packed weights
+  uint32_t slot;          ///< Input, Output: position in the signature
+  fb::NumberType type;    ///< of an Input, an Output or in the Arena
+  float scale, zeroPoint; ///< of I8; scale 0: each row has its own
 };
 
 struct Launch {

@@ -67,11 +67,15 @@ public:
       break;
     }
     case vitrt::fb::NumberType::I8: {
+      const vitrt::Buffer &buffer = event.outputBuffer();
       auto *from = static_cast<const uint8_t *>(event.output());
-      auto *scales = static_cast<const float *>(event.output(1));
-      size_t width = size_t(event.outputBuffer().shape.back());
-      for (size_t i = 0; i < count; ++i)
-        to[i] = scales[i / width * 2] * (float(from[i]) - scales[i / width * 2 + 1]);
+      const float grid[] = {buffer.scale, buffer.zeroPoint};
+      auto *rows = buffer.scale == 0 ? static_cast<const float *>(event.output(1)) : nullptr;
+      size_t width = size_t(buffer.shape.back());
+      for (size_t i = 0; i < count; ++i) {
+        const float *scales = rows ? rows + i / width * 2 : grid;
+        to[i] = scales[0] * (float(from[i]) - scales[1]);
+      }
       break;
     }
     }

@@ -61,9 +61,6 @@ static cl::opt<std::string> calibration("calibration",
                                         cl::value_desc("FOLDER-OR-NPY"), cl::cat(targetOptions));
 static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32 (default), bf16 or int8"),
                                       cl::value_desc("P"), cl::init("f32"), cl::cat(targetOptions));
-static cl::opt<std::string> calibration("calibration",
-                                        cl::desc("Refused: int8 finds the range of each row while it runs, which needs no images"),
-                                        cl::value_desc("IMAGES"), cl::cat(targetOptions));
 static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), cl::cat(targetOptions));
 static cl::opt<std::string>
     optLevel("O",
@@ -108,8 +105,6 @@ static std::string readValues(Request &request) {
     return "--precision=f16 has no products on the targets of this version; bf16 is as small, and there are f32 and int8";
   if (!wanted)
     return "--precision=" + precision + " is not a precision of this version; there are f32, bf16 and int8";
-  if (calibration.getNumOccurrences())
-    return "--calibration=" + calibration + " has nothing to calibrate: int8 finds the range of each row while it runs; leave it out";
   request.compile.precision = *wanted;
   if (!calibration.empty() && *wanted != Precision::Int8)
     return "--calibration=" + calibration + " finds ranges for int8, but --precision is " + precision;

@@ -107,6 +107,17 @@ const Malformed kCases[] = {
      }},
     {"('layer.scale') writes 3 rows of bytes without two f32 for each after them",
      [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType::I8; }},
+    {"('layer.scale') writes bytes of scale -1 and zero point 0, which are no grid",
+     [](fb::ManifestT &m) {
+       program(m).buffers[2]->type = fb::NumberType::I8;
+       program(m).buffers[2]->scale = -1;
+     }},
+    {"('layer.scale') writes bytes of scale 0.5 and zero point 256, which are no grid",
+     [](fb::ManifestT &m) {
+       program(m).buffers[2]->type = fb::NumberType::I8;
+       program(m).buffers[2]->scale = 0.5;
+       program(m).buffers[2]->zero_point = 256;
+     }},
     {"('layer.bias') writes 3 rows of bytes without two f32 for each after them",
      [](fb::ManifestT &m) {
        // As many scales as there are bytes, not as there are rows.
