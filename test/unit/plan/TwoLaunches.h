@@ -14,7 +14,15 @@ namespace vitc::test {
 
 inline plan::Buffer makeBuffer(std::string name, plan::BufferKind kind, int64_t floats, int64_t firstLaunch, int64_t lastLaunch,
                                int64_t offset = 0) {
-  return {std::move(name), kind, plan::NumberType::F32, {floats}, offset, floats * static_cast<int64_t>(sizeof(float)), firstLaunch, lastLaunch};
+  plan::Buffer buffer;
+  buffer.name = std::move(name);
+  buffer.kind = kind;
+  buffer.shape = {floats};
+  buffer.offsetPerImage = offset;
+  buffer.bytesPerImage = floats * static_cast<int64_t>(sizeof(float));
+  buffer.firstLaunch = firstLaunch;
+  buffer.lastLaunch = lastLaunch;
+  return buffer;
 }
 
 inline plan::Buffer arenaBuffer(std::string name, int64_t floats, int64_t firstLaunch, int64_t lastLaunch, int64_t offset = 0) {
