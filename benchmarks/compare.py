@@ -164,8 +164,13 @@ def measure(name, batch, args, cores, peaks_program):
     for _ in range(args.rounds):
         peaks, _, _ = run([peaks_program, *map(str, cores)], cores)
         table["peaks"] = {kind: max(rate, table["peaks"].get(kind, 0)) for kind, rate in peaks.items()}
-        for program in ready:
-            row = program.measure()
+        for program in list(ready):
+            try:
+                row = program.measure()
+            except Unavailable as reason:
+                print(f"{program.name} failed for {name}: {reason}", file=sys.stderr)
+                ready.remove(program)
+                continue
             best = table["rows"].setdefault(program.name, {**row, **program.compiled, "precision": program.precision})
             for key in ("median_ms", "min_ms", "cpu_ms", "first_s"):
                 best[key] = min(best[key], row[key])

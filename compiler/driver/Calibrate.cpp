@@ -12,6 +12,7 @@
 #include "runtime/plan/Session.h"
 
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Signals.h"
 
 #include <algorithm>
 #include <cmath>
@@ -132,10 +133,34 @@ private:
   std::span<const float> floats;
 };
 
-/// A file that is removed when this goes.
-struct TemporaryFile {
+/// A file of its own beside `beside`, removed when this goes or a signal ends the process.
+class TemporaryFile {
+public:
+  static llvm::Expected<TemporaryFile> create(StringRef beside) {
+    llvm::SmallString<128> path;
+    if (std::error_code error = llvm::sys::fs::createUniqueFile(beside + ".calibration.%%%%%%", path))
+      return llvm::createStringError("cannot make a file beside '" + beside + "' to calibrate with: " + error.message());
+    llvm::sys::RemoveFileOnSignal(path);
+    return TemporaryFile(path.str());
+  }
+  TemporaryFile(TemporaryFile &&other) : path(std::move(other.path)) { other.path.clear(); }
+  TemporaryFile &operator=(TemporaryFile &&) = delete;
+  ~TemporaryFile() { remove(); }
+
+  const std::string &name() const { return path; }
+
+  /// What is mapped stays readable.
+  void remove() {
+    if (path.empty())
+      return;
+    (void)llvm::sys::fs::remove(path);
+    llvm::sys::DontRemoveFileOnSignal(path);
+    path.clear();
+  }
+
+private:
+  explicit TemporaryFile(StringRef path) : path(path) {}
   std::string path;
-  ~TemporaryFile() { (void)llvm::sys::fs::remove(path); }
 };
 
 } // namespace
@@ -166,13 +191,16 @@ llvm::Expected<CalibratedRanges> vitc::calibrate(MLIRContext &context, const Mod
   CompileOptions exact;
   exact.take = options.take;
   exact.optLevel = options.optLevel;
-  TemporaryFile file{(path + ".calibration").str()};
+  llvm::Expected<TemporaryFile> file = TemporaryFile::create(path);
+  if (!file)
+    return file.takeError();
   artifact::BindingNotes notes;
-  if (llvm::Error error = compile(context, config, exact, weights, file.path, [](uint64_t, uint64_t) {}, notes))
+  if (llvm::Error error = compile(context, config, exact, weights, file->name(), [](uint64_t, uint64_t) {}, notes))
     return error;
-  vitrt::Expected<std::unique_ptr<vitrt::Model>> model = vitrt::Model::open(file.path);
+  vitrt::Expected<std::unique_ptr<vitrt::Model>> model = vitrt::Model::open(file->name());
   if (!model)
     return asError(model.error());
+  file->remove();
   vitrt::Expected<std::unique_ptr<vitrt::Session>> session = vitrt::Session::create(**model);
   if (!session)
     return asError(session.error());

@@ -58,6 +58,15 @@ PipelineOptions Compilation::pipelineOptions(StringRef target, const cpu::CpuTar
           machine.has("avx512bf16"), options.tuningCache, tune::machineName(machine)};
 }
 
+void Compilation::attachRanges(ModuleOp module) {
+  if (options.ranges.empty())
+    return;
+  SmallVector<NamedAttribute> ranges;
+  for (const auto &[layer, range] : options.ranges)
+    ranges.emplace_back(StringAttr::get(&context, layer), DenseF32ArrayAttr::get(&context, {range.least, range.greatest, range.rowRange}));
+  module->setAttr("kernel.ranges", DictionaryAttr::get(&context, ranges));
+}
+
 FailureOr<std::string> Compilation::machineName() {
   cpu::CpuTarget machine;
   return failed(resolve("cpu", machine)) ? FailureOr<std::string>(failure()) : tune::machineName(machine);
@@ -68,7 +77,9 @@ LogicalResult Compilation::tune(ScheduleTable &table, std::function<void(StringR
   if (failed(resolve("cpu", tuning.target)))
     return failure();
   llvm::StringMap<bool> here = llvm::sys::getHostCPUFeatures();
-  bool runs = llvm::Triple(tuning.target.triple).getArch() == llvm::Triple(llvm::sys::getProcessTriple()).getArch() &&
+  // The table files them under this name, so another CPU's must not be measured here.
+  bool runs = tuning.target.cpu == llvm::sys::getHostCPUName() &&
+              llvm::Triple(tuning.target.triple).getArch() == llvm::Triple(llvm::sys::getProcessTriple()).getArch() &&
               llvm::all_of(tuning.target.features, [&](const std::string &feature) { return here.lookup(feature); });
   if (!runs)
     return emitError(UnknownLoc::get(&context)) << "schedules for '" << tune::machineName(tuning.target)
@@ -76,6 +87,7 @@ LogicalResult Compilation::tune(ScheduleTable &table, std::function<void(StringR
   OwningOpRef<ModuleOp> module = import();
   if (!module)
     return failure();
+  attachRanges(*module);
   PassManager passes(&context);
   PipelineOptions pipeline = pipelineOptions("cpu", tuning.target);
   buildVitPipeline(passes, pipeline);
@@ -94,13 +106,7 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phas
   OwningOpRef<ModuleOp> module = import();
   if (!module)
     return failure();
-  if (!options.ranges.empty()) {
-    SmallVector<NamedAttribute> ranges;
-    for (const auto &[layer, range] : options.ranges)
-      ranges.emplace_back(StringAttr::get(&context, layer),
-                          DenseF32ArrayAttr::get(&context, {range.least, range.greatest, range.rowRange}));
-    (*module)->setAttr("kernel.ranges", DictionaryAttr::get(&context, ranges));
-  }
+  attachRanges(*module);
   PipelineOptions pipeline = pipelineOptions(target, machine);
   PassManager passes(&context);
   if (options.configurePasses && failed(options.configurePasses(passes)))

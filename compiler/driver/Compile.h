@@ -82,6 +82,8 @@ private:
     Generated generated;
   };
   mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target);
+  /// Puts options.ranges where kernel-reduce-precision looks for them.
+  void attachRanges(mlir::ModuleOp module);
   /// The machine that `target` is compiled for, with the features that the precision needs.
   mlir::LogicalResult resolve(llvm::StringRef target, cpu::CpuTarget &machine);
   PipelineOptions pipelineOptions(llvm::StringRef target, const cpu::CpuTarget &machine) const;

@@ -15,6 +15,7 @@
 #include "llvm/ADT/MapVector.h"
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 
@@ -45,6 +46,9 @@ int64_t contiguousElements(Operation *product) {
     return std::gcd(embed.getPatch()[1], typeOf(embed.getImages()).getShape().back());
   return typeOf(product->getOperand(0)).getShape().back();
 }
+
+/// Products of an unsigned and a signed byte that surely fit a sum of 32 bits.
+constexpr int64_t deepestSum = std::numeric_limits<int32_t>::max() / (255 * 127);
 
 /// One range for all rows makes steps as large as the widest row wants; more than this many times those of the rows' own ranges cost accuracy
 /// that no speed is worth (docs/precision.md).
@@ -120,12 +124,13 @@ private:
   void choose(Operation *product) {
     int64_t together = contiguousElements(product);
     auto gemm = dyn_cast<kernel::GemmOp>(product);
-    bool toBytes = int8 && gemm && !gemm.getWindow() && together % 4 == 0 && !isReturned(gemm.getValue());
+    bool toBytes = int8 && gemm && !gemm.getWindow() && together % 4 == 0 && together <= deepestSum && !isReturned(gemm.getValue());
     if (int8 && !toBytes)
       report.missed(product, "the product is not int8: " + StringRef(!gemm                               ? "its rows are parts of an image"
                                                                      : gemm.getWindow()                  ? "its rows are windows"
                                                                      : isReturned(product->getResult(0)) ? "it computes a result"
-                                                                                                         : "its rows are no whole words"));
+                                                                     : together > deepestSum ? "sums of so many bytes do not fit 32 bits"
+                                                                                             : "its rows are no whole words"));
     if (!toBytes && together % 2 != 0)
       return report.missed(product, "the product stays f32: " + Twine(together) + " elements that lie together are no whole words");
     Type element = toBytes ? Type(builder.getI8Type()) : bf16Products ? Type(builder.getBF16Type()) : Type(builder.getF32Type());

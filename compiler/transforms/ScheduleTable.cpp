@@ -125,19 +125,27 @@ OwningOpRef<func::FuncOp> vitc::isolate(Operation *launch) {
 
 std::string vitc::launchName(Operation *launch) {
   OwningOpRef<func::FuncOp> alone = isolate(launch);
+  Operation &copy = alone->getBody().front().front();
+  // Where bytes lie is as little a matter of time as what the weights are.
+  for (StringRef grid : {"input_grid", "result_grid"})
+    copy.removeAttr(grid);
   std::string text;
   llvm::raw_string_ostream stream(text);
-  alone->getBody().front().front().print(stream, OpPrintingFlags().useLocalScope().assumeVerified());
+  copy.print(stream, OpPrintingFlags().useLocalScope().assumeVerified());
   return StringRef(text).split(" = ").second.str();
 }
 
-/// What keeps a tile out of any register file; empty if nothing does.
+/// More than any machine's vector registers.
+static constexpr int64_t mostAccumulators = 64;
+
+/// What keeps a tile out of any register file or cache; empty if nothing does.
 static std::string whyTooLarge(kernel::GemmScheduleAttr schedule) {
-  constexpr int64_t mostAccumulators = 64;
   if (schedule.getRows() > mostAccumulators || schedule.getColumns() / schedule.getVector() > mostAccumulators / schedule.getRows())
     return "its tile of " + std::to_string(schedule.getRows()) + "x" + std::to_string(schedule.getColumns()) + " fits no register file";
-  constexpr int64_t mostRows = 1 << 16;
-  return schedule.getRowBlock() > mostRows ? "its row block is larger than any cache" : "";
+  constexpr int64_t most = 1 << 16;
+  if (schedule.getKBlock() > most)
+    return "its block of K is larger than any cache";
+  return schedule.getRowBlock() > most ? "its row block is larger than any cache" : "";
 }
 
 LogicalResult vitc::reschedule(Operation *launch, Attribute schedule, std::string &why) {
@@ -156,6 +164,10 @@ LogicalResult vitc::reschedule(Operation *launch, Attribute schedule, std::strin
   };
   if (lanes(now) != lanes(schedule)) {
     why = "it is for vectors of " + lanes(schedule) + " lanes, expected " + lanes(now);
+    return failure();
+  }
+  if (auto attention = dyn_cast<kernel::AttentionScheduleAttr>(schedule); attention && attention.getRows() > mostAccumulators) {
+    why = "its " + std::to_string(attention.getRows()) + " rows fit no register file";
     return failure();
   }
   if (auto product = dyn_cast<kernel::GemmScheduleAttr>(schedule)) {

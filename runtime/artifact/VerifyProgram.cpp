@@ -113,6 +113,8 @@ bool ManifestVerifier::checkScales(const fb::Program &program, const fb::Launch 
                     bytes.zero_point());
       continue;
     }
+    if (sizeOf(bytes.shape()) == 0)
+      return fail("{} ('{}') writes bytes without axes, expected rows", where, launch.name()->str());
     const fb::Buffer *scales = i + 1 < operands ? program.buffers()->Get(launch.operands()->Get(i + 1)) : nullptr;
     uint64_t rows = countElements(bytes.shape()) / bytes.shape()->Get(sizeOf(bytes.shape()) - 1);
     if (!scales || scales->type() != fb::NumberType::F32 || countElements(scales->shape()) != 2 * rows)

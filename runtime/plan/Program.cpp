@@ -20,8 +20,16 @@ Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &
   result.scratchBytes = 0;
 
   for (const fb::Buffer *from : *program.buffers()) {
-    Buffer buffer = {
-        from->name() ? from->name()->str() : "", from->kind(), {}, from->offset_per_image(), from->bytes_per_image(), 0, 0, from->type(), from->scale(), from->zero_point()};
+    Buffer buffer = {from->name() ? from->name()->str() : "",
+                     from->kind(),
+                     {},
+                     from->offset_per_image(),
+                     from->bytes_per_image(),
+                     0,
+                     0,
+                     from->type(),
+                     from->scale(),
+                     from->zero_point()};
     if (from->shape())
       buffer.shape.assign(from->shape()->begin(), from->shape()->end());
     if (from->kind() == fb::BufferKind::Weight)

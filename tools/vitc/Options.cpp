@@ -111,6 +111,8 @@ static std::string readValues(Request &request) {
   request.calibration = calibration;
   if (!targets.empty())
     request.compile.targets = targets;
+  if (!calibration.empty() && !llvm::is_contained(request.compile.targets, "cpu"))
+    return "--calibration=" + calibration + " finds ranges for int8 on the cpu, which is none of the targets";
   for (const std::string &target : request.compile.targets)
     if (target != "cpu" && target != "reference")
       return "--target=" + target + " is not a target of this version; there are cpu and reference";

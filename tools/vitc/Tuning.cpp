@@ -29,9 +29,16 @@ static std::string defaultCache() {
   return path.str().str();
 }
 
-static llvm::Error write(const std::string &path, const std::string &text) {
-  if (std::error_code error = llvm::sys::fs::create_directories(llvm::sys::path::parent_path(path)))
+/// Makes the folder of the file, and sees whether files can be made there.
+static llvm::Error prepareFolder(const std::string &path) {
+  StringRef folder = llvm::sys::path::parent_path(path);
+  if (std::error_code error = folder.empty() ? std::error_code() : llvm::sys::fs::create_directories(folder))
     return llvm::createStringError("the folder of '" + path + "' cannot be made: " + error.message());
+  // Never committed, so it is gone at once.
+  return artifact::OutputFile::create(path, 1).takeError();
+}
+
+static llvm::Error write(const std::string &path, const std::string &text) {
   auto file = artifact::OutputFile::create(path, text.size());
   if (!file)
     return file.takeError();
@@ -44,6 +51,11 @@ static LogicalResult tuneInto(const std::string &path, Compilation &compilation,
   auto report = [](StringRef layer, StringRef schedule, double gain) {
     llvm::errs() << "vitc: note: " << layer << ": " << schedule << llvm::format(", %.2f times as fast as the default\n", gain);
   };
+  // Measuring takes minutes: what would keep its results from being kept is said before.
+  if (llvm::Error error = prepareFolder(path)) {
+    reportError(toString(std::move(error)));
+    return failure();
+  }
   if (failed(compilation.tune(table, report)))
     return failure();
   llvm::Expected<ScheduleTable> current = ScheduleTable::read(path);

@@ -25,6 +25,7 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Signals.h"
 
+#include <cmath>
 #include <csignal>
 #include <cstring>
 #include <memory>
@@ -82,6 +83,9 @@ static llvm::Error findRanges(MLIRContext &context, const ModelConfig &config, c
       });
   if (!ranges)
     return ranges.takeError();
+  bool any = llvm::any_of(*ranges, [](const auto &entry) { return std::isfinite(entry.second.rowRange); });
+  if (!any)
+    return llvm::createStringError(request.calibration + ": no layer has numbers on these images; are there NaNs or infinities in them?");
   request.compile.ranges = std::move(*ranges);
   return llvm::Error::success();
 }
@@ -207,11 +211,11 @@ static int compileModel(Request &request) {
     weights.path = loaded->weightsPath;
   if (llvm::Error error = adapt(request, loaded->config, weights))
     return fail(std::move(error));
-  if (failed(settleTuning(context, loaded->config, request)))
-    return 1;
   std::string path = request.output.empty() ? loaded->config.name + ".vitx" : request.output;
   if (llvm::Error error = findRanges(context, loaded->config, weights, path, request))
     return fail(std::move(error));
+  if (failed(settleTuning(context, loaded->config, request)))
+    return 1;
   if (request.emit != Phase::Artifact) {
     Compilation compilation(context, loaded->config, request.compile);
     return emitPhase(request, compilation);

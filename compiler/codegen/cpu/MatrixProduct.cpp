@@ -362,7 +362,7 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
     }
     for (int64_t vector = 0; vector < shape.vectors; ++vector) {
       Value value = sumOf(vector);
-      // sum of (q - zero) w = sum of q w - zero * (sum of w); both are integers, the second exact as an f32.
+      // sum of (q - zero) w = sum of q w - zero * (sum of w)
       if (p.kind == ProductKind::Int8)
         value = arith::SIToFPOp::create(b, f32Vector(b, lanes), value);
       if (p.rowScales)

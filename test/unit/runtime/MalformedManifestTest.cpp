@@ -107,6 +107,11 @@ const Malformed kCases[] = {
      }},
     {"('layer.scale') writes 3 rows of bytes without two f32 for each after them",
      [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType::I8; }},
+    {"('layer.scale') writes bytes without axes",
+     [](fb::ManifestT &m) {
+       program(m).buffers[2]->type = fb::NumberType::I8;
+       program(m).buffers[2]->shape = {};
+     }},
     {"('layer.scale') writes bytes of scale -1 and zero point 0, which are no grid",
      [](fb::ManifestT &m) {
        program(m).buffers[2]->type = fb::NumberType::I8;
