@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/cpu/Softmax.h"
 #include "compiler/codegen/cpu/Math.h"
+#include "compiler/codegen/cpu/Quantization.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -37,18 +38,13 @@ static SmallVector<Value> overTokens(ImplicitLocOpBuilder &b, const SoftmaxRows 
   return carried;
 }
 
-/// The maximum as `maxps` defines it, which is one instruction without promising LLVM that there are no NaNs; a NaN reaches the sum instead.
-static Value maximum(ImplicitLocOpBuilder &b, Value x, Value y) {
-  return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
-}
-
 /// Each lane the maximum of all.
 static Value maximumOfLanes(ImplicitLocOpBuilder &b, Value x, int64_t lanes) {
   for (int64_t half = lanes / 2; half >= 1; half /= 2) {
     SmallVector<int64_t> swapped;
     for (int64_t i = 0; i < lanes; ++i)
       swapped.push_back(i ^ half);
-    x = maximum(b, x, vector::ShuffleOp::create(b, x, x, swapped));
+    x = greater(b, x, vector::ShuffleOp::create(b, x, x, swapped));
   }
   return x;
 }
@@ -68,7 +64,7 @@ SmallVector<Value> emitSoftmax(ImplicitLocOpBuilder &b, const SoftmaxRows &softm
       s = softmax.scale != 1 ? fma(b, s, splat(b, softmax.scale, lanes), added) : addf(b, s, added);
       storeVector(b, s, softmax.scores, at(r, t));
     }
-    return maximum(b, firstLanesOr(s, count, -infinity), maximumSoFar);
+    return greater(b, firstLanesOr(s, count, -infinity), maximumSoFar);
   };
   SmallVector<Value> maxima = overTokens(b, softmax, splat(b, -infinity, lanes), gatherMaximum);
   for (Value &value : maxima)
