@@ -18,25 +18,9 @@ using namespace mlir;
 
 namespace vitc::cpu {
 
-/// Partial sums of a chunk share the second-level cache with the row block's input and a weight panel.
-static constexpr int64_t chunkBytes = 320 << 10;
 static constexpr int64_t cacheLineFloats = 16;
 /// Steps of K that are long against fetching a tile's lines of the result.
 static constexpr int64_t deepEnough = 384;
-
-int64_t MatrixProduct::chunkPanels() const {
-  int64_t panelBytes = schedule.getRowBlock() * schedule.getColumns() * sizeof(float);
-  return depthBlocks() == 1 ? panels() : std::clamp<int64_t>(chunkBytes / panelBytes, 1, panels());
-}
-
-int64_t MatrixProduct::partialBytes() const {
-  int64_t bytes = depthBlocks() == 1 ? 0 : chunkPanels() * schedule.getRowBlock() * schedule.getColumns() * int64_t(sizeof(float));
-  return llvm::alignTo(bytes, 64);
-}
-
-int64_t MatrixProduct::scratchBytes() const {
-  return partialBytes() + (isStaged() ? schedule.getRows() * schedule.getColumns() * int64_t(sizeof(float)) : 0);
-}
 
 namespace {
 

@@ -15,22 +15,6 @@ using namespace mlir;
 
 namespace vitc::cpu {
 
-ProductKind productKind(Type input, Type weight) {
-  if (input.isInteger(8))
-    return ProductKind::Int8;
-  if (input.isBF16())
-    return ProductKind::Bf16;
-  return weight.isBF16() ? ProductKind::Bf16Weights : ProductKind::F32;
-}
-
-Type weightWord(ImplicitLocOpBuilder &b, ProductKind kind) {
-  return kind == ProductKind::F32 ? Type(b.getF32Type()) : Type(b.getI32Type());
-}
-
-Type inputWord(ImplicitLocOpBuilder &b, ProductKind kind) {
-  return kind == ProductKind::F32 || kind == ProductKind::Bf16Weights ? Type(b.getF32Type()) : Type(b.getI32Type());
-}
-
 Type sumElement(ImplicitLocOpBuilder &b, ProductKind kind) {
   return kind == ProductKind::Int8 ? Type(b.getI32Type()) : Type(b.getF32Type());
 }
