@@ -5,6 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "compiler/transforms/CarryThrough.h"
 #include "compiler/transforms/Passes.h"
 #include "compiler/transforms/Report.h"
 #include "dialects/vit/LayerName.h"
@@ -24,13 +25,8 @@ struct FoldNormalizePass : impl::VitFoldNormalizeBase<FoldNormalizePass> {
     OpBuilder builder(linear);
     Location loc = linear.getLoc();
     Value weight = linear.getWeight();
-    if (shift) {
-      auto vectorType = RankedTensorType::get({cast<RankedTensorType>(weight.getType()).getDimSize(0)}, builder.getF32Type());
-      Value bias = vit::MatvecOp::create(builder, loc, vectorType, weight, shift);
-      if (linear.getBias())
-        bias = vit::AddOp::create(builder, loc, vectorType, linear.getBias(), bias);
-      linear.getBiasMutable().assign(bias);
-    }
+    if (shift)
+      carryThrough(linear, shift);
     if (gain)
       linear.getWeightMutable().assign(vit::ScaleOp::create(builder, loc, weight, gain, 1));
   }

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/transforms/AttentionAlgebra.h"
+#include "compiler/transforms/CarryThrough.h"
 #include "compiler/transforms/Passes.h"
 #include "compiler/transforms/Report.h"
 
@@ -45,18 +46,6 @@ StringRef whyKept(const AttentionSource &source) {
   return "";
 }
 
-/// linear(x, W, c) -> linear(x - b, W, c + W b)
-void addCarried(vit::LinearOp linear, Value bias) {
-  OpBuilder builder(linear);
-  Location loc = linear.getLoc();
-  auto weight = cast<RankedTensorType>(linear.getWeight().getType());
-  RankedTensorType vector = weight.clone(weight.getShape().take_front());
-  Value carried = vit::MatvecOp::create(builder, loc, vector, linear.getWeight(), bias);
-  if (linear.getBias())
-    carried = vit::AddOp::create(builder, loc, vector, linear.getBias(), carried);
-  linear.getBiasMutable().assign(carried);
-}
-
 struct FoldValueBiasPass : impl::VitFoldValueBiasBase<FoldValueBiasPass> {
   static void fold(const AttentionSource &source) {
     vit::LinearOp product = source.product;
@@ -75,7 +64,7 @@ struct FoldValueBiasPass : impl::VitFoldValueBiasBase<FoldValueBiasPass> {
       if (isa<vit::AttentionProbabilitiesOp>(reader))
         continue;
       for (vit::LinearOp projection : projectionsOf(reader))
-        addCarried(projection, bias);
+        carryThrough(projection, bias);
       renameFolded(reader, "unbiased");
     }
   }
