@@ -114,24 +114,25 @@ void *ThreadPool::threadMain(void *argument) {
     seen = pool.jobNumber.load();
     if (pool.stopping.load())
       return nullptr;
-    pool.work(worker->index);
+    pool.work(seen, worker->index);
   }
 }
 
-void ThreadPool::work(unsigned worker) {
+void ThreadPool::work(uint32_t job, unsigned worker) {
   unsigned count = unsigned(parts.size());
   for (unsigned i = 0; i < count; ++i)
-    while (workOn((worker + i) % count, worker)) {
+    while (workOn(job, (worker + i) % count, worker)) {
     }
 }
 
 /// Takes units of a part and does them: from the front if the part is the worker's own, else from the end. Returns whether there were any.
-bool ThreadPool::workOn(unsigned part, unsigned worker) {
+bool ThreadPool::workOn(uint32_t job, unsigned part, unsigned worker) {
   std::atomic<uint64_t> &rest = parts[part].rest;
   uint64_t state = rest.load(std::memory_order_acquire);
   for (;;) {
     int64_t first = int64_t(state >> 16 & 0xffff), last = int64_t(state & 0xffff), left = last - first;
-    if (left <= 0)
+    // A worker that is still looking around when the next job is laid out begins that one at its own part, too.
+    if (left <= 0 || uint32_t(state >> 32) != job)
       return false;
     int64_t tasks = taskCount.load(std::memory_order_acquire), unit = unitSize.load(std::memory_order_acquire);
     int64_t taken = halves.load(std::memory_order_acquire) ? (left + 1) / 2 : 1;
@@ -195,7 +196,7 @@ void ThreadPool::run(Job job, Callback body, void *bodyContext) {
   if (sleepers.load())
     futexWake(jobNumber, int(std::min<int64_t>(units - 1, int64_t(workers.size()))));
 
-  work(0);
+  work(number, 0);
   awaitCompletion(uint32_t(units));
   if (threw.exchange(false))
     std::rethrow_exception(std::exchange(exception, nullptr));

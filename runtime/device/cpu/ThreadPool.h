@@ -86,8 +86,8 @@ private:
 
   ThreadPool() = default;
   void run(Job job, Callback callback, void *context);
-  void work(unsigned worker);
-  bool workOn(unsigned part, unsigned worker);
+  void work(uint32_t job, unsigned worker);
+  bool workOn(uint32_t job, unsigned part, unsigned worker);
   void awaitCompletion(uint32_t units);
   static void *threadMain(void *argument);
 
