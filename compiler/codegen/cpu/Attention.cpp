@@ -6,8 +6,8 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Attention.h"
+#include "compiler/codegen/cpu/AttentionTiles.h"
 #include "compiler/codegen/cpu/KernelFunction.h"
-#include "compiler/codegen/cpu/MultiplyAdd.h"
 #include "compiler/codegen/cpu/Quantization.h"
 #include "compiler/codegen/cpu/Softmax.h"
 
@@ -21,11 +21,6 @@ using namespace mlir;
 namespace vitc::cpu {
 
 namespace {
-
-/// Vectors [first, first + count * size) as `count` panels of `size` vectors.
-struct Panels {
-  int64_t first, count, size;
-};
 
 /// Emits attention of one shape. Names: T tokens of a window (of an image without windows), Q those of them that attend, d width of a head, V
 /// lanes, R query rows at a time; a "block" is V tokens or V columns. Of bf16 the products' sums run over pairs of elements, words of 32 bits.
@@ -44,8 +39,7 @@ public:
     // Enough tasks for many workers, of four tiles at least: each transposes its head's keys.
     if (int64_t most = queries / (4 * rows); most >= 2)
       parts = 2 * std::clamp<int64_t>(llvm::divideCeilSigned(32, heads * windows), 1, most / 2);
-    // Accumulators that leave registers for the other operands: of 32 (AVX-512), of 16 (AVX2), of 16 without fused multiply-add.
-    panelVectors = std::max<int64_t>(1, (lanes >= 16 ? 24 : lanes >= 8 ? 12 : 8) / rows);
+    panelVectors = panelVectorsFor(rows, lanes);
     unsigned operand = 0;
     separate = static_cast<bool>(op.getQuery());
     int64_t columns = (separate ? 2 : 3) * heads * width;
@@ -147,52 +141,7 @@ private:
 
   /// keys[t / V][k][t % V] = scale * K[t][k]; of bf16 word k, not scaled.
   void transposeKeys() {
-    auto block = [&](Value tokenBlock, int64_t tokenCount) {
-      Value first = token(mul(b, tokenBlock, lanes));
-      auto columns = [&](Value column, int64_t columnCount) { transposeBlock(tokenBlock, first, tokenCount, column, columnCount); };
-      int64_t words = width / perWord;
-      if (words >= lanes)
-        forLoop(b, indexConstant(b, 0), indexConstant(b, words / lanes * lanes), lanes, [&](Value column) { columns(column, lanes); });
-      if (words % lanes != 0)
-        columns(indexConstant(b, words / lanes * lanes), words % lanes);
-    };
-    if (tokens >= lanes)
-      forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / lanes), 1, [&](Value tokenBlock) { block(tokenBlock, lanes); });
-    if (tokens % lanes != 0)
-      block(indexConstant(b, tokens / lanes), tokens % lanes);
-  }
-
-  void transposeBlock(Value tokenBlock, Value firstToken, int64_t tokenCount, Value column, int64_t columnCount) {
-    auto word = cast<MemRefType>(keys.getType()).getElementType();
-    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(VectorType::get({lanes}, word)));
-    Value factor = splat(b, scale, lanes), from = add(b, keyColumn, column);
-    SmallVector<Value> block(lanes, zero);
-    for (int64_t t = 0; t < tokenCount; ++t) {
-      block[t] = loadVector(b, qkv, {add(b, firstToken, t), from}, lanes, columnCount);
-      if (scale != 1 && perWord == 1)
-        block[t] = mulf(b, block[t], factor);
-    }
-    transpose(block);
-    for (int64_t k = 0; k < columnCount; ++k)
-      storeVector(b, block[k], keys, {tokenBlock, add(b, column, k), indexConstant(b, 0)});
-  }
-
-  /// V vectors of V lanes: in the step of `half`, each 2 x 2 arrangement of half x half squares swaps its off-diagonal ones.
-  void transpose(SmallVectorImpl<Value> &block) {
-    for (int64_t half = lanes / 2; half >= 1; half /= 2) {
-      SmallVector<int64_t> upper, lower;
-      for (int64_t i = 0; i < lanes; ++i) {
-        upper.push_back(i & half ? lanes + i - half : i);
-        lower.push_back(i & half ? lanes + i : i + half);
-      }
-      for (int64_t i = 0; i < lanes; ++i) {
-        if (i & half)
-          continue;
-        Value x = block[i], y = block[i + half];
-        block[i] = vector::ShuffleOp::create(b, x, y, upper);
-        block[i + half] = vector::ShuffleOp::create(b, x, y, lower);
-      }
-    }
+    emitTransposedRows(b, {qkv, firstRow, keyColumn, tokens, width / perWord, lanes, perWord == 1 ? scale : 1, keys});
   }
 
   void copyValues() {
@@ -222,42 +171,20 @@ private:
 
   //===--- products -----------------------------------------------------------------------===//
 
-  /// rows x size accumulators over `depth` steps: sum over k of left(r, k) * right(k, j), row by row.
-  SmallVector<Value> product(int64_t depth, int64_t size, function_ref<Value(int64_t r, Value k)> left,
+  SmallVector<Value> product(int64_t vectors, int64_t depth, function_ref<Value(int64_t r, Value k)> left,
                              function_ref<Value(Value k, int64_t j)> right) {
-    SmallVector<Value> zeros(rows * size, splat(b, 0, lanes));
-    return forLoop(b, indexConstant(b, 0), indexConstant(b, depth), 1, zeros, [&](Value k, ValueRange sums) {
-      SmallVector<Value> columns, next;
-      for (int64_t j = 0; j < size; ++j)
-        columns.push_back(widen(b, kind, right(k, j)).front());
-      for (int64_t r = 0; r < rows; ++r) {
-        Value x = spread(b, kind, left(r, k), lanes);
-        for (int64_t j = 0; j < size; ++j)
-          next.push_back(multiplyAdd(b, kind, {x}, {columns[j]}, sums[r * size + j]));
-      }
-      return next;
-    });
-  }
-
-  /// `vectors` in the fewest panels that fit the registers, as equal in size as can be.
-  SmallVector<Panels> split(int64_t vectors) const {
-    int64_t panels = llvm::divideCeil(vectors, panelVectors), size = vectors / panels, larger = vectors % panels;
-    SmallVector<Panels> result;
-    if (larger)
-      result.push_back({0, larger, size + 1});
-    result.push_back({larger * (size + 1), panels - larger, size});
-    return result;
+    return emitTileProduct(b, {rows, vectors, lanes, kind}, indexConstant(b, depth), {}, left, right);
   }
 
   /// scores[r][t] = Q[first + r] . keys[t].
   void score(Value first) {
     Value queryRow = add(b, queryStart, first);
-    for (Panels panels : split(tokenBlocks))
+    for (Panels panels : splitIntoPanels(tokenBlocks, panelVectors))
       forLoop(b, indexConstant(b, panels.first), indexConstant(b, panels.first + panels.count * panels.size), panels.size,
               [&](Value block) {
                 auto element = [&](int64_t r, Value k) { return load(b, query, {add(b, queryRow, r), add(b, queryColumn, k)}); };
                 auto key = [&](Value k, int64_t j) { return loadVector(b, keys, {add(b, block, j), k, indexConstant(b, 0)}, lanes); };
-                SmallVector<Value> sums = product(width / perWord, panels.size, element, key);
+                SmallVector<Value> sums = product(panels.size, width / perWord, element, key);
                 for (int64_t r = 0; r < rows; ++r)
                   for (int64_t j = 0; j < panels.size; ++j)
                     storeVector(b, sums[r * panels.size + j], scores, {indexConstant(b, r), mul(b, add(b, block, j), lanes)});
@@ -277,7 +204,7 @@ private:
 
   /// result[first + r] = reciprocals[r] * sum over t of scores[r][t] V[t].
   void weigh(Value first, ValueRange reciprocals) {
-    for (Panels panels : split(columnBlocks))
+    for (Panels panels : splitIntoPanels(columnBlocks, panelVectors))
       for (int64_t p = 0; p < panels.count; ++p) {
         int64_t block = panels.first + p * panels.size;
         auto weight = [&](int64_t r, Value step) { return load(b, weights, {indexConstant(b, r), step}); };
@@ -286,7 +213,7 @@ private:
           return values ? loadVector(b, values, {step, indexConstant(b, column)}, lanes)
                         : loadVector(b, qkv, {token(step), add(b, valueColumn, column)}, lanes);
         };
-        SmallVector<Value> sums = product(llvm::divideCeil(tokens, perWord), panels.size, weight, value);
+        SmallVector<Value> sums = product(panels.size, llvm::divideCeil(tokens, perWord), weight, value);
         for (int64_t r = 0; r < rows; ++r)
           for (int64_t j = 0; j < panels.size; ++j) {
             int64_t column = (block + j) * lanes;
