@@ -52,6 +52,17 @@ int createBeside(const std::string &path, mode_t mode, std::string &name) {
   return -1;
 }
 
+/// Until then a crash of the machine may undo the renaming. File systems that cannot sync a folder refuse, and have their own ways.
+void syncFolderOf(const std::string &path) {
+  size_t slash = path.find_last_of('/');
+  std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0)
+    return;
+  fsync(descriptor);
+  close(descriptor);
+}
+
 } // namespace
 
 void removeUncommittedFiles() {
@@ -144,6 +155,7 @@ Error OutputFile::commit() {
       return failure("renamed into place");
     forget(temporary->c_str());
     temporary.reset();
+    syncFolderOf(path);
   }
   return Error::success();
 }

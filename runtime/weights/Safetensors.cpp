@@ -52,6 +52,7 @@ struct Entry {
 class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 public:
   std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
   std::string problem;
 
   bool start_object(std::size_t) override {
@@ -89,6 +90,7 @@ public:
         return enter(State::Offsets);
       return stop("tensor '{}' has an unknown or repeated field '{}'", entries.back().name, text);
     case State::Metadata:
+      metadataKey = text;
       return enter(State::MetadataText);
     default:
       return unexpected("a key");
@@ -112,8 +114,10 @@ public:
     return true;
   }
   bool string(string_t &text) override {
-    if (state == State::MetadataText)
+    if (state == State::MetadataText) {
+      metadata[metadataKey] = text;
       return enter(State::Metadata);
+    }
     if (state != State::Type || text.empty())
       return unexpected("a string");
     entries.back().type = text;
@@ -160,6 +164,7 @@ private:
 
   State state = State::Start;
   std::set<std::string> names;
+  std::string metadataKey;
 };
 
 class SafetensorsFile final : public TensorFile {
@@ -250,6 +255,7 @@ std::string SafetensorsFile::parse() {
   for (size_t old : sortByName())
     sorted.push_back(parts[old]);
   parts = std::move(sorted);
+  texts = std::move(reader.metadata);
   return {};
 }
 

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -53,6 +54,8 @@ public:
   std::span<const TensorInfo> tensors() const { return infos; }
   /// What was done to find the tensors in the file, a sentence each: of a checkpoint, which entry was taken.
   std::span<const std::string> notes() const { return remarks; }
+  /// What the file says beside its tensors: of a `.safetensors` the strings of "__metadata__", else nothing.
+  const std::map<std::string, std::string> &metadata() const { return texts; }
   /// Index of a tensor, -1 if there is none of that name.
   ptrdiff_t find(std::string_view tensor) const;
 
@@ -70,6 +73,7 @@ protected:
   std::string displayName;
   std::vector<TensorInfo> infos;
   std::vector<std::string> remarks;
+  std::map<std::string, std::string> texts;
 };
 
 /// Opens weights: a `.safetensors` file, a PyTorch file (`.pth`, `.pt`, `.bin`; no code in its pickle is run), a folder with
