@@ -24,7 +24,8 @@ FailureOr<ReferenceCounts> lowerToReference(Operation *root) {
   ReferenceCounts counts;
   SmallVector<Operation *> work;
   root->walk([&](Operation *op) {
-    if (isa<vit::DecomposableInterface, vit::ReferenceLoweringInterface>(op))
+    // A pullback lowers what it holds itself.
+    if (isa<vit::DecomposableInterface, vit::ReferenceLoweringInterface>(op) && !op->getParentOfType<vit::PullbackOp>())
       work.push_back(op);
   });
   while (!work.empty()) {

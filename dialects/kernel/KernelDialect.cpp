@@ -15,6 +15,7 @@ using namespace vitc;
 using namespace vitc::kernel;
 
 #include "dialects/kernel/KernelDialect.cpp.inc"
+#include "dialects/kernel/KernelEnums.cpp.inc"
 
 #include "dialects/kernel/KernelInterfaces.cpp.inc"
 

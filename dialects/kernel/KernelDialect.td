@@ -8,6 +8,7 @@
 #ifndef VITC_DIALECTS_KERNEL_KERNELDIALECT_TD
 #define VITC_DIALECTS_KERNEL_KERNELDIALECT_TD
 
+include "dialects/kernel/KernelEnums.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/OpBase.td"
 
@@ -23,6 +24,8 @@ def Kernel_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::vitc::vit::VitDialect"];
 }
+
+def Kernel_StateRegionAttr : EnumAttr<Kernel_Dialect, Kernel_StateRegion, "region"> { let assemblyFormat = "`<` $value `>`"; }
 
 class Kernel_Schedule<string name, string mnemonic_> : AttrDef<Kernel_Dialect, name> { let mnemonic = mnemonic_; }
 

@@ -10,6 +10,7 @@
 
 include "dialects/kernel/KernelDialect.td"
 include "dialects/kernel/KernelInterfaces.td"
+include "dialects/kernel/KernelTrainingOps.td"
 include "dialects/vit/VitBase.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/SymbolInterfaces.td"

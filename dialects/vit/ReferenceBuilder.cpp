@@ -36,6 +36,7 @@ Scalar operator/(Scalar a, Scalar b) { return apply<arith::DivFOp>(a, b); }
 Scalar operator-(Scalar a) { return apply<arith::NegFOp>(a); }
 Scalar max(Scalar a, Scalar b) { return apply<arith::MaximumFOp>(a, b); }
 Scalar exp(Scalar x) { return apply<math::ExpOp>(x); }
+Scalar log(Scalar x) { return apply<math::LogOp>(x); }
 Scalar erf(Scalar x) { return apply<math::ErfOp>(x); }
 Scalar sin(Scalar x) { return apply<math::SinOp>(x); }
 Scalar cos(Scalar x) { return apply<math::CosOp>(x); }

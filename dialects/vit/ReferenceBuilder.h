@@ -37,6 +37,7 @@ inline Scalar operator/(Scalar a, double b) { return a / a.constant(b); }
 inline Scalar operator/(double a, Scalar b) { return b.constant(a) / b; }
 Scalar max(Scalar a, Scalar b);
 Scalar exp(Scalar x);
+Scalar log(Scalar x);
 Scalar erf(Scalar x);
 Scalar sin(Scalar x);
 Scalar cos(Scalar x);

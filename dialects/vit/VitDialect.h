@@ -14,6 +14,7 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -28,6 +29,11 @@ namespace vitc::vit {
 bool isWeight(mlir::Type type);
 bool isActivation(mlir::Type type);
 bool isImages(mlir::Type type);
+
+/// The gradient of `op` that follows from its reference lowering: a vit.pullback for the activations among the operands that are `needed`, and
+/// one for the weights, because the latter go from image to image. One value an operand, null where it is not needed.
+llvm::FailureOr<llvm::SmallVector<mlir::Value>> buildPullback(mlir::Operation *op, mlir::OpBuilder &builder, mlir::ValueRange upstream,
+                                                              llvm::function_ref<bool(unsigned)> needed);
 
 } // namespace vitc::vit
 

@@ -36,4 +36,22 @@ def DecomposableInterface : OpInterface<"DecomposableInterface"> {
   ];
 }
 
+def GradientInterface : OpInterface<"GradientInterface"> {
+  let cppNamespace = "::vitc::vit";
+  let description = [{
+    What an operation's results pass back to its operands: the rule that `vit-differentiate` applies. An operation without it cannot be
+    trained through.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        Builds the loss's gradients with respect to the operands for which `needed` says so, and returns one value an operand, null where it
+        is not needed. `upstream` is the gradient with respect to each result. Weights' gradients are summed over all images. Failure after
+        an error was emitted.
+      }],
+      "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>", "buildGradient",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$upstream, "::llvm::function_ref<bool(unsigned)>":$needed), "",
+      "return ::vitc::vit::buildPullback($_op, builder, upstream, needed);">
+  ];
+}
+
 #endif // VITC_DIALECTS_VIT_VITINTERFACES_TD

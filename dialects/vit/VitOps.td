@@ -8,6 +8,7 @@
 #ifndef VITC_DIALECTS_VIT_VITOPS_TD
 #define VITC_DIALECTS_VIT_VITOPS_TD
 
+include "dialects/vit/VitGradientOps.td"
 include "dialects/vit/VitPositionOps.td"
 include "dialects/vit/VitRowOps.td"
 include "dialects/vit/VitStemOps.td"
@@ -18,7 +19,7 @@ include "dialects/vit/VitWeightOps.td"
 // From an image to tokens
 //===--------------------------------------------------------------------------------------===//
 
-def Vit_PatchifyOp : Vit_ReferenceOp<"patchify"> {
+def Vit_PatchifyOp : Vit_PulledBackOp<"patchify"> {
   let summary = "patch embedding: each P x Q patch times a matrix";
   let description = [{
     images [B, C, H, W], kernel [D, C, P, Q], bias [D] or none -> [B, (H/P) (W/Q), D], patches row by row; pixels that do not fill a patch
@@ -42,7 +43,7 @@ def Vit_PatchifyOp : Vit_ReferenceOp<"patchify"> {
   let hasVerifier = 1;
 }
 
-def Vit_EmbedOp : Vit_ReferenceOp<"embed", [AttrSizedOperandSegments]> {
+def Vit_EmbedOp : Vit_PulledBackOp<"embed", [AttrSizedOperandSegments]> {
   let summary = "prefix tokens before the patches, positions added";
   let description = [{
     patches [B, N, D]; prefix: any number of [k, D] (class token, registers), in order; position [T, D] for all T = K + N tokens, or, with
@@ -67,7 +68,7 @@ def Vit_EmbedOp : Vit_ReferenceOp<"embed", [AttrSizedOperandSegments]> {
 // Blocks
 //===--------------------------------------------------------------------------------------===//
 
-def Vit_NormalizeOp : Vit_ReferenceOp<"normalize", [AttrSizedOperandSegments, AllTypesMatch<["input", "value"]>]> {
+def Vit_NormalizeOp : Vit_DifferentiableOp<"normalize", [AttrSizedOperandSegments, AllTypesMatch<["input", "value"]>]> {
   let summary = "LayerNorm or RMSNorm of each row (last axis)";
   let description = [{
     value = gain * (x - mean) / sqrt(variance + eps) + shift, the variance biased (Ba et al. 2016, equation 4); `rms`: value = gain * x /
@@ -89,7 +90,7 @@ def Vit_NormalizeOp : Vit_ReferenceOp<"normalize", [AttrSizedOperandSegments, Al
   let hasCanonicalizeMethod = 1;
 }
 
-def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
+def Vit_LinearOp : Vit_DifferentiableOp<"linear", [AttrSizedOperandSegments]> {
   let summary = "y = residual + activation(x W' + b), row by row";
   let description = [{
     input [B, .., K], weight [N, K] (torch's layout), bias [N], residual of the result's shape. With `activation_last` it is y =
@@ -113,7 +114,7 @@ def Vit_LinearOp : Vit_ReferenceOp<"linear", [AttrSizedOperandSegments]> {
   let hasCanonicalizeMethod = 1;
 }
 
-def Vit_ActivationOp : Vit_ReferenceOp<"activation", [AllTypesMatch<["input", "value"]>]> {
+def Vit_ActivationOp : Vit_DifferentiableOp<"activation", [AllTypesMatch<["input", "value"]>]> {
   let summary = "a point-wise function";
   let description = [{
     | kind | value |
@@ -133,14 +134,14 @@ def Vit_ActivationOp : Vit_ReferenceOp<"activation", [AllTypesMatch<["input", "v
   let hasFolder = 1;
 }
 
-def Vit_MulOp : Vit_ReferenceOp<"mul", [AllTypesMatch<["lhs", "rhs", "value"]>]> {
+def Vit_MulOp : Vit_DifferentiableOp<"mul", [AllTypesMatch<["lhs", "rhs", "value"]>]> {
   let summary = "element-wise product of two activations: the gate of a gated mlp";
   let arguments = (ins Vit_Tokens:$lhs, Vit_Tokens:$rhs);
   let results = (outs Vit_Tokens:$value);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
 }
 
-def Vit_SdpaOp : Vit_ReferenceOp<"sdpa", [AttrSizedOperandSegments]> {
+def Vit_SdpaOp : Vit_DifferentiableOp<"sdpa", [AttrSizedOperandSegments]> {
   let summary = "softmax(scale Q K' + bias) V for each head";
   let description = [{
     qkv [B, T, 3 h d]: columns Q | K | V, each head by head; bias [h, T, T] or none -> [B, T, h d]. Softmax in f32 with the row's maximum
@@ -186,7 +187,7 @@ def Vit_SdpaOp : Vit_ReferenceOp<"sdpa", [AttrSizedOperandSegments]> {
   }];
 }
 
-def Vit_AttentionProbabilitiesOp : Vit_ReferenceOp<"attention_probabilities"> {
+def Vit_AttentionProbabilitiesOp : Vit_PulledBackOp<"attention_probabilities"> {
   let summary = "softmax(scale Q K' + bias) of each head: how much each query's value is made of each token";
   let description = [{
     The shares with which `vit.sdpa` of the same operands mixes the values; each row sums to 1. qkv [B, T, 3 h d], bias [h, T, T] or none ->
@@ -203,7 +204,7 @@ def Vit_AttentionProbabilitiesOp : Vit_ReferenceOp<"attention_probabilities"> {
   let hasVerifier = 1;
 }
 
-def Vit_HeadNormalizeOp : Vit_ReferenceOp<"head_normalize", [AttrSizedOperandSegments, AllTypesMatch<["qkv", "value"]>]> {
+def Vit_HeadNormalizeOp : Vit_PulledBackOp<"head_normalize", [AttrSizedOperandSegments, AllTypesMatch<["qkv", "value"]>]> {
   let summary = "query and key of each head normalized over the head's width (QK-norm)";
   let description = [{
     Columns of qkv [B, T, 3 h d] as in `vit.sdpa`; the value's pass unchanged. The formula is that of `vit.normalize` with D = d (Dehghani
@@ -225,7 +226,7 @@ def Vit_HeadNormalizeOp : Vit_ReferenceOp<"head_normalize", [AttrSizedOperandSeg
   let hasVerifier = 1;
 }
 
-def Vit_RotaryOp : Vit_ReferenceOp<"rotary", [AllTypesMatch<["qkv", "value"]>]> {
+def Vit_RotaryOp : Vit_PulledBackOp<"rotary", [AllTypesMatch<["qkv", "value"]>]> {
   let summary = "query and key turned by position (rotary embedding); the first `prefix` tokens are left alone";
   let description = [{
     qkv [B, T, 3 h d]; sin, cos [T - prefix, d]. x' = x cos + turn(x) sin, where turn maps a pair (a, b) to (-b, a) (Su et al. 2021,
@@ -332,7 +333,7 @@ def Vit_MlpOp : Vit_CompositeOp<"mlp", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def Vit_ResidualOp : Vit_ReferenceOp<"residual", [AllTypesMatch<["skip", "branch", "value"]>]> {
+def Vit_ResidualOp : Vit_DifferentiableOp<"residual", [AllTypesMatch<["skip", "branch", "value"]>]> {
   let summary = "skip + gamma * branch (LayerScale if there is a gamma [D])";
   let description = [{
     Constraints:
@@ -348,7 +349,7 @@ def Vit_ResidualOp : Vit_ReferenceOp<"residual", [AllTypesMatch<["skip", "branch
 // From tokens to an answer
 //===--------------------------------------------------------------------------------------===//
 
-def Vit_PoolOp : Vit_ReferenceOp<"pool"> {
+def Vit_PoolOp : Vit_PulledBackOp<"pool"> {
   let summary = "one row of each image: token `index`, or the mean of the tokens from `index` on";
   let description = [{
     Constraints:
@@ -362,7 +363,7 @@ def Vit_PoolOp : Vit_ReferenceOp<"pool"> {
   let hasVerifier = 1;
 }
 
-def Vit_AttentionPoolOp : Vit_ReferenceOp<"attention_pool"> {
+def Vit_AttentionPoolOp : Vit_PulledBackOp<"attention_pool"> {
   let summary = "tokens weighed by a few queries: the middle of a MAP head, a class token's attention";
   let description = [{
     softmax(scale Q K') V for each head, with queries [L, h d] that are weights (the probe through its projection) and kv [B, T, 2 h d],

@@ -23,7 +23,7 @@ def Vit_ConstantOp : Vit_ReferenceOp<"constant", [AllTypesMatch<["data", "value"
   let assemblyFormat = "$data attr-dict";
 }
 
-def Vit_ResampleOp : Vit_ReferenceOp<"resample"> {
+def Vit_ResampleOp : Vit_PulledBackOp<"resample"> {
   let summary = "a weight resampled along one axis: value[.., o, ..] = sum over i of matrix[o, i] input[.., i, ..]";
   let description = [{
     Any linear resize of a grid is one of these for each axis: a table of positions for another image size (timm's `resample_abs_pos_embed`,
@@ -44,7 +44,7 @@ def Vit_ResampleOp : Vit_ReferenceOp<"resample"> {
   let hasVerifier = 1;
 }
 
-def Vit_RelativeBiasOp : Vit_ReferenceOp<"relative_bias"> {
+def Vit_RelativeBiasOp : Vit_PulledBackOp<"relative_bias"> {
   let summary = "a bias of the scores by the distance of two patches, looked up in a table";
   let description = [{
     table [(2H-1)(2W-1), h] or with three more rows, `grid` = [H, W] -> [h, T, T], T = `prefix` + H W: for the patches of query (y, x) and
@@ -62,7 +62,7 @@ def Vit_RelativeBiasOp : Vit_ReferenceOp<"relative_bias"> {
   let hasVerifier = 1;
 }
 
-def Vit_RotaryTableOp : Vit_ReferenceOp<"rotary_table"> {
+def Vit_RotaryTableOp : Vit_PulledBackOp<"rotary_table"> {
   let summary = "sines or cosines of rotary positions with learned frequencies";
   let description = [{
     frequencies [2, h, d/2], coordinates [N, 2] -> [h, N, d]: for pair k of head j and patch n the sine, or with `cosine` the cosine, of
@@ -79,7 +79,7 @@ def Vit_RotaryTableOp : Vit_ReferenceOp<"rotary_table"> {
   let hasVerifier = 1;
 }
 
-def Vit_DifferentialLambdaOp : Vit_ReferenceOp<"differential_lambda", [AllTypesMatch<["q1", "k1", "q2", "k2"]>]> {
+def Vit_DifferentialLambdaOp : Vit_PulledBackOp<"differential_lambda", [AllTypesMatch<["q1", "k1", "q2", "k2"]>]> {
   let summary = "the weight of a differential attention's second softmax, as a vector of equal elements";
   let description = [{
     exp(q1 . k1) - exp(q2 . k2) + init (Ye et al. 2024, equation 2), all four vectors of one length -> [n].

@@ -15,7 +15,7 @@
 
 include "dialects/vit/VitBase.td"
 
-def Vit_ChannelsLastOp : Vit_ReferenceOp<"channels_last"> {
+def Vit_ChannelsLastOp : Vit_PulledBackOp<"channels_last"> {
   let summary = "images [B, C, H, W] as rows [B, H W, C]";
   let description = [{
     Constraints:
@@ -28,7 +28,7 @@ def Vit_ChannelsLastOp : Vit_ReferenceOp<"channels_last"> {
   let hasFolder = 1;
 }
 
-def Vit_ChannelsFirstOp : Vit_ReferenceOp<"channels_first"> {
+def Vit_ChannelsFirstOp : Vit_PulledBackOp<"channels_first"> {
   let summary = "rows [B, H W, C] as images [B, C, H, W]";
   let description = [{
     Constraints:
@@ -40,7 +40,7 @@ def Vit_ChannelsFirstOp : Vit_ReferenceOp<"channels_first"> {
   let hasVerifier = 1;
 }
 
-def Vit_Im2colOp : Vit_ReferenceOp<"im2col"> {
+def Vit_Im2colOp : Vit_PulledBackOp<"im2col"> {
   let summary = "the window of pixels that each output pixel of a convolution sees, as a row";
   let description = [{
     rows [B, H W, C] of a `grid` [H, W] -> [B, H' W', P Q C] for windows of P x Q, H' = (H + top + bottom - P) / stride + 1, rounded down.
@@ -64,7 +64,7 @@ def Vit_Im2colOp : Vit_ReferenceOp<"im2col"> {
   let hasVerifier = 1;
 }
 
-def Vit_PoolRowsOp : Vit_ReferenceOp<"pool_rows"> {
+def Vit_PoolRowsOp : Vit_PulledBackOp<"pool_rows"> {
   let summary = "`vit.max_pool` or `vit.avg_pool` of rows";
   let description = [{
     rows [B, H W, C] of a `grid` [H, W] -> [B, H' W', C], H' = (H + top + bottom - P) / stride + 1, rounded down. The padding never wins
@@ -83,7 +83,7 @@ def Vit_PoolRowsOp : Vit_ReferenceOp<"pool_rows"> {
   let hasVerifier = 1;
 }
 
-def Vit_GroupNormRowsOp : Vit_ReferenceOp<"group_norm_rows", [AttrSizedOperandSegments, AllTypesMatch<["rows", "value"]>]> {
+def Vit_GroupNormRowsOp : Vit_PulledBackOp<"group_norm_rows", [AttrSizedOperandSegments, AllTypesMatch<["rows", "value"]>]> {
   let summary = "activation(residual + `vit.group_norm` of rows)";
   let description = [{
     rows [B, N, C]; mean and variance are over the N rows and C / `groups` consecutive columns of an image's group. Residual and activation

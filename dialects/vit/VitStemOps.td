@@ -10,7 +10,7 @@
 
 include "dialects/vit/VitBase.td"
 
-def Vit_ConvOp : Vit_ReferenceOp<"conv"> {
+def Vit_ConvOp : Vit_PulledBackOp<"conv"> {
   let summary = "a convolution of feature maps";
   let description = [{
     images [B, C, H, W], kernel [O, C, P, Q], bias [O] or none -> [B, O, (H + top + bottom - P) / stride + 1, ...], rounded down. `padding`
@@ -37,7 +37,7 @@ def Vit_ConvOp : Vit_ReferenceOp<"conv"> {
   let hasVerifier = 1;
 }
 
-def Vit_GroupNormOp : Vit_ReferenceOp<"group_norm", [AttrSizedOperandSegments, AllTypesMatch<["images", "value"]>]> {
+def Vit_GroupNormOp : Vit_PulledBackOp<"group_norm", [AttrSizedOperandSegments, AllTypesMatch<["images", "value"]>]> {
   let summary = "feature maps normalized over groups of channels and all pixels";
   let description = [{
     value = gain * (x - mean) / sqrt(variance + eps) + shift with mean and biased variance of each image's group of C / `groups`
@@ -56,7 +56,7 @@ def Vit_GroupNormOp : Vit_ReferenceOp<"group_norm", [AttrSizedOperandSegments, A
   let hasVerifier = 1;
 }
 
-def Vit_MaxPoolOp : Vit_ReferenceOp<"max_pool"> {
+def Vit_MaxPoolOp : Vit_PulledBackOp<"max_pool"> {
   let summary = "the largest pixel of each window, channel by channel";
   let description = [{
     images [B, C, H, W] -> [B, C, (H + top + bottom - P) / stride + 1, ...], rounded down, for windows of P x Q; `padding` [top, bottom,
@@ -73,7 +73,7 @@ def Vit_MaxPoolOp : Vit_ReferenceOp<"max_pool"> {
   let hasVerifier = 1;
 }
 
-def Vit_AvgPoolOp : Vit_ReferenceOp<"avg_pool"> {
+def Vit_AvgPoolOp : Vit_PulledBackOp<"avg_pool"> {
   let summary = "the mean of each window, channel by channel";
   let description = [{
     Shapes as in `vit.max_pool`; the padding is left out of sum and count, as with torch's `count_include_pad=False`. Padding below and

@@ -14,7 +14,7 @@ include "dialects/vit/VitBase.td"
 // Sequences
 //===--------------------------------------------------------------------------------------===//
 
-def Vit_SliceTokensOp : Vit_ReferenceOp<"slice_tokens"> {
+def Vit_SliceTokensOp : Vit_PulledBackOp<"slice_tokens"> {
   let summary = "tokens [first, first + n) of each image, n by the result's type";
   let description = [{
     Constraints:
@@ -29,7 +29,7 @@ def Vit_SliceTokensOp : Vit_ReferenceOp<"slice_tokens"> {
   let hasFolder = 1;
 }
 
-def Vit_ReshapeTokensOp : Vit_ReferenceOp<"reshape_tokens"> {
+def Vit_ReshapeTokensOp : Vit_PulledBackOp<"reshape_tokens"> {
   let summary = "the same elements of each image under another shape: [B, H W, D] as [B, H, W, D]";
   let description = [{
     Constraints:
@@ -41,7 +41,7 @@ def Vit_ReshapeTokensOp : Vit_ReferenceOp<"reshape_tokens"> {
   let hasVerifier = 1;
 }
 
-def Vit_ConcatTokensOp : Vit_ReferenceOp<"concat_tokens"> {
+def Vit_ConcatTokensOp : Vit_PulledBackOp<"concat_tokens"> {
   let summary = "the tokens of each image one after the other: a class token and the patches that it attends to";
   let description = [{
     Any number of [B, n, D] -> [B, sum of n, D].
@@ -61,7 +61,7 @@ def Vit_ConcatTokensOp : Vit_ReferenceOp<"concat_tokens"> {
 // Windows
 //===--------------------------------------------------------------------------------------===//
 
-def Vit_ToWindowsOp : Vit_ReferenceOp<"to_windows"> {
+def Vit_ToWindowsOp : Vit_PulledBackOp<"to_windows"> {
   let summary = "a grid of tokens as windows, one after the other";
   let description = [{
     tokens [B, H W, D] of a `grid` [H, W] -> [B, M N S S, D] for M x N windows of S x S, M = H / S and N = W / S, both rounded up: windows
@@ -83,7 +83,7 @@ def Vit_ToWindowsOp : Vit_ReferenceOp<"to_windows"> {
   let hasVerifier = 1;
 }
 
-def Vit_FromWindowsOp : Vit_ReferenceOp<"from_windows"> {
+def Vit_FromWindowsOp : Vit_PulledBackOp<"from_windows"> {
   let summary = "windows as a grid of tokens; those that the grid lacks are dropped";
   let description = [{
     The inverse of `vit.to_windows`: windows [B, M N S S, D] -> [B, H W, D].
@@ -102,7 +102,7 @@ def Vit_FromWindowsOp : Vit_ReferenceOp<"from_windows"> {
 // Talking heads
 //===--------------------------------------------------------------------------------------===//
 
-def Vit_TalkingHeadsOp : Vit_ReferenceOp<"talking_heads"> {
+def Vit_TalkingHeadsOp : Vit_PulledBackOp<"talking_heads"> {
   let summary = "attention whose heads are mixed before and after the softmax";
   let description = [{
     qkv [B, T, 3 h d] as in `vit.sdpa` -> [B, T, h d]. With the scores s[j] = scale Q[j] K[j]' of head j: p[i] = softmax(sum over j of

@@ -30,7 +30,7 @@ def Vit_ZerosOp : Vit_ReferenceOp<"zeros"> {
   let assemblyFormat = "attr-dict `:` type($value)";
 }
 
-def Vit_ConcatOp : Vit_ReferenceOp<"concat"> {
+def Vit_ConcatOp : Vit_DifferentiableOp<"concat"> {
   let summary = "weights one below the other (along axis 0)";
   let description = [{
     ```mlir
@@ -49,7 +49,7 @@ def Vit_ConcatOp : Vit_ReferenceOp<"concat"> {
   let hasCanonicalizeMethod = 1;
 }
 
-def Vit_ReshapeOp : Vit_ReferenceOp<"reshape"> {
+def Vit_ReshapeOp : Vit_DifferentiableOp<"reshape"> {
   let summary = "the same elements in row-major order under another static shape";
   let description = [{
     Constraints:
@@ -63,7 +63,7 @@ def Vit_ReshapeOp : Vit_ReferenceOp<"reshape"> {
   let hasCanonicalizeMethod = 1;
 }
 
-def Vit_ScaleOp : Vit_ReferenceOp<"scale", [AllTypesMatch<["input", "value"]>]> {
+def Vit_ScaleOp : Vit_PulledBackOp<"scale", [AllTypesMatch<["input", "value"]>]> {
   let summary = "a weight times a vector along one axis: value[.., i, ..] = input[.., i, ..] * factor[i]";
   let description = [{
     Constraints:
@@ -76,7 +76,7 @@ def Vit_ScaleOp : Vit_ReferenceOp<"scale", [AllTypesMatch<["input", "value"]>]> 
   let hasVerifier = 1;
 }
 
-def Vit_ScaleRowsByConstantOp : Vit_ReferenceOp<"scale_rows", [AllTypesMatch<["input", "value"]>]> {
+def Vit_ScaleRowsByConstantOp : Vit_PulledBackOp<"scale_rows", [AllTypesMatch<["input", "value"]>]> {
   let summary = "the first `rows` rows (axis 0) times a constant: the score scale folded into the query's weights";
   let description = [{
     Constraints:
@@ -89,7 +89,7 @@ def Vit_ScaleRowsByConstantOp : Vit_ReferenceOp<"scale_rows", [AllTypesMatch<["i
   let hasFolder = 1;
 }
 
-def Vit_AddOp : Vit_ReferenceOp<"add"> {
+def Vit_AddOp : Vit_PulledBackOp<"add"> {
   let summary = "sum of two weights of one shape, or of a weight [.., D] and a vector [D]";
   let description = [{
     Constraints:
@@ -103,7 +103,7 @@ def Vit_AddOp : Vit_ReferenceOp<"add"> {
   let hasFolder = 1;
 }
 
-def Vit_MatvecOp : Vit_ReferenceOp<"matvec"> {
+def Vit_MatvecOp : Vit_PulledBackOp<"matvec"> {
   let summary = "weight [N, K] times vector [K]: a shift carried through a linear layer";
   let description = [{
     Constraints:
@@ -117,7 +117,7 @@ def Vit_MatvecOp : Vit_ReferenceOp<"matvec"> {
   let hasCanonicalizeMethod = 1;
 }
 
-def Vit_SliceRowsOp : Vit_ReferenceOp<"slice_rows"> {
+def Vit_SliceRowsOp : Vit_DifferentiableOp<"slice_rows"> {
   let summary = "rows [first, first + n) of a weight (axis 0), n by the result's type";
   let description = [{
     Constraints:
@@ -132,7 +132,7 @@ def Vit_SliceRowsOp : Vit_ReferenceOp<"slice_rows"> {
   let hasCanonicalizeMethod = 1;
 }
 
-def Vit_TransposeOp : Vit_ReferenceOp<"transpose"> {
+def Vit_TransposeOp : Vit_DifferentiableOp<"transpose"> {
   let summary = "a weight's axes in another order: axis i of the value is axis `permutation`[i] of the input";
   let description = [{
     ```mlir
@@ -148,7 +148,7 @@ def Vit_TransposeOp : Vit_ReferenceOp<"transpose"> {
   let hasVerifier = 1;
 }
 
-def Vit_InverseDeviationOp : Vit_ReferenceOp<"inverse_deviation", [AllTypesMatch<["input", "value"]>]> {
+def Vit_InverseDeviationOp : Vit_PulledBackOp<"inverse_deviation", [AllTypesMatch<["input", "value"]>]> {
   let summary = "1 / sqrt(variance + eps) of each element: what a batch normalization multiplies by";
   let description = [{
     Constraints:
@@ -160,7 +160,7 @@ def Vit_InverseDeviationOp : Vit_ReferenceOp<"inverse_deviation", [AllTypesMatch
   let hasVerifier = 1;
 }
 
-def Vit_StandardizeOp : Vit_ReferenceOp<"standardize", [AllTypesMatch<["input", "value"]>]> {
+def Vit_StandardizeOp : Vit_PulledBackOp<"standardize", [AllTypesMatch<["input", "value"]>]> {
   let summary = "a kernel with mean 0 and deviation 1 in each output channel (weight standardization)";
   let description = [{
     value = (w - mean) / sqrt(variance + eps), mean and biased variance over all axes but 0 (Qiao et al. 2019, equation 3; timm's

@@ -34,6 +34,7 @@ struct ExpandMath : impl::ExpandMathBase<ExpandMath> {
         return {};
       Value result = llvm::TypeSwitch<Operation *, Value>(op)
                          .Case([&](math::ExpOp exp) { return approximateExp(b, exp.getOperand()); })
+                         .Case([&](math::LogOp log) { return approximateLog(b, log.getOperand()); })
                          .Case([&](math::ErfOp erf) { return approximateErf(b, erf.getOperand()); })
                          .Case([&](math::SinOp sin) { return approximateSine(b, sin.getOperand(), /*cosine=*/false); })
                          .Case([&](math::CosOp cos) { return approximateSine(b, cos.getOperand(), /*cosine=*/true); })

@@ -13,6 +13,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace vitc::cpu {
@@ -177,6 +179,34 @@ Value approximateTanh(ImplicitLocOpBuilder &b, Value x) {
   Value large = f.sub(f.constant(1.0), quotient);
   // The sign comes last, for the sum above loses that of zero.
   return math::CopySignOp::create(b, f.select(f.less(f.constant(0.6), magnitude), large, small), x);
+}
+
+Value approximateLog(ImplicitLocOpBuilder &b, Value x) {
+  Lanes f(b, x.getType());
+  // x = m 2^n with m in [sqrt(1/2), sqrt(2)); a subnormal x is made normal first.
+  Value isTiny = f.less(x, f.constant(1.17549435e-38));
+  Value scaled = f.select(isTiny, f.mul(x, f.constant(8388608.0)), x);
+  Value bits = f.bits(scaled);
+  Value n = arith::ShRSIOp::create(b, arith::SubIOp::create(b, bits, f.constant(int32_t{0x3f3504f3})), f.constant(int32_t{23}));
+  Value mantissa = arith::SubIOp::create(b, bits, arith::ShLIOp::create(b, n, f.constant(int32_t{23})));
+  Value m = arith::BitcastOp::create(b, x.getType(), mantissa);
+  Value exponent = arith::SIToFPOp::create(b, x.getType(), n);
+  exponent = f.sub(exponent, f.select(isTiny, f.constant(23.0), f.constant(0.0)));
+  // log(m) = 2 artanh(s), s = (m - 1) / (m + 1), |s| < 0.1716: the series' next term is 4e-11 of the sum.
+  Value above = f.sub(m, f.constant(1.0));
+  Value s = arith::DivFOp::create(b, above, f.add(m, f.constant(1.0)));
+  Value square = f.mul(s, s);
+  Value series = f.polynomial(square, {2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11});
+  // 2 s = above - s above, exactly the part that carries the digits.
+  Value tail = f.fma(f.mul(s, square), series, f.mul(exponent, f.constant(-2.12194440e-4)));
+  Value head = f.sub(above, f.mul(s, above));
+  Value value = f.fma(exponent, 0.693359375, f.add(head, tail));
+  // 0, infinity, and what is no number or negative.
+  auto infinity = std::numeric_limits<double>::infinity();
+  value = f.select(arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, f.constant(0.0)), f.constant(-infinity), value);
+  value = f.select(arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, f.constant(infinity)), x, value);
+  Value isNumber = arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, x, f.constant(0.0));
+  return f.select(isNumber, value, f.constant(std::numeric_limits<double>::quiet_NaN()));
 }
 
 namespace {

@@ -19,6 +19,7 @@ namespace vitc::cpu {
 
 mlir::Value approximateExp(mlir::ImplicitLocOpBuilder &b, mlir::Value x);  ///< 1.25 ulp (found: 1.18)
 mlir::Value approximateErf(mlir::ImplicitLocOpBuilder &b, mlir::Value x);  ///< 2 ulp (found: 1.96)
+mlir::Value approximateLog(mlir::ImplicitLocOpBuilder &b, mlir::Value x);  ///< 2 ulp for normal x; -inf at 0, NaN below
 mlir::Value approximateTanh(mlir::ImplicitLocOpBuilder &b, mlir::Value x); ///< 1.5 ulp (found: 1.34)
 
 /// 2^x for x <= 0: 2.1 ulp (found: 2.07); 2^-126 where x < -126.

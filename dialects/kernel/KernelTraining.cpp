@@ -1,0 +1,144 @@
+//===- KernelTraining.cpp - verifiers and schedules of training launches ----------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "dialects/kernel/KernelDialect.h"
+
+#include <functional>
+#include <numeric>
+
+using namespace mlir;
+using namespace vitc;
+using namespace vitc::kernel;
+
+static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+static ArrayRef<int64_t> shapeOf(Value value) { return typeOf(value).getShape(); }
+static int64_t widthOf(Value value) { return shapeOf(value).back(); }
+
+/// Rows of an image.
+static int64_t rowsOf(Value value) {
+  ArrayRef<int64_t> rows = shapeOf(value).drop_front().drop_back();
+  return std::accumulate(rows.begin(), rows.end(), int64_t{1}, std::multiplies<>());
+}
+
+static LogicalResult expect(Operation *op, StringRef name, Value value, ArrayRef<int64_t> shape) {
+  if (!value || shapeOf(value) == shape)
+    return success();
+  InFlightDiagnostic diagnostic = op->emitOpError() << name << " must be ";
+  llvm::interleave(shape, diagnostic, [&](int64_t size) { diagnostic << (ShapedType::isDynamic(size) ? "?" : std::to_string(size)); }, "x");
+  return diagnostic << ", but is " << value.getType();
+}
+
+/// `value` has the rows of `rows`, of another `width`.
+static LogicalResult expectRows(Operation *op, StringRef name, Value value, Value rows, int64_t width) {
+  SmallVector<int64_t> shape(shapeOf(rows));
+  shape.back() = width;
+  return expect(op, name, value, shape);
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Verifiers
+//===--------------------------------------------------------------------------------------===//
+
+LogicalResult MatmulOp::verify() {
+  int64_t depth = widthOf(getInput()), outputs = widthOf(getValue());
+  SmallVector<int64_t> weight{outputs, depth};
+  if (getTransposed())
+    std::swap(weight[0], weight[1]);
+  return failure(failed(expect(*this, "weight", getWeight(), weight)) || failed(expect(*this, "bias", getBias(), {outputs})) ||
+                 failed(expectRows(*this, "result", getValue(), getInput(), outputs)) ||
+                 failed(expect(*this, "residual", getResidual(), shapeOf(getValue()))));
+}
+
+LogicalResult ContractRowsOp::verify() {
+  return failure(failed(expectRows(*this, "rhs", getRhs(), getLhs(), widthOf(getRhs()))) ||
+                 failed(expect(*this, "result", getValue(), {widthOf(getLhs()), widthOf(getRhs())})));
+}
+
+LogicalResult SumRowsOp::verify() { return expect(*this, "result", getValue(), {widthOf(getInput())}); }
+
+LogicalResult NormalizeGradOp::verify() {
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  return failure(failed(expect(*this, "gain", getGain(), {shape.back()})) || failed(expect(*this, "residual", getResidual(), shape)) ||
+                 failed(expect(*this, "result", getValue(), shape)) ||
+                 failed(expectRows(*this, "statistics", getStatistics(), getInput(), 2)));
+}
+
+LogicalResult NormalizeWeightGradOp::verify() {
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  return failure(failed(expectRows(*this, "statistics", getStatistics(), getInput(), 2)) ||
+                 failed(expect(*this, "gain", getGain(), {shape.back()})) || failed(expect(*this, "shift", getShift(), {shape.back()})));
+}
+
+LogicalResult AttentionGradOp::verify() {
+  int64_t heads = getHeads(), width = widthOf(getQkv());
+  if (shapeOf(getQkv()).size() != 3 || heads <= 0 || width % (3 * heads) != 0)
+    return emitOpError() << "qkv " << getQkv().getType() << " must be [B, T, 3 h d] for " << heads << " heads";
+  return failure(failed(expectRows(*this, "upstream", getUpstream(), getQkv(), width / 3)) ||
+                 failed(expect(*this, "result", getValue(), shapeOf(getQkv()))));
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Schedules
+//===--------------------------------------------------------------------------------------===//
+
+/// As of products with packed weights (KernelLaunch.cpp): rows x columns accumulators and the vectors they are made of fill the registers.
+static GemmScheduleAttr scheduleOfProduct(MLIRContext *context, const Machine &machine, int64_t depth) {
+  int64_t rows = machine.lanes >= 8 ? 6 : 4, columns = (machine.registers >= 32 ? 4 : 2) * machine.lanes;
+  // A panel of the right-hand side in half the second-level cache, in equal parts.
+  int64_t longest = std::clamp<int64_t>(machine.cacheBytes / 4 / (static_cast<int64_t>(sizeof(float)) * columns), 128, 1024);
+  int64_t kBlock = llvm::divideCeilSigned(depth, llvm::divideCeilSigned(depth, longest));
+  return GemmScheduleAttr::get(context, rows, columns, kBlock, /*row_block=*/192, /*prefetch=*/0, machine.lanes);
+}
+
+void MatmulOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfProduct(getContext(), machine, widthOf(getInput()))); }
+
+void ContractRowsOp::chooseSchedule(const Machine &machine) {
+  // The depth is the rows of a group, which is not known here: blocks of some three images of 197 tokens.
+  setScheduleAttr(scheduleOfProduct(getContext(), machine, 528));
+}
+
+static RowScheduleAttr scheduleOfRows(MLIRContext *context, int64_t lanes) { return RowScheduleAttr::get(context, 16, lanes); }
+
+void SumRowsOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
+void ActivationOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
+void ActivationGradOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
+void AddOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
+void NormalizeGradOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
+void NormalizeWeightGradOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfRows(getContext(), machine.lanes)); }
+
+void AttentionGradOp::chooseSchedule(const Machine &machine) {
+  setScheduleAttr(AttentionScheduleAttr::get(getContext(), machine.lanes >= 8 ? 6 : 4, machine.lanes));
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Costs and operands
+//===--------------------------------------------------------------------------------------===//
+
+int64_t MatmulOp::getFlopPerImage() { return 2 * rowsOf(getInput()) * widthOf(getInput()) * widthOf(getValue()); }
+int64_t ContractRowsOp::getFlopPerImage() { return 2 * rowsOf(getLhs()) * widthOf(getLhs()) * widthOf(getRhs()); }
+
+int64_t AttentionGradOp::getFlopPerImage() {
+  // Five products of T x T x d a head, of which one computes the scores again.
+  int64_t tokens = shapeOf(getQkv())[1];
+  return 10 * tokens * tokens * widthOf(getUpstream());
+}
+
+std::string MatmulOp::getOperandRole(unsigned operand) { return getOperand(operand) == getWeight() ? "weight" : "bias"; }
+std::string NormalizeGradOp::getOperandRole(unsigned operand) { return "gain"; }
+
+Value MatmulOp::getInPlaceOperand() {
+  // A tile's residuals are read before any of its results is written; the input is read by other tiles too.
+  return getResidual() == getInput() ? Value() : getResidual();
+}
+
+Value ActivationGradOp::getInPlaceOperand() { return getUpstream() == getInput() ? Value() : getUpstream(); }
+Value AddOp::getInPlaceOperand() { return getLhs(); }
+
+Value NormalizeGradOp::getInPlaceOperand() {
+  Value residual = getResidual();
+  return residual == getInput() || residual == getUpstream() ? Value() : residual;
+}

@@ -1,0 +1,137 @@
+//===- KernelTrainingOps.td - launches of training programs -----------------*- tablegen -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Weights change at each step here, so products read them as they lie in parameter memory. A result of static shape is a sum over all images
+// of the group, and is added to what its memory holds: the groups of a step add up.
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_DIALECTS_KERNEL_KERNELTRAININGOPS_TD
+#define VITC_DIALECTS_KERNEL_KERNELTRAININGOPS_TD
+
+include "dialects/kernel/KernelDialect.td"
+include "dialects/kernel/KernelInterfaces.td"
+include "dialects/vit/VitBase.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Kernel_TrainingOp<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, !listconcat([Pure], traits)>;
+
+def Kernel_F32Tensor : TensorOf<[F32]>;
+
+def Kernel_StateOp : Kernel_TrainingOp<"state"> {
+  let summary = "a tensor that outlives a program's run, by name";
+  let description = [{
+    `region` says in which of the training state's memories it lies: `parameter`, `gradient` or `derived` (docs/training.md).
+  }];
+  let arguments = (ins StrAttr:$name, Kernel_StateRegionAttr:$region);
+  let results = (outs Kernel_F32Tensor:$value);
+  let assemblyFormat = "$region $name attr-dict `:` type($value)";
+}
+
+def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage", "getOperandRole", "getInPlaceOperand"]>]> {
+  let summary = "rows times a weight that lies as its framework has it: residual + x W' + b, or with `transposed` residual + x W + b";
+  let description = [{
+    input [B, .., K], weight [N, K] -> [B, .., N]; with `transposed` the weight is [K, N], which is the gradient of a product with
+    respect to its input. bias [N], residual of the result's shape, whose memory the result may share. Each task copies the panel of the
+    weight that it works on into scratch, transposed where need be.
+  }];
+  let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$weight, Optional<Kernel_F32Tensor>:$bias,
+                       Optional<Kernel_F32Tensor>:$residual, UnitAttr:$transposed, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$value);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
+    `:` type($input) `,` type($weight) `->` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_ContractRowsOp : Kernel_TrainingOp<"contract_rows",
+    [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage"]>]> {
+  let summary = "`vit.contract_rows`: result[n, k] += sum over rows r of lhs[r, n] rhs[r, k]";
+  let description = [{ lhs [B, .., N], rhs [B, .., K] -> [N, K]. lhs is read in place by columns, rhs copied panel by panel. }];
+  let arguments = (ins Kernel_F32Tensor:$lhs, Kernel_F32Tensor:$rhs, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$value);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Kernel_SumRowsOp : Kernel_TrainingOp<"sum_rows", [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
+  let summary = "`vit.sum_rows`: result[d] += sum of all rows";
+  let description = [{ [B, .., D] -> [D]. A task is some columns of all rows. }];
+  let arguments = (ins Kernel_F32Tensor:$input, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Kernel_ActivationOp : Kernel_TrainingOp<"activation", [AllTypesMatch<["input", "value"]>, DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
+  let summary = "`vit.activation` of rows";
+  let arguments = (ins Kernel_F32Tensor:$input, Vit_ActivationAttr:$kind, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$value);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def Kernel_ActivationGradOp : Kernel_TrainingOp<"activation_grad", [AllTypesMatch<["input", "upstream", "value"]>,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getInPlaceOperand"]>]> {
+  let summary = "`vit.activation_grad` of rows; the result may share the upstream's memory";
+  let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$upstream, Vit_ActivationAttr:$kind,
+                       OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$value);
+  let assemblyFormat = "$input `,` $upstream attr-dict `:` type($input)";
+}
+
+def Kernel_AddOp : Kernel_TrainingOp<"add", [AllTypesMatch<["lhs", "rhs", "value"]>,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getInPlaceOperand"]>]> {
+  let summary = "element-wise sum of two activations; the result may share the first one's memory";
+  let arguments = (ins Kernel_F32Tensor:$lhs, Kernel_F32Tensor:$rhs, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$value);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
+}
+
+def Kernel_NormalizeGradOp : Kernel_TrainingOp<"normalize_grad", [AttrSizedOperandSegments, AllTypesMatch<["input", "upstream"]>,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getOperandRole", "getInPlaceOperand"]>]> {
+  let summary = "residual + `vit.normalize_grad`, and if asked for each row's mean and inverse deviation";
+  let description = [{
+    input, upstream, residual, result [B, .., D], gain [D]. `statistics` [B, .., 2] are (mean, 1 / deviation) of each row, of `rms` (0, 1 /
+    root mean square), for `kernel.normalize_weight_grad`. The result may share the residual's memory.
+  }];
+  let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$upstream, Optional<Kernel_F32Tensor>:$gain,
+                       Optional<Kernel_F32Tensor>:$residual,
+                       DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps,
+                       OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$value, Optional<Kernel_F32Tensor>:$statistics);
+  let assemblyFormat = [{
+    $input `,` $upstream (`gain` `(` $gain^ `:` type($gain) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
+    `:` type($input) `->` type($value) (`,` type($statistics)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_NormalizeWeightGradOp : Kernel_TrainingOp<"normalize_weight_grad", [AllTypesMatch<["input", "upstream"]>,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
+  let summary = "`vit.normalize_weight_grad` from each row's statistics: gain[d] += sum of upstream x^, shift[d] += sum of upstream";
+  let description = [{ input, upstream [B, .., D], statistics [B, .., 2] -> [D], [D]. A task is some columns of all rows. }];
+  let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$upstream, Kernel_F32Tensor:$statistics,
+                       OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$gain, Kernel_F32Tensor:$shift);
+  let assemblyFormat = [{
+    $input `,` $upstream `,` $statistics attr-dict `:` type($input) `,` type($statistics) `->` type($gain) `,` type($shift)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_AttentionGradOp : Kernel_TrainingOp<"attention_grad",
+    [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage"]>]> {
+  let summary = "`vit.sdpa_grad`: a head's probabilities and their gradients in the cache";
+  let description = [{ qkv [B, T, 3 h d], upstream [B, T, h d] -> [B, T, 3 h d]. A task is one head of one image. }];
+  let arguments = (ins Kernel_F32Tensor:$qkv, Kernel_F32Tensor:$upstream, I64Attr:$heads, F32Attr:$scale,
+                       OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
+  let results = (outs Kernel_F32Tensor:$value);
+  let assemblyFormat = "$qkv `,` $upstream attr-dict `:` type($qkv) `,` type($upstream) `->` type($value)";
+  let hasVerifier = 1;
+}
+
+#endif // VITC_DIALECTS_KERNEL_KERNELTRAININGOPS_TD
