@@ -21,15 +21,15 @@
 namespace vitrt {
 
 struct BatchReaderOptions {
-  size_t batch = 0;                         ///< images of a batch
-  size_t classes = 0;                       ///< K, the model's classes
-  std::vector<int64_t> shape;               ///< [C, H, W] that the model takes
-  std::optional<Preprocessor> preprocessor; ///< needed for pictures
-  Augmentation augmentation;                ///< of pictures only
-  double labelSmoothing = 0.0;              ///< e: a target is 1 - e + e / K of its class, e / K of the others
+  size_t batch = 0;                           ///< images of a batch
+  size_t classes = 0;                         ///< K, the model's classes
+  std::vector<int64_t> shape{};               ///< [C, H, W] that the model takes
+  std::optional<Preprocessor> preprocessor{}; ///< needed for pictures
+  Augmentation augmentation{};                ///< of pictures only
+  double labelSmoothing = 0.0;                ///< e: a target is 1 - e + e / K of its class, e / K of the others
   uint64_t seed = 0;
   bool shuffle = true;             ///< tensors are read in order all the same
-  Cursor start;                    ///< the first batch to be delivered
+  Cursor start{};                  ///< the first batch to be delivered
   unsigned threads = 1;            ///< that read ahead; 0: next() reads
   size_t ahead = 1;                ///< batches that are read beside the one in use
   bool strict = false;             ///< an image that cannot be read is an error

@@ -43,11 +43,16 @@ private:
 
 class TensorDataset : public Dataset {
 public:
-  TensorDataset(NpyArray images, std::vector<int64_t> labels, std::string path)
-      : images(std::move(images)), labels(std::move(labels)), path(std::move(path)) {}
+  /// `soft` is empty, or [N, classes].
+  TensorDataset(NpyArray images, std::vector<int64_t> labels, NpyArray soft, std::string path)
+      : images(std::move(images)), labels(std::move(labels)), soft(std::move(soft)), path(std::move(path)) {}
 
   size_t size() const override { return labels.size(); }
   int64_t label(size_t index) const override { return labels[index]; }
+  std::span<const float> softLabel(size_t index) const override {
+    size_t classes = soft.elements() / labels.size();
+    return classes ? soft.floats()->subspan(index * classes, classes) : std::span<const float>();
+  }
   std::string name(size_t index) const override { return fmt::format("{}: image {}", path, index); }
   bool hasPictures() const override { return false; }
   Expected<Image> picture(size_t) const override { return makeError(VITRT_ERROR_ARGUMENT, "{}: holds tensors, not pictures", path); }
@@ -60,6 +65,7 @@ public:
 private:
   NpyArray images;
   std::vector<int64_t> labels;
+  NpyArray soft;
   std::string path;
 };
 
@@ -79,9 +85,68 @@ std::vector<int64_t> hardLabels(std::span<const float> soft, size_t classes) {
   return labels;
 }
 
+/// The folders in a folder but hidden ones, sorted.
+Expected<std::vector<std::string>> listFolders(const std::string &folder) {
+  std::vector<std::string> names;
+  std::error_code code;
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
+    if (it->is_directory(code) && !it->path().filename().string().starts_with('.'))
+      names.push_back(it->path().filename().string());
+  if (code)
+    return makeError(VITRT_ERROR_IO, "{}: cannot be listed: {}", folder, code.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// Where a tree with a split has its parts.
+struct SplitTree {
+  std::string train, test; ///< both empty: classes alone; `test` empty: there is only train/
+};
+
+/// A class may be called "train": only a folder of folders is a part, and beside train/ alone there must be no other folder.
+SplitTree findParts(const std::string &folder) {
+  auto names = listFolders(folder);
+  auto part = [&](const char *name) {
+    std::string path = (fs::path(folder) / name).string();
+    auto classes = std::binary_search(names->begin(), names->end(), name) ? listFolders(path) : std::vector<std::string>();
+    return classes && !classes->empty() ? path : std::string();
+  };
+  SplitTree tree;
+  if (!names || (tree.train = part("train")).empty())
+    return {};
+  for (const char *name : {"val", "validation", "valid", "test"})
+    if (tree.test = part(name); !tree.test.empty())
+      return tree;
+  return names->size() == 1 ? tree : SplitTree();
+}
+
+Expected<std::unique_ptr<Dataset>> openPart(const std::string &folder, const SplitTree &tree, Split split, const DecodeOptions &options) {
+  auto train = listFolders(tree.train);
+  if (!train)
+    return std::move(train.error());
+  if (split == Split::Train)
+    return openImageFolder(tree.train, options);
+  if (tree.test.empty())
+    return makeError(VITRT_ERROR_IO, "{}: holds train/ but none of val/, validation/, valid/ and test/", folder);
+  return openImageFolder(tree.test, options, std::move(*train));
+}
+
+/// "cifar10:DIR" as its two parts; the whole and nothing of a folder without a colon.
+std::pair<std::string, std::string> splitDescription(const std::string &description) {
+  size_t colon = description.find(':');
+  return {description.substr(0, colon), colon == std::string::npos ? "" : description.substr(colon + 1)};
+}
+
 } // namespace
 
 Dataset::~Dataset() = default;
+
+bool hasOwnSplit(const std::string &description) {
+  std::string kind = splitDescription(description).first;
+  if (kind == "tensors")
+    return false;
+  return kind == "fashion-mnist" || kind == "cifar10" || kind == "cifar100" || !findParts(description).test.empty();
+}
 
 Expected<Image> readImage(const std::string &path, const DecodeOptions &options) {
   auto bytes = readFile(path);
@@ -119,26 +184,27 @@ Expected<std::vector<std::string>> readLines(const std::string &path) {
   return lines;
 }
 
-Expected<std::unique_ptr<Dataset>> openImageFolder(const std::string &folder, const DecodeOptions &options) {
-  std::vector<std::string> classes;
-  std::error_code code;
-  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
-    if (it->is_directory(code) && !it->path().filename().string().starts_with('.'))
-      classes.push_back(it->path().filename().string());
-  if (code)
-    return makeError(VITRT_ERROR_IO, "{}: cannot be listed: {}", folder, code.message());
-  std::sort(classes.begin(), classes.end());
+Expected<std::unique_ptr<Dataset>> openImageFolder(const std::string &folder, const DecodeOptions &options,
+                                                   std::vector<std::string> classes) {
+  auto names = listFolders(folder);
+  if (!names)
+    return std::move(names.error());
+  if (classes.empty())
+    classes = *names;
   std::vector<FolderEntry> files;
-  for (size_t label = 0; label < classes.size(); ++label) {
-    auto images = listImages((fs::path(folder) / classes[label]).string());
+  for (const std::string &name : *names) {
+    auto images = listImages((fs::path(folder) / name).string());
     if (!images)
       return std::move(images.error());
+    auto found = std::find(classes.begin(), classes.end(), name);
+    if (found == classes.end() && !images->empty())
+      return makeError(VITRT_ERROR_FORMAT, "{}: the class {} is none of the {} that are trained", folder, name, classes.size());
     for (std::string &path : *images)
-      files.push_back({std::move(path), int64_t(label)});
+      files.push_back({std::move(path), found - classes.begin()});
   }
   if (files.empty())
     return makeError(VITRT_ERROR_FORMAT, "{}: expected a folder a class with JPEG or PNG files, found {} folders and no image in them",
-                     folder, classes.size());
+                     folder, names->size());
   return std::unique_ptr<Dataset>(std::make_unique<ImageFolder>(std::move(classes), std::move(files), options));
 }
 
@@ -171,12 +237,13 @@ Expected<std::unique_ptr<Dataset>> openTensors(const std::string &path) {
       return std::move(integers.error());
     numbers = std::move(*integers);
   }
-  return std::unique_ptr<Dataset>(std::make_unique<TensorDataset>(std::move(images->second), std::move(numbers), path));
+  NpyArray softLabels = soft ? std::move(labels->second) : NpyArray();
+  return std::unique_ptr<Dataset>(
+      std::make_unique<TensorDataset>(std::move(images->second), std::move(numbers), std::move(softLabels), path));
 }
 
 Expected<std::unique_ptr<Dataset>> openDataset(const std::string &description, Split split, const DecodeOptions &options) {
-  size_t colon = description.find(':');
-  std::string kind = description.substr(0, colon), place = colon == std::string::npos ? "" : description.substr(colon + 1);
+  auto [kind, place] = splitDescription(description);
   if (kind == "fashion-mnist")
     return openFashionMnist(place.empty() ? "/usr/share/datasets/fashion-mnist" : place, split);
   if (kind == "cifar10" || kind == "cifar100" || kind == "tensors") {
@@ -191,6 +258,8 @@ Expected<std::unique_ptr<Dataset>> openDataset(const std::string &description, S
         "{}: no such folder; a data set is a folder with one folder a class, fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR or "
         "tensors:FILE.npz",
         description);
+  if (SplitTree tree = findParts(description); !tree.train.empty())
+    return openPart(description, tree, split, options);
   return openImageFolder(description, options);
 }
 

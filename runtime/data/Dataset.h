@@ -29,6 +29,8 @@ public:
   virtual size_t size() const = 0;
   /// Class of an image; of soft labels the most probable class.
   virtual int64_t label(size_t index) const = 0;
+  /// Soft labels of an image, one a class; empty where the data has hard ones.
+  virtual std::span<const float> softLabel(size_t index) const { return {}; }
   /// What messages call an image: its path, or its number.
   virtual std::string name(size_t index) const = 0;
   /// Names of the classes, by label; empty where the data has none.
@@ -45,12 +47,16 @@ public:
 };
 
 /// Opens a data set by its description:
-///   FOLDER                    one folder a class, images below it; classes are numbered in the order of the folders' names
+///   FOLDER                    one folder a class, images below it; classes are numbered in the order of the folders' names. Or a tree of
+///                             train/ and val/ (validation/, valid/, test/), each such a folder; train/ numbers the classes
 ///   fashion-mnist[:DIR]       idx files, gzipped or not; DIR is /usr/share/datasets/fashion-mnist if not given
-///   cifar10:DIR, cifar100:DIR the binary version; cifar100 has its fine labels
+///   cifar10:DIR, cifar100:DIR the binary version or the one for Python; cifar100 has its fine labels
 ///   tensors:FILE.npz          `images` f32 [N, C, H, W], already normalised, and `labels`: integers [N] or soft f32 [N, classes]
-/// A folder and tensors have no split.
+/// A folder of classes and tensors have no split: both are the whole.
 Expected<std::unique_ptr<Dataset>> openDataset(const std::string &description, Split split, const DecodeOptions &options = {});
+
+/// Whether the parts that openDataset gives for Split::Train and Split::Test are different ones.
+bool hasOwnSplit(const std::string &description);
 
 /// The image files below a folder, sorted: names that end in .jpg, .jpeg or .png in any case.
 Expected<std::vector<std::string>> listImages(const std::string &folder);
@@ -61,8 +67,9 @@ Expected<std::vector<std::string>> readLines(const std::string &path);
 /// Reads and decodes one image file.
 Expected<Image> readImage(const std::string &path, const DecodeOptions &options = {});
 
-/// The parts of openDataset.
-Expected<std::unique_ptr<Dataset>> openImageFolder(const std::string &folder, const DecodeOptions &options);
+/// The parts of openDataset. With `classes`, they number the folders; each folder must be one of them.
+Expected<std::unique_ptr<Dataset>> openImageFolder(const std::string &folder, const DecodeOptions &options,
+                                                   std::vector<std::string> classes = {});
 Expected<std::unique_ptr<Dataset>> openFashionMnist(const std::string &folder, Split split);
 Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned classes, Split split);
 Expected<std::unique_ptr<Dataset>> openTensors(const std::string &path);

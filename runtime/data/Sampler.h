@@ -8,8 +8,11 @@
 #ifndef VITC_RUNTIME_DATA_SAMPLER_H
 #define VITC_RUNTIME_DATA_SAMPLER_H
 
+#include "runtime/data/Philox.h"
+
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace vitrt {
@@ -20,8 +23,11 @@ struct Cursor {
   bool operator==(const Cursor &) const = default;
 };
 
-/// The order of `size` images in an epoch: as they are numbered, or shuffled by (seed, epoch) (Fisher and Yates, by Philox).
-std::vector<uint32_t> epochOrder(size_t size, bool shuffle, uint64_t seed, uint64_t epoch);
+/// Every order equally likely (Fisher and Yates; Knuth, The Art of Computer Programming 2, 3.4.2 P).
+void shuffle(std::span<uint32_t> values, RandomStream stream);
+
+/// The order of `size` images in an epoch: as they are numbered, or shuffled by (seed, epoch).
+std::vector<uint32_t> epochOrder(size_t size, bool shuffled, uint64_t seed, uint64_t epoch);
 
 } // namespace vitrt
 

@@ -61,6 +61,7 @@ public:
   void normalize(const Crop &crop, float *to) const;
 
   Extent input() const { return extent; }
+  Filter interpolation() const { return filter; }
   uint32_t channels() const { return uint32_t(levels.size()); }
 
 private:
