@@ -15,11 +15,13 @@
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace cl = llvm::cl;
@@ -27,7 +29,7 @@ using namespace mlir;
 using namespace vitc;
 
 static cl::OptionCategory category("kernel_bench");
-static cl::list<std::string> models(cl::Positional, cl::desc("MODEL..."), cl::cat(category));
+static cl::list<std::string> models(cl::Positional, cl::desc("MODEL|FILE.mlir..."), cl::cat(category));
 static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::init("host"), cl::cat(category));
 static cl::opt<Precision> precision("precision", cl::desc("Number type of the products (default f32)"), cl::init(Precision::F32),
                                     cl::values(clEnumValN(Precision::F32, "f32", ""), clEnumValN(Precision::Bf16, "bf16", ""),
@@ -41,7 +43,8 @@ static constexpr llvm::StringLiteral overview =
     "  Each figure stands between two runs of a loop of multiply-adds alone and is given in percent of their mean, so it holds while "
     "clocks\n"
     "  drift. Time is the thread's CPU time, for neighbours share the machine. Weights are walked through as the whole model does.\n"
-    "  Operations are nominal; for kernels that have none, bytes read and written count.\n\n"
+    "  Operations are nominal; for kernels that have none, bytes read and written count. FILE.mlir holds launches of the kernel dialect;\n"
+    "  those without a schedule get their default.\n\n"
     "EXAMPLE: taskset -c 1 kernel_bench vit_tiny_patch16_224 vit_base_patch16_224 --target-cpu=haswell\n";
 
 /// The command line's values: the linker resets its options whenever it is done.
@@ -91,39 +94,15 @@ static int64_t elementsPerWord(Operation *launch) {
   return 32 / bits;
 }
 
-static int measureModel(MLIRContext &context, const std::string &name, const Settings &settings) {
-  llvm::Expected<LoadedModel> loaded = resolveModel(name, {}, "");
-  if (!loaded) {
-    llvm::errs() << "kernel_bench: error: " << toString(loaded.takeError()) << '\n';
-    return 1;
-  }
-  CompileOptions options;
-  options.cpu = settings.cpu;
-  options.precision = settings.precision;
-  cpu::CpuTarget target;
-  std::string error;
-  if (failed(cpu::resolveTarget("", settings.cpu, "", target, error))) {
-    llvm::errs() << "kernel_bench: error: " << error << '\n';
-    return 2;
-  }
-  for (const char *feature : {"avx512bf16", "avx512vnni"})
-    if (settings.precision != Precision::F32)
-      (void)target.require(feature);
-  FailureOr<OwningOpRef<ModuleOp>> module = Compilation(context, loaded->config, options).lower("cpu", Phase::Kernel);
-  if (failed(module))
-    return 1;
-
+static int measureLaunches(ModuleOp module, const std::string &name, int64_t weightBytes, const cpu::CpuTarget &target, unsigned optLevel,
+                           const Settings &settings) {
   llvm::MapVector<StringAttr, SmallVector<Operation *>> launches;
-  int64_t weightBytes = 0;
-  (*module)->walk([&](kernel::WeightOp weight) {
-    auto type = cast<RankedTensorType>(weight.getType());
-    weightBytes += type.getNumElements() * int64_t(type.getElementTypeBitWidth()) / 8;
+  module.walk([&](kernel::KernelLaunchInterface launch) {
+    launches[StringAttr::get(module.getContext(), kernel::structureOf(launch))].push_back(launch);
   });
-  (*module)->walk(
-      [&](kernel::KernelLaunchInterface launch) { launches[StringAttr::get(&context, kernel::structureOf(launch))].push_back(launch); });
   for (auto &[structure, same] : launches) {
     Operation *launch = same.front();
-    FailureOr<tune::TimedLaunch> timed = tune::TimedLaunch::create(launch, target, options.optLevel, settings.images, weightBytes);
+    FailureOr<tune::TimedLaunch> timed = tune::TimedLaunch::create(launch, target, optLevel, settings.images, weightBytes);
     if (failed(timed))
       return 1;
     timed->run();
@@ -147,6 +126,41 @@ static int measureModel(MLIRContext &context, const std::string &name, const Set
   return 0;
 }
 
+static int measureFile(MLIRContext &context, const std::string &path, const cpu::CpuTarget &target, const Settings &settings) {
+  context.loadDialect<func::FuncDialect, kernel::KernelDialect, vit::VitDialect>();
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(path, &context);
+  if (!module)
+    return 1;
+  module->walk([&](kernel::KernelLaunchInterface launch) {
+    if (!launch->getAttr("schedule"))
+      launch.chooseSchedule(target.scheduling());
+  });
+  return measureLaunches(*module, llvm::sys::path::stem(path).str(), /*weightBytes=*/0, target, CompileOptions().optLevel, settings);
+}
+
+static int measureModel(MLIRContext &context, const std::string &name, cpu::CpuTarget target, const Settings &settings) {
+  llvm::Expected<LoadedModel> loaded = resolveModel(name, {}, "");
+  if (!loaded) {
+    llvm::errs() << "kernel_bench: error: " << toString(loaded.takeError()) << '\n';
+    return 1;
+  }
+  CompileOptions options;
+  options.cpu = settings.cpu;
+  options.precision = settings.precision;
+  for (const char *feature : {"avx512bf16", "avx512vnni"})
+    if (settings.precision != Precision::F32)
+      (void)target.require(feature);
+  FailureOr<OwningOpRef<ModuleOp>> module = Compilation(context, loaded->config, options).lower("cpu", Phase::Kernel);
+  if (failed(module))
+    return 1;
+  int64_t weightBytes = 0;
+  (*module)->walk([&](kernel::WeightOp weight) {
+    auto type = cast<RankedTensorType>(weight.getType());
+    weightBytes += type.getNumElements() * int64_t(type.getElementTypeBitWidth()) / 8;
+  });
+  return measureLaunches(**module, name, weightBytes, target, options.optLevel, settings);
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
@@ -154,8 +168,16 @@ int main(int argc, char **argv) {
   MLIRContext context;
   const std::vector<std::string> names = models;
   const Settings settings{targetCpu, precision, images, seconds};
-  for (const std::string &model : names)
-    if (int code = measureModel(context, model, settings))
+  cpu::CpuTarget target;
+  std::string error;
+  if (failed(cpu::resolveTarget("", settings.cpu, "", target, error))) {
+    llvm::errs() << "kernel_bench: error: " << error << '\n';
+    return 2;
+  }
+  for (const std::string &name : names) {
+    bool isFile = llvm::StringRef(name).ends_with(".mlir");
+    if (int code = isFile ? measureFile(context, name, target, settings) : measureModel(context, name, target, settings))
       return code;
+  }
   return 0;
 }

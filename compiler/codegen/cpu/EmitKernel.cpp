@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Attention.h"
+#include "compiler/codegen/cpu/AttentionGrad.h"
 #include "compiler/codegen/cpu/CpuCodegen.h"
 #include "compiler/codegen/cpu/FeatureMaps.h"
 #include "compiler/codegen/cpu/Gemm.h"
@@ -24,6 +25,7 @@ namespace vitc::cpu {
 FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const CpuTarget &target) {
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
+      .Case([&](kernel::AttentionGradOp op) { return emitAttentionGrad(module, op, symbol); })
       .Case([&](kernel::ConvertOp op) { return emitConvert(module, op, symbol); })
       .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
       .Case([&](kernel::GroupNormOp op) { return emitGroupNorm(module, op, symbol); })

@@ -1,0 +1,137 @@
+//===- AttentionGradTest.cpp - kernel.attention_grad against double precision ---*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "KernelHarness.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+using namespace vitc::test;
+
+namespace {
+
+struct Case {
+  int64_t tokens, heads, width;
+  double scale = 0.125;
+
+  int64_t inner() const { return heads * width; }
+};
+
+std::string gradText(const Case &c, const Level &level) {
+  std::string qkv = fmt::format("tensor<?x{}x{}xf32>", c.tokens, 3 * c.inner());
+  std::string upstream = fmt::format("tensor<?x{}x{}xf32>", c.tokens, c.inner());
+  return fmt::format(
+      "func.func @f(%x: {0}, %u: {1}) -> {0} {{\n  %y = kernel.attention_grad %x, %u {{heads = {2} : i64, scale = {3:e} : f32, "
+      "schedule = #kernel.attention_schedule<rows = {4}, vector = {5}>}} : {0}, {1} -> {0}\n  return %y : {0}\n}}",
+      qkv, upstream, c.heads, c.scale, level.rows, level.target.vectorLanes);
+}
+
+/// The gradient of the sum of upstream * attention, by the derivatives of each step.
+std::vector<double> differentiated(const Case &c, const std::vector<float> &qkv, const std::vector<float> &upstream, int64_t images) {
+  std::vector<double> result(qkv.size());
+  for (int64_t image = 0; image < images; ++image)
+    for (int64_t head = 0; head < c.heads; ++head) {
+      auto place = [&](int64_t token, int64_t part, int64_t k) {
+        return ((image * c.tokens + token) * 3 + part) * c.inner() + head * c.width + k;
+      };
+      for (int64_t query = 0; query < c.tokens; ++query) {
+        const float *du = &upstream[(image * c.tokens + query) * c.inner() + head * c.width];
+        std::vector<double> weights(c.tokens), gradients(c.tokens);
+        double most = -INFINITY, sum = 0, mean = 0;
+        for (int64_t key = 0; key < c.tokens; ++key) {
+          for (int64_t k = 0; k < c.width; ++k) {
+            weights[key] += c.scale * qkv[place(query, 0, k)] * qkv[place(key, 1, k)];
+            gradients[key] += double(du[k]) * qkv[place(key, 2, k)];
+          }
+          most = std::max(most, weights[key]);
+        }
+        for (double &weight : weights)
+          sum += weight = std::exp(weight - most);
+        for (int64_t key = 0; key < c.tokens; ++key)
+          mean += (weights[key] /= sum) * gradients[key];
+        for (int64_t key = 0; key < c.tokens; ++key) {
+          double score = c.scale * weights[key] * (gradients[key] - mean);
+          for (int64_t k = 0; k < c.width; ++k) {
+            result[place(query, 0, k)] += score * qkv[place(key, 1, k)];
+            result[place(key, 1, k)] += score * qkv[place(query, 0, k)];
+            result[place(key, 2, k)] += weights[key] * du[k];
+          }
+        }
+      }
+    }
+  return result;
+}
+
+class AttentionGradTest : public testing::TestWithParam<Level> {};
+
+TEST_P(AttentionGradTest, AgreesWithDoublePrecision) {
+  const int64_t images = 2;
+  for (const Case &c : {Case{1, 2, 5},
+                        {5, 3, 18},
+                        {17, 2, 72, 0.3},
+                        {65, 1, 48},
+                        {197, 2, 64},
+                        {197, 1, 5, 0.5},
+                        {33, 2, 104},
+                        {64, 3, 16, 1.0},
+                        {6, 1, 64},
+                        {256, 1, 24}}) {
+    SCOPED_TRACE(fmt::format("{} tokens, {} heads of {}", c.tokens, c.heads, c.width));
+    std::optional<Kernel> kernel = compileLaunch(gradText(c, GetParam()), GetParam().target);
+    ASSERT_TRUE(kernel);
+    std::vector<float> qkv = randomFloats(images * c.tokens * 3 * c.inner(), 1), upstream = randomFloats(images * c.tokens * c.inner(), 2);
+    expectKernel(*kernel, {qkv, upstream}, differentiated(c, qkv, upstream, images), images, 1e-5);
+  }
+}
+
+/// Several blocks of queries, the last one shorter: keys' gradients are added up over them.
+TEST_P(AttentionGradTest, AddsUpBlocksOfQueries) {
+  for (const Case &c : {Case{577, 1, 64}, {785, 1, 20}}) {
+    SCOPED_TRACE(fmt::format("{} tokens", c.tokens));
+    std::optional<Kernel> kernel = compileLaunch(gradText(c, GetParam()), GetParam().target);
+    ASSERT_TRUE(kernel);
+    // P and its gradient for every pair of tokens would be larger.
+    EXPECT_LT(kernel->info.scratchBytes, 2 * c.tokens * c.tokens * int64_t(sizeof(float)));
+    std::vector<float> qkv = randomFloats(c.tokens * 3 * c.inner(), 1), upstream = randomFloats(c.tokens * c.inner(), 2);
+    expectKernel(*kernel, {qkv, upstream}, differentiated(c, qkv, upstream, 1), 1, 1e-5);
+  }
+}
+
+/// Scores that would overflow exp; a head's NaN that must not get lost, nor reach the other head.
+TEST_P(AttentionGradTest, KeepsExtremeScores) {
+  Case c{9, 2, 16, 1.0};
+  std::optional<Kernel> kernel = compileLaunch(gradText(c, GetParam()), GetParam().target);
+  ASSERT_TRUE(kernel);
+  std::vector<float> qkv = randomFloats(c.tokens * 3 * c.inner(), 1, 20.0f), upstream = randomFloats(c.tokens * c.inner(), 2);
+  expectKernel(*kernel, {qkv, upstream}, differentiated(c, qkv, upstream, 1), 1, 1e-3);
+
+  upstream[2 * c.inner()] = NAN; // query 2 of head 0
+  std::vector<float> result = runGuarded(*kernel, {qkv, upstream}, qkv.size(), 1);
+  for (size_t i = 0; i < result.size(); ++i) {
+    int64_t token = int64_t(i) / (3 * c.inner()), part = int64_t(i) / c.inner() % 3, head = int64_t(i) / c.width % c.heads;
+    if (head == 1 || (part == 0 && token != 2))
+      EXPECT_FALSE(std::isnan(result[i])) << "element " << i;
+    if (head == 0 && (part == 1 || (part == 0 && token == 2)))
+      EXPECT_TRUE(std::isnan(result[i])) << "element " << i;
+  }
+}
+
+TEST_P(AttentionGradTest, IsOneTaskAHead) {
+  std::optional<Kernel> kernel = compileLaunch(gradText({197, 3, 64}, GetParam()), GetParam().target);
+  ASSERT_TRUE(kernel);
+  EXPECT_EQ(kernel->info.kind, "attention_grad");
+  EXPECT_EQ(kernel->tasks(4), 12);
+  EXPECT_EQ(kernel->info.scratchBytes % 64, 0);
+  EXPECT_LT(kernel->info.scratchBytes, 1 << 20);
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, AttentionGradTest, testing::ValuesIn(runnableLevels()),
+                         [](const auto &info) { return parameterName(info.param.name); });
+
+} // namespace
