@@ -135,7 +135,9 @@ static int measureFile(MLIRContext &context, const std::string &path, const cpu:
     if (!launch->getAttr("schedule"))
       launch.chooseSchedule(target.scheduling());
   });
-  return measureLaunches(*module, llvm::sys::path::stem(path).str(), /*weightBytes=*/0, target, CompileOptions().optLevel, settings);
+  // As cold as the weights of a model of 64 MiB.
+  constexpr int64_t weightBytes = 64 << 20;
+  return measureLaunches(*module, llvm::sys::path::stem(path).str(), weightBytes, target, CompileOptions().optLevel, settings);
 }
 
 static int measureModel(MLIRContext &context, const std::string &name, cpu::CpuTarget target, const Settings &settings) {

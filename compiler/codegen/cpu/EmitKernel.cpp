@@ -10,6 +10,7 @@
 #include "compiler/codegen/cpu/CpuCodegen.h"
 #include "compiler/codegen/cpu/FeatureMaps.h"
 #include "compiler/codegen/cpu/Gemm.h"
+#include "compiler/codegen/cpu/Matmul.h"
 #include "compiler/codegen/cpu/Normalize.h"
 #include "compiler/codegen/cpu/PatchEmbed.h"
 #include "compiler/codegen/cpu/ReducePrecision.h"
@@ -26,9 +27,11 @@ FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef s
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
       .Case([&](kernel::AttentionGradOp op) { return emitAttentionGrad(module, op, symbol); })
+      .Case([&](kernel::ContractRowsOp op) { return emitContractRows(module, op, symbol); })
       .Case([&](kernel::ConvertOp op) { return emitConvert(module, op, symbol); })
       .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
       .Case([&](kernel::GroupNormOp op) { return emitGroupNorm(module, op, symbol); })
+      .Case([&](kernel::MatmulOp op) { return emitMatmul(module, op, symbol); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
       .Case([&](kernel::PadRowsOp op) { return emitPadRows(module, op, symbol); })
       .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol); })

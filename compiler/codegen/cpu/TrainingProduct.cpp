@@ -1,0 +1,307 @@
+//===- TrainingProduct.cpp - products of operands as they lie in memory -------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/TrainingProduct.h"
+#include "compiler/codegen/cpu/AttentionTiles.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+
+namespace vitc::cpu {
+
+static constexpr int64_t lineFloats = 16;
+
+namespace {
+
+Value max(ImplicitLocOpBuilder &b, Value lhs, Value rhs) { return arith::MaxSIOp::create(b, lhs, rhs); }
+Value equal(ImplicitLocOpBuilder &b, Value lhs, Value rhs) { return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, lhs, rhs); }
+
+/// Emits the loops of one product. Values with the suffix `At` are positions known only when the code runs.
+class ProductEmitter {
+public:
+  ProductEmitter(KernelFunction &f, const TrainingProduct &product)
+      : f(f), b(f.b), p(product), lanes(product.schedule.getVector()), columns(product.schedule.getColumns()),
+        rowsOfTile(product.schedule.getRows()) {
+    packed = f.scratch(0, {p.blockLength(), columns});
+    if (p.hasPartialSums())
+      partial = f.scratch(p.panelBytes(), {p.rowBlock(), columns});
+    blockCount = ceilDiv(b, p.depth, p.blockLength());
+    blockLength = p.fixedDepth ? constant(p.blockLength()) : Value(arith::CeilDivUIOp::create(b, p.depth, blockCount));
+  }
+
+  void emit();
+
+private:
+  /// What of a panel is there: all vectors but the last are full.
+  struct PanelShape {
+    int64_t vectors, lastLanes;
+  };
+  /// Tasks [from, to) of a band of rows, panel by panel: panel i has tasks [i units, (i + 1) units).
+  struct Band {
+    Value firstRow, units, from, to;
+  };
+  /// Where the code is in the loops around a tile.
+  struct Position {
+    Value panel, firstRow, lastRow;
+    Value blockAt, start, count; ///< the k-block, its first step and how many it has
+    Value nextPanel, nextStart;  ///< what is copied after this panel
+    Value isFirst, isLast;       ///< of the k-blocks
+  };
+
+  void emitRowBlock(Value rowBlockAt);
+  void emitBand(const Band &band);
+  void emitPanel(const Band &band, Value panel, Value nextPanel, PanelShape shape);
+  void copyPanel(const Position &at, PanelShape shape);
+  void transposePanel(const Position &at, PanelShape shape);
+  void emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value line);
+  void prefetchNext(const Position &at, Value line);
+  void prefetchResult(const Position &at, int64_t rows, Value row);
+  void emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums);
+
+  int64_t lanesOf(PanelShape shape, int64_t vector) const { return vector + 1 == shape.vectors ? shape.lastLanes : lanes; }
+  Value constant(int64_t value) { return indexConstant(b, value); }
+
+  KernelFunction &f;
+  ImplicitLocOpBuilder &b;
+  const TrainingProduct &p;
+  const int64_t lanes, columns, rowsOfTile;
+  Value packed;                  ///< memref<k_block x columns>: the panel
+  Value partial;                 ///< memref<row block x columns>: sums between k-blocks
+  Value blockCount, blockLength; ///< of the depth
+};
+
+} // namespace
+
+void ProductEmitter::emit() {
+  int64_t tasks = p.panels() * (p.rowBlock() / p.rowsPerTask());
+  forLoop(b, div(b, f.begin, tasks), ceilDiv(b, f.end, tasks), 1, [&](Value rowBlockAt) { emitRowBlock(rowBlockAt); });
+}
+
+/// The rows of the block are one band if all of its tasks are to be done, else as many as the product wants.
+void ProductEmitter::emitRowBlock(Value rowBlockAt) {
+  int64_t unit = p.rowsPerTask();
+  Value firstRow = mul(b, rowBlockAt, p.rowBlock()), firstTask = mul(b, rowBlockAt, p.rowBlock() / unit * p.panels());
+  Value units = ceilDiv(b, min(b, sub(b, p.rows, firstRow), constant(p.rowBlock())), unit);
+  Value all = mul(b, units, p.panels());
+  Value from = max(b, sub(b, f.begin, firstTask), constant(0)), to = min(b, sub(b, f.end, firstTask), all);
+  if (p.bands == 1)
+    return emitBand({firstRow, units, from, to});
+  Value isWhole = equal(b, sub(b, to, from), all);
+  Value bands = arith::SelectOp::create(b, isWhole, constant(1), constant(p.bands));
+  Value unitsPerBand = arith::SelectOp::create(b, isWhole, units, ceilDiv(b, units, p.bands));
+  forLoop(b, constant(0), bands, 1, [&](Value bandAt) {
+    Value firstUnit = mul(b, bandAt, unitsPerBand), before = mul(b, firstUnit, p.panels());
+    Band band;
+    band.firstRow = add(b, firstRow, mul(b, firstUnit, unit));
+    band.units = min(b, unitsPerBand, sub(b, units, firstUnit));
+    band.from = max(b, sub(b, from, before), constant(0));
+    band.to = min(b, sub(b, to, before), mul(b, band.units, p.panels()));
+    ifThen(b, less(b, band.from, band.to), [&] { emitBand(band); });
+  });
+}
+
+void ProductEmitter::emitBand(const Band &band) {
+  Value first = arith::DivUIOp::create(b, band.from, band.units);
+  Value last = add(b, arith::DivUIOp::create(b, sub(b, band.to, constant(1)), band.units), 1);
+  int64_t fullPanels = p.outputs / columns, restColumns = p.outputs % columns;
+  if (fullPanels)
+    forLoop(b, first, restColumns ? min(b, last, constant(fullPanels)) : last, 1,
+            [&](Value panel) { emitPanel(band, panel, add(b, panel, 1), {columns / lanes, lanes}); });
+  if (restColumns)
+    ifThen(b, less(b, constant(fullPanels), last), [&] {
+      emitPanel(band, constant(fullPanels), constant(fullPanels),
+                {llvm::divideCeilSigned(restColumns, lanes), restColumns % lanes ? restColumns % lanes : lanes});
+    });
+}
+
+/// The range's rows of one panel. Up to a third of a tile's rows at the end are done one by one; more make another tile, in which the last row
+/// stands for the missing ones.
+void ProductEmitter::emitPanel(const Band &band, Value panel, Value nextPanel, PanelShape shape) {
+  Position at;
+  at.panel = panel;
+  Value before = mul(b, panel, band.units);
+  Value first = max(b, sub(b, band.from, before), constant(0)), last = min(b, sub(b, band.to, before), band.units);
+  at.firstRow = add(b, band.firstRow, mul(b, first, p.rowsPerTask()));
+  at.lastRow = min(b, add(b, band.firstRow, mul(b, last, p.rowsPerTask())), p.rows);
+  const int64_t single = rowsOfTile / 3, step = p.schedule.getPrefetch();
+  Value tiles = div(b, add(b, sub(b, at.lastRow, at.firstRow), rowsOfTile - 1 - single), rowsOfTile);
+  forLoop(b, constant(0), blockCount, 1, [&](Value blockAt) {
+    at.blockAt = blockAt;
+    at.start = mul(b, blockAt, blockLength);
+    at.count = min(b, sub(b, p.depth, at.start), blockLength);
+    at.isFirst = equal(b, blockAt, constant(0));
+    at.isLast = equal(b, add(b, blockAt, 1), blockCount);
+    at.nextPanel = arith::SelectOp::create(b, at.isLast, nextPanel, panel);
+    at.nextStart = arith::SelectOp::create(b, at.isLast, constant(0), add(b, at.start, blockLength));
+    if (p.rightByColumns)
+      transposePanel(at, shape);
+    else
+      copyPanel(at, shape);
+    Value linesPerTile = step ? div(b, at.count, step) : constant(0);
+    forLoop(b, constant(0), tiles, 1, [&](Value tile) {
+      emitTile(at, shape, rowsOfTile, add(b, at.firstRow, mul(b, tile, rowsOfTile)), mul(b, tile, linesPerTile));
+    });
+    if (single)
+      forLoop(b, add(b, at.firstRow, mul(b, tiles, rowsOfTile)), at.lastRow, 1,
+              [&](Value row) { emitTile(at, shape, 1, row, mul(b, sub(b, row, at.firstRow), linesPerTile)); });
+  });
+}
+
+//===--------------------------------------------------------------------------------------===//
+// The panel
+//===--------------------------------------------------------------------------------------===//
+
+void ProductEmitter::copyPanel(const Position &at, PanelShape shape) {
+  Value column = mul(b, at.panel, columns);
+  forLoop(b, constant(0), at.count, 1, [&](Value k) {
+    Value from = add(b, at.start, k);
+    for (int64_t vector = 0; vector < shape.vectors; ++vector)
+      storeVector(b, loadVector(b, p.right, {from, add(b, column, vector * lanes)}, lanes, lanesOf(shape, vector)), packed,
+                  {k, constant(vector * lanes)});
+  });
+}
+
+/// packed[k][n] = right[column + n][start + k], lanes x lanes elements at a time.
+void ProductEmitter::transposePanel(const Position &at, PanelShape shape) {
+  Value column = mul(b, at.panel, columns);
+  auto block = [&](Value vector, int64_t rows, Value k, int64_t steps) {
+    Value firstRow = add(b, column, mul(b, vector, lanes)), from = add(b, at.start, k);
+    SmallVector<Value> elements(lanes, splat(b, 0, lanes));
+    for (int64_t row = 0; row < rows; ++row)
+      elements[row] = loadVector(b, p.right, {add(b, firstRow, row), from}, lanes, steps);
+    transposeVectors(b, elements);
+    for (int64_t i = 0; i < steps; ++i)
+      storeVector(b, elements[i], packed, {add(b, k, i), mul(b, vector, lanes)});
+  };
+  // Only the last block can end within a vector.
+  const int64_t restSteps = *p.fixedDepth % lanes;
+  auto rows = [&](Value vector, int64_t count) {
+    Value whole = mul(b, div(b, at.count, lanes), lanes);
+    forLoop(b, constant(0), whole, lanes, [&](Value k) { block(vector, count, k, lanes); });
+    if (restSteps)
+      ifThen(b, less(b, whole, at.count), [&] { block(vector, count, whole, restSteps); });
+  };
+  int64_t full = shape.lastLanes == lanes ? shape.vectors : shape.vectors - 1;
+  forLoop(b, constant(0), constant(full), 1, [&](Value vector) { rows(vector, lanes); });
+  if (full < shape.vectors)
+    rows(constant(full), shape.lastLanes);
+}
+
+/// Fetches a line of what is copied after this panel: while tiles reuse a panel, the next one walks into the second-level cache. Asking for
+/// lines after the last panel does nothing.
+void ProductEmitter::prefetchNext(const Position &at, Value line) {
+  Value column = mul(b, at.nextPanel, columns);
+  SmallVector<Value> place;
+  if (p.rightByColumns) {
+    // A row of the weight is a run of steps.
+    int64_t linesPerRow = llvm::divideCeilSigned(p.blockLength(), lineFloats);
+    place = {add(b, column, div(b, line, linesPerRow)), add(b, at.nextStart, mul(b, rem(b, line, linesPerRow), lineFloats))};
+  } else {
+    int64_t linesPerRow = llvm::divideCeilSigned(columns, lineFloats);
+    place = {add(b, at.nextStart, div(b, line, linesPerRow)), add(b, column, mul(b, rem(b, line, linesPerRow), lineFloats))};
+  }
+  memref::PrefetchOp::create(b, p.right, place, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Tiles
+//===--------------------------------------------------------------------------------------===//
+
+void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value line) {
+  SmallVector<Value> firsts;
+  Value lastRow = sub(b, at.lastRow, constant(1));
+  for (int64_t i = 0; i < rows; ++i) {
+    Value current = i ? min(b, add(b, row, i), lastRow) : row;
+    firsts.push_back(add(b, mul(b, current, p.leftRowStride), mul(b, at.start, p.leftStepStride)));
+  }
+  RegisterTile tile{rows, shape.vectors, lanes};
+  SmallVector<Value> sums(rows * shape.vectors, splat(b, 0, lanes));
+  if (partial) {
+    auto start = scf::IfOp::create(b, TypeRange(ValueRange(sums)), at.isFirst, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(start.thenBlock());
+    scf::YieldOp::create(b, sums);
+    b.setInsertionPointToStart(start.elseBlock());
+    SmallVector<Value> stored;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t vector = 0; vector < shape.vectors; ++vector)
+        stored.push_back(loadVector(b, partial, {add(b, sub(b, row, at.firstRow), i), constant(vector * lanes)}, lanes));
+    scf::YieldOp::create(b, stored);
+    sums = llvm::to_vector(ValueRange(start.getResults()));
+  }
+
+  prefetchResult(at, rows, row);
+  auto steps = [&](Value from, Value count, ValueRange carried) {
+    return emitTileProduct(
+        b, tile, count, carried,
+        [&](int64_t i, Value k) { return load(b, p.left, add(b, firsts[i], mul(b, add(b, from, k), p.leftStepStride))); },
+        [&](Value k, int64_t j) { return loadVector(b, packed, {add(b, from, k), constant(j * lanes)}, lanes); });
+  };
+  if (int64_t stride = p.schedule.getPrefetch()) {
+    Value strides = mul(b, div(b, at.count, stride), stride);
+    sums = forLoop(b, constant(0), strides, stride, sums, [&](Value k, ValueRange carried) {
+      prefetchNext(at, add(b, line, div(b, k, stride)));
+      return steps(k, constant(stride), carried);
+    });
+    if (!p.fixedDepth || *p.fixedDepth % stride != 0 || p.blockLength() % stride != 0)
+      sums = steps(strides, sub(b, at.count, strides), sums);
+  } else {
+    sums = steps(constant(0), at.count, sums);
+  }
+
+  if (!partial)
+    return emitEpilogue(at, shape, rows, row, sums);
+  ifThen(
+      b, at.isLast, [&] { emitEpilogue(at, shape, rows, row, sums); },
+      [&] {
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t vector = 0; vector < shape.vectors; ++vector)
+            storeVector(b, sums[i * shape.vectors + vector], partial, {add(b, sub(b, row, at.firstRow), i), constant(vector * lanes)});
+      });
+}
+
+/// Fetches what the epilogue is going to read and to overwrite while the tile's sums are formed.
+void ProductEmitter::prefetchResult(const Position &at, int64_t rows, Value row) {
+  Value column = mul(b, at.panel, columns), lastRow = sub(b, at.lastRow, constant(1));
+  for (int64_t i = 0; i < rows; ++i) {
+    Value current = i ? min(b, add(b, row, i), lastRow) : row;
+    for (int64_t at = 0; at < columns; at += lineFloats) {
+      SmallVector<Value> place{current, add(b, column, at)};
+      if (p.addend)
+        memref::PrefetchOp::create(b, p.addend, place, /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+      memref::PrefetchOp::create(b, p.result, place, /*isWrite=*/true, /*localityHint=*/3, /*isDataCache=*/true);
+    }
+  }
+}
+
+void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums) {
+  Value column = mul(b, at.panel, columns);
+  auto emitRow = [&](int64_t i) {
+    Value current = add(b, row, i);
+    for (int64_t vector = 0; vector < shape.vectors; ++vector) {
+      Value columnAt = add(b, column, vector * lanes), value = sums[i * shape.vectors + vector];
+      int64_t count = lanesOf(shape, vector);
+      if (p.bias)
+        value = addf(b, value, loadVector(b, p.bias, columnAt, lanes, count));
+      for (Value addend : {p.addend, p.accumulate ? p.result : Value()})
+        if (addend)
+          value = addf(b, value, loadVector(b, addend, {current, columnAt}, lanes, count));
+      storeVector(b, value, p.result, {current, columnAt}, count);
+    }
+  };
+  // A row that only stands for a missing one is not stored: where the result is added to, it has been already.
+  emitRow(0);
+  for (int64_t i = 1; i < rows; ++i)
+    ifThen(b, less(b, add(b, row, i), at.lastRow), [&] { emitRow(i); });
+}
+
+void emitTrainingProduct(KernelFunction &f, const TrainingProduct &product) { ProductEmitter(f, product).emit(); }
+
+} // namespace vitc::cpu

@@ -1,0 +1,75 @@
+//===- TrainingProduct.h - products of operands as they lie in memory ---------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_CPU_TRAININGPRODUCT_H
+#define VITC_COMPILER_CODEGEN_CPU_TRAININGPRODUCT_H
+
+#include "compiler/codegen/cpu/CpuCodegen.h"
+#include "compiler/codegen/cpu/KernelFunction.h"
+
+#include "dialects/kernel/KernelDialect.h"
+
+#include <optional>
+
+namespace vitc::cpu {
+
+/// result[m, n] = sum over k of left[m, k] right[k, n] + bias[n] + addend[m, n],    0 <= m < rows, 0 <= n < outputs
+/// or, with `accumulate`, result[m, n] += the sum over each k-block.
+///
+/// Neither operand is packed beforehand: a training step changes the weights, and an activation is multiplied twice. A panel of the right
+/// operand, a k-block of `columns` columns, is copied (transposed where it lies by columns) into scratch memory just before its use, and stays
+/// in the second-level cache while tiles of rows go by, whose elements are read in place. The copy costs as much as one tile (transposed)
+/// or a third of one. It is a third faster than a panel of all rows at once, whose strides meet in the same sets of the caches.
+///
+/// Loops: row block, band, panel, k-block, tile of rows, k. Each element is the sum of its k-blocks in order, each of them one chain of
+/// multiply-adds from zero (accumulate) or from the block before, wherever its row and column lie in tiles and tasks.
+struct TrainingProduct {
+  int64_t outputs = 0;               ///< N
+  std::optional<int64_t> fixedDepth; ///< K, where it is known
+  mlir::Value depth;                 ///< K, of type index
+  kernel::GemmScheduleAttr schedule;
+
+  std::optional<int64_t> fixedRows; ///< M, where it is known
+  mlir::Value rows;                 ///< M, of type index
+  mlir::Value left;                 ///< memref<?xf32>: element (m, k) at m leftRowStride + k leftStepStride
+  int64_t leftRowStride = 0, leftStepStride = 1;
+  mlir::Value right;           ///< memref<KxNxf32>, or by columns memref<NxKxf32>
+  bool rightByColumns = false; ///< then the depth is fixed, and its blocks but for the last are whole vectors
+  mlir::Value bias;            ///< memref<Nxf32> or none
+  mlir::Value addend;          ///< memref<MxNxf32> or none; may be the result's memory
+  mlir::Value result;          ///< memref<MxNxf32>
+  bool accumulate = false;
+  int64_t bands = 1; ///< of a row block that several ranges of tasks share
+
+  int64_t panels() const { return llvm::divideCeil(outputs, schedule.getColumns()); }
+  /// Rows of a task. Fewer rows a task would share the work more evenly, and copy a panel for less work.
+  int64_t rowsPerTask() const { return 8 * schedule.getRows(); }
+  /// Rows that a panel is used for before the next one's turn, in whole tasks: all where their number is known, else the schedule's.
+  int64_t rowBlock() const { return llvm::alignTo(fixedRows.value_or(schedule.getRowBlock()), rowsPerTask()); }
+  /// Whether partial sums of a row block wait in scratch memory, for the addend may lie where the result does.
+  bool hasPartialSums() const { return !accumulate && *fixedDepth > blockLength(); }
+  /// Steps of the longest k-block. A fixed depth is divided equally, in whole vectors where they are transposed.
+  int64_t blockLength() const {
+    if (!fixedDepth)
+      return schedule.getKBlock();
+    int64_t blocks = llvm::divideCeil(*fixedDepth, schedule.getKBlock());
+    return llvm::alignTo(llvm::divideCeil(*fixedDepth, blocks), blocks > 1 && rightByColumns ? schedule.getVector() : 1);
+  }
+  int64_t panelBytes() const { return llvm::alignTo(blockLength() * schedule.getColumns() * int64_t(sizeof(float)), 64); }
+  int64_t scratchBytes() const {
+    return panelBytes() + (hasPartialSums() ? rowBlock() * schedule.getColumns() * int64_t(sizeof(float)) : 0);
+  }
+};
+
+/// Emits the product for tasks [f.begin, f.end): a task is `rowsPerTask` rows of a panel. Tasks are numbered by row block, panel, rows, or if a
+/// range has part of a row block by its two bands (first and second half of the rows), panel, rows: a range of them copies each of its panels
+/// once, and two workers that share a launch equally have a band each.
+void emitTrainingProduct(KernelFunction &f, const TrainingProduct &product);
+
+} // namespace vitc::cpu
+
+#endif // VITC_COMPILER_CODEGEN_CPU_TRAININGPRODUCT_H
