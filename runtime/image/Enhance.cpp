@@ -113,7 +113,7 @@ Level equalizedLevels(const std::array<uint32_t, 256> &counts) {
     step = (total - last) / 255;
   uint64_t sum = step / 2;
   for (size_t byte = 0; byte < level.size(); ++byte) {
-    level[byte] = uint8_t(step ? sum / step : byte);
+    level[byte] = uint8_t(step ? std::min<uint64_t>(sum / step, 255) : byte); // Pillow clips what the last count makes 256
     sum += counts[byte];
   }
   return level;
