@@ -47,9 +47,9 @@ if [[ $sanitizers == on ]]; then
 
   say "Building the runtime with ThreadSanitizer into build-tsan/"
   scripts/configure.sh tsan build-tsan
-  cmake --build build-tsan --target runtime_tests vitrt_tests
+  cmake --build build-tsan --target runtime_tests vitrt_tests training-data-tests
   say "Testing what has threads under ThreadSanitizer"
-  run_suite build-tsan -R "Thread|Session"
+  run_suite build-tsan -R "Thread|Session|BatchReader"
 fi
 
 say "Summary"

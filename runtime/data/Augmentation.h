@@ -42,12 +42,13 @@ struct Augmentation {
     bool operator==(const Erasing &) const = default;
   };
 
-  std::optional<unsigned> cropPadding; ///< torchvision's RandomCrop of the model's size, from the image with so many black pixels around it
-  std::optional<ResizedCrop> resizedCrop;
+  /// torchvision's RandomCrop of the model's size, from the image with so many black pixels around it.
+  std::optional<unsigned> cropPadding{};
+  std::optional<ResizedCrop> resizedCrop{};
   double flip = 0.0; ///< probability of a mirrored image
-  std::optional<RandAugment> randAugment;
-  std::optional<Jitter> jitter;
-  std::optional<Erasing> erasing;
+  std::optional<RandAugment> randAugment{};
+  std::optional<Jitter> jitter{};
+  std::optional<Erasing> erasing{};
   double mixup = 0.0, cutmix = 0.0; ///< alpha of Beta(alpha, alpha); 0: not done; with both, each batch gets one of them
 
   bool operator==(const Augmentation &) const = default;

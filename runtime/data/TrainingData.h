@@ -21,11 +21,11 @@ namespace vitrt {
 struct SplitOptions {
   /// The part of each class that validates, more than 0 and less than 1, chosen by `seed`. Of data that has a split of its own (a tree with
   /// train/ and val/, Fashion-MNIST, CIFAR) this part comes from its training images.
-  std::optional<double> valFraction;
+  std::optional<double> valFraction{};
   /// A file of paths, one a line, of the images of a folder that validate: absolute, or below the folder.
-  std::string valList;
+  std::string valList{};
   uint64_t seed = 0;
-  DecodeOptions decode;
+  DecodeOptions decode{};
 };
 
 /// The images of a data set in two parts.
