@@ -37,7 +37,7 @@ public:
   Error start();
   Expected<const TrainingBatch *> next();
 
-  size_t batchesPerEpoch() const { return (data.size() + options.batch - 1) / options.batch; }
+  size_t batchesPerEpoch() const { return (data.size() - 1) / options.batch + 1; }
   Cursor cursor() const { return cursorOf(delivered); }
   size_t skippedImages() const { return reported.size(); }
 
@@ -143,18 +143,24 @@ Error BatchReader::Impl::check() {
 
 Error BatchReader::Impl::start() {
   slots.resize(options.threads ? std::max<size_t>(options.ahead, 1) + 1 : 1);
+  size_t most = data.hasPictures() ? std::min(options.batch, data.size()) : options.batch;
+  auto noMemory = [&] {
+    return makeError(VITRT_ERROR_MEMORY, "there is no memory for {} batches of {} images of shape {}", slots.size(), most,
+                     formatShape(options.shape));
+  };
+  if (most > SIZE_MAX / 2 / sizeof(float) / std::max(elements, options.classes))
+    return noMemory();
   try {
     for (Slot &slot : slots) {
-      slot.batch.images.reserve(options.batch * elements);
-      slot.batch.targets.reserve(options.batch * options.classes);
+      slot.batch.images.reserve(most * elements);
+      slot.batch.targets.reserve(most * options.classes);
     }
     for (unsigned i = 0; i < options.threads; ++i)
       threads.emplace_back([this] { work(); });
+  } catch (const std::bad_alloc &) {
+    return noMemory();
   } catch (const std::system_error &error) {
     return makeError(VITRT_ERROR_MEMORY, "a thread that reads images cannot be started: {}", error.what());
-  } catch (const std::exception &) { // bad_alloc, or length_error of a batch beyond all memory
-    return makeError(VITRT_ERROR_MEMORY, "there is no memory for {} batches of {} images of shape {}", slots.size(), options.batch,
-                     formatShape(options.shape));
   }
   return Error::success();
 }
