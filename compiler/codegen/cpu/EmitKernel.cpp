@@ -7,11 +7,13 @@
 
 #include "compiler/codegen/cpu/Attention.h"
 #include "compiler/codegen/cpu/AttentionGrad.h"
+#include "compiler/codegen/cpu/ColumnSums.h"
 #include "compiler/codegen/cpu/CpuCodegen.h"
 #include "compiler/codegen/cpu/FeatureMaps.h"
 #include "compiler/codegen/cpu/Gemm.h"
 #include "compiler/codegen/cpu/Matmul.h"
 #include "compiler/codegen/cpu/Normalize.h"
+#include "compiler/codegen/cpu/NormalizeGrad.h"
 #include "compiler/codegen/cpu/PatchEmbed.h"
 #include "compiler/codegen/cpu/ReducePrecision.h"
 #include "compiler/codegen/cpu/Reference.h"
@@ -33,11 +35,14 @@ FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef s
       .Case([&](kernel::GroupNormOp op) { return emitGroupNorm(module, op, symbol); })
       .Case([&](kernel::MatmulOp op) { return emitMatmul(module, op, symbol); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
+      .Case([&](kernel::NormalizeGradOp op) { return emitNormalizeGrad(module, op, symbol); })
+      .Case([&](kernel::NormalizeWeightGradOp op) { return emitNormalizeWeightGrad(module, op, symbol); })
       .Case([&](kernel::PadRowsOp op) { return emitPadRows(module, op, symbol); })
       .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol); })
       .Case([&](kernel::PoolRowsOp op) { return emitPoolRows(module, op, symbol); })
       .Case([&](kernel::QuantizeOp op) { return emitQuantize(module, op, symbol); })
       .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
+      .Case([&](kernel::SumRowsOp op) { return emitSumRows(module, op, symbol); })
       .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that the CPU has a kernel for"; });
 }
 

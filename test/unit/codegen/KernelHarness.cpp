@@ -178,19 +178,16 @@ void Kernel::run(const std::vector<float *> &buffers, int64_t images, std::mt199
 // Expectations
 //===--------------------------------------------------------------------------------------===//
 
-std::vector<std::vector<float>> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands,
-                                           const std::vector<size_t> &resultSizes, int64_t images, Guard guard, std::mt19937 *random) {
+std::vector<std::vector<float>> runAdding(const Kernel &kernel, const std::vector<std::vector<float>> &operands,
+                                          const std::vector<std::vector<float>> &initial, int64_t images, Guard guard,
+                                          std::mt19937 *random) {
   std::vector<GuardedBuffer> buffers, results;
   std::vector<float *> pointers;
-  for (const std::vector<float> &operand : operands) {
-    llvm::copy(operand, buffers.emplace_back(operand.size(), guard).begin());
-    pointers.push_back(buffers.back().data());
-  }
-  for (size_t size : resultSizes) {
-    // What a kernel forgets to write shows as NaN.
-    results.emplace_back(size, guard).fill(NAN);
-    pointers.push_back(results.back().data());
-  }
+  for (auto [values, into] : {std::pair(&operands, &buffers), std::pair(&initial, &results)})
+    for (const std::vector<float> &value : *values) {
+      llvm::copy(value, into->emplace_back(value.size(), guard).begin());
+      pointers.push_back(into->back().data());
+    }
   kernel.run(pointers, images, random, guard);
   for (auto [operand, buffer] : llvm::zip(operands, buffers))
     EXPECT_EQ(std::memcmp(operand.data(), buffer.data(), operand.size() * sizeof(float)), 0) << "an input was written to";
@@ -198,6 +195,15 @@ std::vector<std::vector<float>> runGuarded(const Kernel &kernel, const std::vect
   for (const GuardedBuffer &result : results)
     values.emplace_back(result.begin(), result.end());
   return values;
+}
+
+std::vector<std::vector<float>> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands,
+                                           const std::vector<size_t> &resultSizes, int64_t images, Guard guard, std::mt19937 *random) {
+  // What a kernel forgets to write shows as NaN.
+  std::vector<std::vector<float>> initial;
+  for (size_t size : resultSizes)
+    initial.emplace_back(size, NAN);
+  return runAdding(kernel, operands, initial, images, guard, random);
 }
 
 std::vector<float> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands, size_t resultSize, int64_t images,

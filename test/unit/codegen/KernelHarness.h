@@ -116,6 +116,11 @@ std::vector<std::vector<float>> runGuarded(const Kernel &kernel, const std::vect
 std::vector<float> runGuarded(const Kernel &kernel, const std::vector<std::vector<float>> &operands, size_t resultSize, int64_t images,
                               Guard guard = Guard::After, std::mt19937 *random = nullptr);
 
+/// The same of a kernel that adds to its results, which hold `initial` before.
+std::vector<std::vector<float>> runAdding(const Kernel &kernel, const std::vector<std::vector<float>> &operands,
+                                          const std::vector<std::vector<float>> &initial, int64_t images, Guard guard = Guard::After,
+                                          std::mt19937 *random = nullptr);
+
 /// Expects |result - expected| <= tolerance (1 + |expected|) of every element, and the same bits from any split into tasks.
 void expectKernel(const Kernel &kernel, const std::vector<std::vector<float>> &operands, const std::vector<double> &expected,
                   int64_t images, double tolerance);
