@@ -7,6 +7,8 @@
 
 #include "runtime/train/ParameterGroups.h"
 
+#include "runtime/weights/SchemeMatch.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -28,6 +30,8 @@ std::vector<std::string_view> components(std::string_view name) {
     name.remove_prefix(end + 1);
   }
 }
+
+std::string_view lastComponent(std::string_view name) { return name.substr(name.find_last_of("./") + 1); }
 
 template <typename Range> bool contains(const Range &range, std::string_view value) {
   return std::find(std::begin(range), std::end(range), value) != std::end(range);
@@ -83,24 +87,6 @@ uint32_t depthOf(std::string_view name) {
 
 } // namespace
 
-bool matchesGlob(std::string_view pattern, std::string_view text) {
-  size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-      ++p, ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string_view::npos;
-}
-
 std::vector<std::string> DecayRule::tokenPatterns() {
   return {"cls_token",
           "reg_token",
@@ -124,11 +110,13 @@ std::vector<std::string> DecayRule::tokenPatterns() {
 bool DecayRule::decays(std::string_view name, size_t axes) const {
   if (!exclude)
     return true;
-  std::string_view last = name.substr(name.find_last_of("./") + 1);
-  if (axes <= 1 || last == "bias")
+  if (axes <= 1 || lastComponent(name) == "bias")
     return false;
-  return std::none_of(patterns.begin(), patterns.end(),
-                      [&](const std::string &pattern) { return matchesGlob(pattern, name) || matchesGlob(pattern, last); });
+  return std::none_of(patterns.begin(), patterns.end(), [&](const std::string &pattern) { return matches(pattern, name); });
+}
+
+bool DecayRule::matches(std::string_view pattern, std::string_view name) {
+  return matchesGlob(pattern, name) || matchesGlob(pattern, lastComponent(name));
 }
 
 std::vector<uint32_t> layerDepths(std::span<const std::string> names) {

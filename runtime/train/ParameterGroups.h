@@ -27,14 +27,12 @@ struct DecayRule {
   std::vector<std::string> patterns = tokenPatterns();
 
   bool decays(std::string_view name, size_t axes) const;
+  static bool matches(std::string_view pattern, std::string_view name);
 
   /// Class, distillation and register tokens, positions and tables of relative positions, by the names of timm, transformers, torchvision,
   /// Flax and the reference systems.
   static std::vector<std::string> tokenPatterns();
 };
-
-/// Whether all of `text` matches a pattern in which `*` stands for any characters, dots and slashes too, and `?` for one.
-bool matchesGlob(std::string_view pattern, std::string_view text);
 
 /// Depth of each parameter as timm.optim.param_groups_layer_decay counts it: 0 for tokens, positions and patch embedding, i + 1 for block i,
 /// the last block's for the norm behind the blocks, one more for everything else (heads, pooling and its norm).

@@ -11,6 +11,9 @@
 #include "runtime/Error.h"
 #include "runtime/train/TrainingState.h"
 
+#include <string>
+#include <string_view>
+
 namespace vitrt {
 
 /// Numbers of one update, the same for all elements but for each tensor's two factors. What an optimizer has no use for is not read.
@@ -32,6 +35,11 @@ public:
   /// Elements of an image, C * H * W, and classes.
   virtual size_t imageElements() const = 0;
   virtual size_t classes() const = 0;
+  /// "adamw", "adam", "sgd", "labml-adam": what vitc compiled.
+  virtual std::string_view optimizer() const = 0;
+
+  /// From now on there is an Average of each trained tensor; before the first step.
+  virtual Error keepAverages() = 0;
 
   /// The tensor's learning rate and decay are multiples of the update's; 1 and 1 at first.
   virtual void setFactors(size_t tensor, float learningRate, float decay) = 0;

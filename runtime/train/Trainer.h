@@ -28,14 +28,14 @@ struct TrainerOptions {
   size_t batch = 1;   ///< images of a step; those of an epoch's last may be fewer
   size_t parts = 1;   ///< the batch is computed in so many consecutive parts: gradient accumulation
   uint64_t seed = 0;
-  UpdateScalars update; ///< learning rate, factor and step are set for each update
-  std::optional<Clipping> clipping;
+  UpdateScalars update{}; ///< learning rate, factor and step are set for each update
+  std::optional<Clipping> clipping{};
   bool wantsNorm = false;       ///< the norm of the gradients is reported though nothing is clipped
-  std::string gradients;        ///< file for the gradients of the first step; empty: none
-  std::string folder;           ///< of checkpoints; empty: none
+  std::string gradients{};      ///< file for the gradients of the first step; empty: none
+  std::string folder{};         ///< of checkpoints; empty: none
   uint64_t checkpointEvery = 0; ///< steps, beside every epoch's end; 0: epochs alone
   uint64_t patience = 0;        ///< epochs without a better accuracy after which the run ends; 0: as many as there are
-  RunOptions recorded;          ///< for the checkpoint
+  RunOptions recorded{};        ///< for the checkpoint
 };
 
 /// What a step came to, before its update.

@@ -31,7 +31,8 @@ void Progress::advance(size_t steps) {
 void Progress::draw(double seconds) {
   double fraction = total ? double(done) / double(total) : 1.0;
   double rate = double(done) / seconds, left = rate > 0 ? double(total - done) / rate : 0;
-  std::string numbers = fmt::format("{}/{} {}, {:.0f}/s, {:.0f} s left", done, total, unit, rate, left);
+  std::string numbers =
+      fmt::format("{}/{} {}, {:.0f}/s, {:.0f} s left{}{}", done, total, unit, rate, left, remark.empty() ? "" : ", ", remark);
   if (!terminal) {
     fmt::print(stderr, "{}: {}\n", what, numbers);
     return;

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <utility>
 
 namespace vitc::tool {
 
@@ -24,6 +25,8 @@ public:
   Progress &operator=(const Progress &) = delete;
 
   void advance(size_t steps = 1);
+  /// What is shown behind the numbers from now on: "loss 0.31".
+  void note(std::string text) { remark = std::move(text); }
   /// Wipes the bar, so that what is printed next begins on a clean line.
   void finish();
 
@@ -31,7 +34,7 @@ private:
   using Clock = std::chrono::steady_clock;
   void draw(double seconds);
 
-  std::string what, unit;
+  std::string what, unit, remark;
   size_t total, done = 0;
   Clock::time_point start = Clock::now(), next;
   bool terminal, drawn = false;

@@ -9,6 +9,7 @@
 
 #include "runtime/data/Files.h"
 #include "tools/vit-run/Options.h"
+#include "tools/vit-run/Spelling.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,34 +19,11 @@
 #include <exception>
 #include <fmt/ranges.h>
 #include <new>
-#include <numeric>
 #include <unistd.h>
 #include <utility>
 
 namespace vitrun {
 namespace {
-
-/// Levenshtein's distance.
-size_t editDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t(0));
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j)
-      diagonal = std::exchange(row[j + 1], std::min({row[j] + 1, row[j + 1] + 1, diagonal + (a[i] != b[j])}));
-  }
-  return row.back();
-}
-
-/// "; did you mean NAME?" if a name is close enough to be a slip of the finger.
-std::string suggestion(std::string_view given, const std::vector<std::string> &names) {
-  auto nearest = std::min_element(names.begin(), names.end(), [&](const std::string &a, const std::string &b) {
-    return editDistance(given, a) < editDistance(given, b);
-  });
-  if (nearest == names.end() || editDistance(given, *nearest) > 1 + given.size() / 3)
-    return "";
-  return fmt::format("; did you mean {}?", *nearest);
-}
 
 std::vector<std::string> optionNames(const CLI::App &command) {
   std::vector<std::string> names;

@@ -9,12 +9,12 @@
 #include "runtime/data/Files.h"
 #include "tools/support/Progress.h"
 #include "tools/vit-run/Batcher.h"
+#include "tools/vit-run/ClassMap.h"
 #include "tools/vit-run/Page.h"
 #include "tools/vit-run/Predictions.h"
 #include "tools/vit-run/Runner.h"
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -29,32 +29,6 @@ struct EvalOptions {
   size_t pageCount = 48;
   bool json = false;
 };
-
-/// Which class of the model each class of the data is. Folders may be named by the model's labels or by class numbers; otherwise both must
-/// have as many classes, and their order is the same.
-vitrt::Expected<std::vector<int64_t>> matchClasses(std::span<const std::string> names, const std::vector<std::string> &labels,
-                                                   size_t classes, const std::string &data) {
-  std::vector<int64_t> byLabel, byNumber, byOrder;
-  for (const std::string &name : names) {
-    byOrder.push_back(int64_t(byOrder.size()));
-    if (auto it = std::find(labels.begin(), labels.end(), name); it != labels.end())
-      byLabel.push_back(it - labels.begin());
-    int64_t number;
-    auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (error == std::errc() && end == name.data() + name.size() && number >= 0 && size_t(number) < classes)
-      byNumber.push_back(number);
-  }
-  if (byLabel.size() == names.size())
-    return byLabel;
-  if (byNumber.size() == names.size())
-    return byNumber;
-  if (names.size() == classes)
-    return byOrder;
-  return vitrt::makeError(
-      VITRT_ERROR_ARGUMENT,
-      "{}: {} classes whose names are neither the model's labels nor class numbers, expected that or as many as the model has: {}", data,
-      names.size(), classes);
-}
 
 /// Everything that is counted while images go through.
 class Evaluation {

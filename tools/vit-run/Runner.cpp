@@ -53,6 +53,28 @@ Error bindWeights(vitrt::Model &model, const CommonOptions &options) {
 
 } // namespace
 
+Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const CommonOptions &options, Trace *trace) {
+  auto start = Trace::Clock::now();
+  auto model = vitrt::Model::open(path, {.verify = options.verify == "header" ? VITRT_VERIFY_HEADER : VITRT_VERIFY_ALL,
+                                         .target = options.target,
+                                         .threads = options.threads});
+  if (!model)
+    return std::move(model.error());
+  if (trace)
+    trace->phase("open", start);
+  if (options.randomWeights || !options.weights.empty()) {
+    auto bindStart = Trace::Clock::now();
+    if (Error error = bindWeights(**model, options))
+      return error;
+    if (trace)
+      trace->phase("bind weights", bindStart);
+  }
+  if (!(*model)->hasWeights())
+    return makeError(VITRT_ERROR_WEIGHTS, "{}: the artifact holds no weights; give some with --weights=FILE or --random-weights=SEED",
+                     path);
+  return model;
+}
+
 Expected<Runner> Runner::load(const std::string &path, const CommonOptions &options, bool pin) {
   Runner runner;
   if (!options.trace.empty()) {
@@ -62,22 +84,10 @@ Expected<Runner> Runner::load(const std::string &path, const CommonOptions &opti
     runner.trace = std::move(*trace);
   }
   auto start = Trace::Clock::now();
-  auto model = vitrt::Model::open(path, {.verify = options.verify == "header" ? VITRT_VERIFY_HEADER : VITRT_VERIFY_ALL,
-                                         .target = options.target,
-                                         .threads = options.threads});
+  auto model = openModel(path, options, runner.trace.get());
   if (!model)
     return std::move(model.error());
   runner.theModel = std::move(*model);
-  runner.tracePhase("open", start);
-  if (options.randomWeights || !options.weights.empty()) {
-    auto bindStart = Trace::Clock::now();
-    if (Error error = bindWeights(*runner.theModel, options))
-      return error;
-    runner.tracePhase("bind weights", bindStart);
-  }
-  if (!runner.theModel->hasWeights())
-    return makeError(VITRT_ERROR_WEIGHTS, "{}: the artifact holds no weights; give some with --weights=FILE or --random-weights=SEED",
-                     path);
   auto session = vitrt::Session::create(*runner.theModel, options.threads, pin);
   if (!session)
     return std::move(session.error());

@@ -21,10 +21,13 @@
 
 namespace vitrun {
 
+/// Opens the artifact and binds weights if the options name some. Warnings of binding go to stderr, phases to the trace if there is one.
+vitrt::Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const CommonOptions &options, Trace *trace = nullptr);
+
 /// A model with its weights, a session and the trace that was asked for.
 class Runner {
 public:
-  /// Opens the artifact, binds weights if the options name some, starts threads. Warnings of binding go to stderr.
+  /// Opens the artifact as openModel does and starts threads.
   static vitrt::Expected<Runner> load(const std::string &path, const CommonOptions &options, bool pin = false);
 
   const vitrt::Model &model() const { return *theModel; }

@@ -5,32 +5,301 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "runtime/artifact/Artifact.h"
-#include "tools/vit-run/Options.h"
+#include "runtime/data/Files.h"
+#include "runtime/train/FineTune.h"
+#include "runtime/train/LossCurve.h"
+#include "tools/vit-run/ClassMap.h"
+#include "tools/vit-run/Runner.h"
+#include "tools/vit-run/TrainOptions.h"
+#include "tools/vit-run/TrainReport.h"
+
+#include <algorithm>
+#include <filesystem>
 
 namespace vitrun {
+
+using vitrt::Error;
+using vitrt::Expected;
+using vitrt::makeError;
+
 namespace {
 
-int train(const std::string &file) {
-  vitrt::ArtifactOptions options;
-  options.verify = VITRT_VERIFY_HEADER;
-  options.purpose = vitrt::Purpose::Inspect;
-  auto artifact = vitrt::Artifact::open(file, options);
-  if (!artifact)
-    return fail(artifact.error());
-  return failUsage(fmt::format("{}: this artifact holds no training program, only inference", file));
+/// Everything between the options and the trainer.
+class TrainingRun {
+public:
+  explicit TrainingRun(const TrainOptions &options) : options(options) {}
+
+  Error prepare();
+  /// Trains and writes what was asked for. Gives the exit code.
+  Expected<int> run();
+
+private:
+  Error openData();
+  Expected<std::unique_ptr<vitrt::BatchReader>> read(const vitrt::Dataset &data, bool validates, vitrt::Cursor start = {});
+  Error groupParameters();
+  Error prepareFolder();
+  Error resume();
+  vitrt::TrainerOptions trainerOptions() const;
+  Error writeResults(const vitrt::TrainingPosition &position);
+  void describe() const;
+
+  const vitrt::fb::Model &description() const { return model->artifact().model(); }
+  uint64_t stepsPerEpoch() const { return trainReader->batchesPerEpoch(); }
+
+  const TrainOptions &options;
+  std::unique_ptr<vitrt::Model> model;
+  std::unique_ptr<vitrt::TrainableModel> session;
+  std::optional<vitrt::TrainingData> data;
+  std::vector<int64_t> classMap;
+  std::unique_ptr<vitrt::BatchReader> trainReader, valReader;
+  vitrt::TrainingPosition start;
+};
+
+Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(const vitrt::Model &, const TrainOptions &options) {
+  return makeError(VITRT_ERROR_ARGUMENT, "{}: this artifact holds no training program, only inference; vitc --train compiles one",
+                   options.file);
+}
+
+/// Says now what would else be said after hours of training.
+Error checkWritable(const std::string &path) {
+  if (path.empty())
+    return Error::success();
+  auto file = vitrt::OutputFile::create(path);
+  return file ? Error::success() : std::move(file.error());
+}
+
+Error TrainingRun::prepare() {
+  for (const std::string &path : {options.save, options.gradients, options.plot})
+    if (Error error = checkWritable(path))
+      return error;
+  auto opened = openModel(options.file, options.common);
+  if (!opened)
+    return std::move(opened.error());
+  model = std::move(*opened);
+  auto created = createTrainable(*model, options);
+  if (!created)
+    return std::move(created.error());
+  session = std::move(*created);
+  if (options.ema > 0)
+    if (Error error = session->keepAverages())
+      return error;
+  if (Error error = openData())
+    return error;
+  if (Error error = groupParameters())
+    return error;
+  if (!options.fineTune.empty()) {
+    auto weights = vitrt::openTensorFile(options.fineTune);
+    if (!weights)
+      return std::move(weights.error());
+    auto notes = vitrt::loadForFineTuning(*session, **weights);
+    if (!notes)
+      return std::move(notes.error());
+    for (const std::string &note : *notes)
+      fmt::print(stderr, "vit-run: note: {}\n", note);
+  }
+  if (!options.checkpoint.empty())
+    if (Error error = prepareFolder())
+      return error;
+  return options.resume ? resume() : Error::success();
+}
+
+Error TrainingRun::openData() {
+  auto opened = vitrt::TrainingData::open(options.data, options.split());
+  if (!opened)
+    return std::move(opened.error());
+  data.emplace(std::move(*opened));
+  std::vector<std::string> labels;
+  if (auto *embedded = description().labels())
+    for (const flatbuffers::String *label : *embedded)
+      labels.push_back(label->str());
+  if (!data->classNames().empty()) {
+    auto map = matchClasses(data->classNames(), labels, session->classes(), options.data);
+    if (!map)
+      return std::move(map.error());
+    classMap = std::move(*map);
+  }
+  auto reader = read(data->train(), false);
+  if (!reader)
+    return std::move(reader.error());
+  trainReader = std::move(*reader);
+  if (!data->val()) {
+    if (options.patience)
+      return makeError(VITRT_ERROR_ARGUMENT,
+                       "--patience waits for a better accuracy, and {} has nothing to validate on; --val-fraction=0.1 "
+                       "sets images aside",
+                       options.data);
+    return Error::success();
+  }
+  auto validation = read(*data->val(), true);
+  if (!validation)
+    return std::move(validation.error());
+  valReader = std::move(*validation);
+  return Error::success();
+}
+
+Expected<std::unique_ptr<vitrt::BatchReader>> TrainingRun::read(const vitrt::Dataset &images, bool validates, vitrt::Cursor from) {
+  vitrt::BatchReaderOptions reader{.batch = options.batch,
+                                   .classes = session->classes(),
+                                   .shape = {description().channels(), description().height(), description().width()},
+                                   .labelSmoothing = validates ? 0 : options.labelSmoothing,
+                                   .seed = options.seed,
+                                   .shuffle = !validates && options.shuffle == "on",
+                                   .start = from,
+                                   .threads = options.readers,
+                                   .strict = options.strict,
+                                   .classMap = classMap};
+  if (images.hasPictures()) {
+    auto preprocessor =
+        vitrt::Preprocessor::create(description().preprocess(), description().channels(), description().height(), description().width());
+    if (!preprocessor)
+      return std::move(preprocessor.error());
+    reader.preprocessor = std::move(*preprocessor);
+  }
+  if (!validates)
+    reader.augmentation = *vitrt::Augmentation::parse(options.augment);
+  return vitrt::BatchReader::create(images, std::move(reader));
+}
+
+Error TrainingRun::groupParameters() {
+  vitrt::DecayRule rule = options.decayRule();
+  std::vector<std::string> names;
+  for (const vitrt::TrainedTensor &tensor : session->tensors())
+    names.push_back(tensor.name);
+  if (rule.exclude && !options.noDecay.empty())
+    for (const std::string &pattern : rule.patterns)
+      if (std::none_of(names.begin(), names.end(), [&](const std::string &name) { return vitrt::DecayRule::matches(pattern, name); }))
+        return makeError(VITRT_ERROR_ARGUMENT, "--no-decay: `{}` names none of the model's {} tensors, the first of which is {}", pattern,
+                         names.size(), names.empty() ? "none" : names[0]);
+  std::vector<float> factors = vitrt::layerFactors(names, options.layerDecay);
+  for (size_t i = 0; i < names.size(); ++i)
+    if (const vitrt::TrainedTensor &tensor = session->tensors()[i]; tensor.trained)
+      session->setFactors(i, factors[i], rule.decays(tensor.name, tensor.shape.size()) ? 1.0f : 0.0f);
+  return Error::success();
+}
+
+Error TrainingRun::prepareFolder() {
+  std::error_code failed;
+  std::filesystem::create_directories(options.checkpoint, failed);
+  if (failed)
+    return makeError(VITRT_ERROR_IO, "{}: cannot be created: {}", options.checkpoint, failed.message());
+  std::string state = vitrt::CheckpointFiles(options.checkpoint).state();
+  bool there = std::filesystem::exists(state, failed);
+  if (there && !options.resume)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: a run is there already; --resume goes on with it, another folder begins anew", state);
+  if (!there && options.resume)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: no such file, so there is nothing to --resume", state);
+  return Error::success();
+}
+
+Error TrainingRun::resume() {
+  auto loaded = vitrt::loadTrainingState(vitrt::CheckpointFiles(options.checkpoint).state(), *session,
+                                         options.recorded(session->optimizer(), stepsPerEpoch()));
+  if (!loaded)
+    return std::move(loaded.error());
+  start = std::move(*loaded);
+  auto reader = read(data->train(), false, start.next);
+  if (!reader)
+    return std::move(reader.error());
+  trainReader = std::move(*reader);
+  return Error::success();
+}
+
+vitrt::TrainerOptions TrainingRun::trainerOptions() const {
+  vitrt::TrainerOptions result{.steps = options.totalSteps(stepsPerEpoch()),
+                               .batch = options.batch,
+                               .parts = options.accumulate,
+                               .seed = options.seed,
+                               .update = options.update(session->optimizer()),
+                               .wantsNorm = options.json,
+                               .gradients = options.gradients,
+                               .folder = options.checkpoint,
+                               .checkpointEvery = options.checkpointEvery,
+                               .patience = options.patience,
+                               .recorded = options.recorded(session->optimizer(), stepsPerEpoch())};
+  if (options.clipNorm)
+    result.clipping = {*options.clipNorm, options.clipKind == "optax" ? vitrt::ClipKind::Optax : vitrt::ClipKind::Torch};
+  return result;
+}
+
+void TrainingRun::describe() const {
+  uint64_t elements = 0, trained = 0;
+  for (const vitrt::TrainedTensor &tensor : session->tensors()) {
+    elements += tensor.elements();
+    trained += tensor.trained ? tensor.elements() : 0;
+  }
+  uint64_t steps = options.totalSteps(stepsPerEpoch());
+  fmt::print("{}: {:.2f} M parameters{}, {}\n", flatbuffers::GetStringView(description().name()), double(elements) / 1e6,
+             trained == elements ? "" : fmt::format(", {:.2f} M of them trained", double(trained) / 1e6), session->optimizer());
+  fmt::print("{}: {} images, {} to validate on; {} steps of {} images, {:.1f} epochs\n", options.data, data->train().size(),
+             data->val() ? data->val()->size() : 0, steps, options.batch, double(steps) / double(stepsPerEpoch()));
+  if (start.step)
+    fmt::print("resumed after step {}\n", start.step);
+  std::fflush(stdout);
+}
+
+Expected<int> TrainingRun::run() {
+  auto schedule = options.makeSchedule(stepsPerEpoch());
+  if (!schedule)
+    return std::move(schedule.error());
+  vitrt::TrainerOptions trainer = trainerOptions();
+  if (!options.json)
+    describe();
+  uint64_t left = trainer.steps - std::min(start.step, trainer.steps);
+  TrainReport report(options.json, left * options.batch, (trainer.steps + stepsPerEpoch() - 1) / stepsPerEpoch());
+  vitrt::Trainer training(*session, *trainReader, valReader.get(), data->val() ? data->val()->size() : 0, *schedule, std::move(trainer));
+  training.resume(std::move(start));
+  stopOnInterrupt();
+  auto end = training.run(report);
+  report.finish();
+  if (!end)
+    return std::move(end.error());
+  if (Error error = writeResults(training.position()))
+    return error;
+  if (*end == vitrt::TrainingEnd::Stopped) {
+    fmt::print(stderr, "vit-run: interrupted after {} steps{}\n", training.position().step,
+               options.checkpoint.empty() ? ", and nothing is kept without --checkpoint=DIR" : "; --resume goes on from there");
+    return ExitInterrupted;
+  }
+  if (*end == vitrt::TrainingEnd::OutOfPatience && !options.json)
+    fmt::print("stopped: no better accuracy than that of epoch {} in {} epochs\n", training.position().bestEpoch + 1, options.patience);
+  if (size_t skipped = trainReader->skippedImages() + (valReader ? valReader->skippedImages() : 0))
+    warn(fmt::format("{}: {} images could not be read and were skipped", options.data, skipped));
+  return ExitDone;
+}
+
+Error TrainingRun::writeResults(const vitrt::TrainingPosition &position) {
+  if (!options.save.empty() && !isInterrupted())
+    if (Error error = vitrt::saveWeights(options.save, *session))
+      return error;
+  if (options.plot.empty())
+    return Error::success();
+  std::string title = fmt::format("{} on {}", flatbuffers::GetStringView(description().name()), options.data);
+  std::string svg = vitrt::drawLossCurve(position, stepsPerEpoch(), title);
+  return vitrt::writeFile(options.plot, {reinterpret_cast<const uint8_t *>(svg.data()), svg.size()});
+}
+
+int train(const TrainOptions &options) {
+  if (std::string sentence = contradiction(options); !sentence.empty())
+    return failUsage(sentence);
+  TrainingRun run(options);
+  if (Error error = run.prepare())
+    return error.status == VITRT_ERROR_ARGUMENT ? failUsage(error.message) : fail(error);
+  auto code = run.run();
+  return code ? *code : fail(code.error());
 }
 
 } // namespace
 
 void addTrainCommand(CLI::App &tool, Action &action) {
-  auto file = std::make_shared<std::string>();
-  CLI::App *command = tool.add_subcommand("train", "Train a model, if the artifact holds a training program");
-  command->add_option("FILE.vitx", *file, "The compiled model")->required();
-  command->allow_extras();
-  command->group(""); // not listed, since no artifact holds one
-  command->footer("Example:\n  vit-run train model.vitx --data=photographs/");
-  command->callback([file, &action] { action = [file] { return train(*file); }; });
+  auto options = std::make_shared<TrainOptions>();
+  CLI::App *command = tool.add_subcommand("train", "Train a model that was compiled with vitc --train");
+  addTrainOptions(*command, *options);
+  command->footer("Examples:\n"
+                  "  vitc vit_tiny_patch16_224 --set num_classes=10 --random-weights=0 --train -o tiny.vitx\n"
+                  "  vit-run train tiny.vitx --data=photographs/ --val-fraction=0.1 --epochs=20 --schedule=cosine --warmup-steps=100 \\\n"
+                  "    --augment=rrc,flip --checkpoint=run --plot=run/loss.svg\n"
+                  "  vit-run train tiny.vitx ... --checkpoint=run --resume");
+  command->callback([options, &action] { action = [options] { return train(*options); }; });
 }
 
 } // namespace vitrun

@@ -43,17 +43,6 @@ TEST(ParameterGroups, PatternsReplaceTheTokens) {
   EXPECT_TRUE(DecayRule{.exclude = false}.decays("norm.weight", 1));
 }
 
-TEST(ParameterGroups, Globs) {
-  EXPECT_TRUE(matchesGlob("blocks.*.weight", "blocks.0.attn.weight"));
-  EXPECT_FALSE(matchesGlob("blocks.*.weight", "blocks.0.attn.bias"));
-  EXPECT_TRUE(matchesGlob("*a*b", "xaxbxb"));
-  EXPECT_TRUE(matchesGlob("a?c", "abc"));
-  EXPECT_FALSE(matchesGlob("a?c", "ac"));
-  EXPECT_TRUE(matchesGlob("", ""));
-  EXPECT_FALSE(matchesGlob("", "a"));
-  EXPECT_TRUE(matchesGlob("**", ""));
-}
-
 /// test/data/train/layer-depths.json: what timm.models.group_parameters says of models cut down to two blocks.
 TEST(ParameterGroups, DepthsAreAsTimm) {
   json models = json::parse(std::ifstream(vitc::test::dataPath("train/layer-depths.json")));
