@@ -17,6 +17,7 @@
 #include "compiler/codegen/cpu/PatchEmbed.h"
 #include "compiler/codegen/cpu/ReducePrecision.h"
 #include "compiler/codegen/cpu/Reference.h"
+#include "compiler/codegen/cpu/TrainingElementwise.h"
 #include "dialects/kernel/KernelDialect.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -27,6 +28,9 @@ namespace vitc::cpu {
 
 FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const CpuTarget &target) {
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
+      .Case([&](kernel::ActivationGradOp op) { return emitActivationGrad(module, op, symbol); })
+      .Case([&](kernel::ActivationOp op) { return emitActivation(module, op, symbol); })
+      .Case([&](kernel::AddOp op) { return emitAdd(module, op, symbol); })
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
       .Case([&](kernel::AttentionGradOp op) { return emitAttentionGrad(module, op, symbol); })
       .Case([&](kernel::ContractRowsOp op) { return emitContractRows(module, op, symbol); })

@@ -60,6 +60,14 @@ double partsOfCoarseBound(float x, float y, double exact) {
 
 double gelu(double x) { return x == -std::numeric_limits<double>::infinity() ? 0 : x / 2 * std::erfc(-x / std::numbers::sqrt2); }
 
+double geluDerivative(double x) {
+  return std::isinf(x) ? double(x > 0)
+                       : std::erfc(-x / std::numbers::sqrt2) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
+}
+
+/// |result - exact| in units of 1e-8.
+double absolute(float, float result, double exact) { return partsOfArgument(0, result, exact); }
+
 const Function functions[] = {
     {"exp", [](double x) { return std::exp(x); }, build<math::ExpOp>, 1.25},
     {"erf", [](double x) { return std::erf(x); }, build<math::ErfOp>, 2},
@@ -70,6 +78,8 @@ const Function functions[] = {
      -std::numeric_limits<float>::infinity()},
     {"gelu", gelu, cpu::approximateGelu, 9, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
      partsOfArgument},
+    {"gelu_derivative", geluDerivative, cpu::approximateGeluDerivative, 25, std::numeric_limits<float>::infinity(),
+     -std::numeric_limits<float>::infinity(), absolute},
     {"coarse_gelu", gelu, cpu::coarseGelu, 1, 1e30f, -1e30f, partsOfCoarseBound},
 };
 
