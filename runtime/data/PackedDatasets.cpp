@@ -6,10 +6,12 @@
 //===--------------------------------------------------------------------------------------===//
 //
 // idx files: http://yann.lecun.com/exdb/mnist (four bytes of magic, big-endian extents, bytes).
-// CIFAR: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version" (label bytes, then 3 x 32 x 32 bytes, an image after the other).
+// CIFAR: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version" (label bytes, then 3 x 32 x 32 bytes, an image after the other) and
+// "Python version" (CifarPickle.h).
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "runtime/data/CifarPickle.h"
 #include "runtime/data/Dataset.h"
 #include "runtime/data/Files.h"
 
@@ -147,49 +149,95 @@ Expected<std::unique_ptr<Dataset>> openFashionMnist(const std::string &folder, S
   return std::unique_ptr<Dataset>(std::move(data));
 }
 
+namespace {
+
+/// How the archives of a CIFAR call their files and what is in them.
+struct CifarLayout {
+  const char *name, *binaryFolder, *pythonFolder, *binaryNames, *pythonNames, *pythonNamesKey, *pythonLabelKey, *archives;
+  std::vector<std::string> train, test; ///< without .bin, which the binary version's have
+  size_t labelBytes;                    ///< of a record of the binary version; the last of them is the label
+};
+
+const CifarLayout cifar10Layout = {
+    .name = "cifar10",
+    .binaryFolder = "cifar-10-batches-bin",
+    .pythonFolder = "cifar-10-batches-py",
+    .binaryNames = "batches.meta.txt",
+    .pythonNames = "batches.meta",
+    .pythonNamesKey = "label_names",
+    .pythonLabelKey = "labels",
+    .archives = "cifar-10-binary.tar.gz or cifar-10-python.tar.gz",
+    .train = {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"},
+    .test = {"test_batch"},
+    .labelBytes = 1,
+};
+
+const CifarLayout cifar100Layout = {
+    .name = "cifar100",
+    .binaryFolder = "cifar-100-binary",
+    .pythonFolder = "cifar-100-python",
+    .binaryNames = "fine_label_names.txt",
+    .pythonNames = "meta",
+    .pythonNamesKey = "fine_label_names",
+    .pythonLabelKey = "fine_labels",
+    .archives = "cifar-100-binary.tar.gz or cifar-100-python.tar.gz",
+    .train = {"train"},
+    .test = {"test"},
+    .labelBytes = 2, // the coarse label, then the fine one
+};
+
+/// A file of the binary version: label bytes and 3 x 32 x 32 bytes for each image.
+Expected<CifarImages> readCifarBinary(const std::string &path, size_t labelBytes) {
+  auto bytes = readFile(path);
+  if (!bytes)
+    return std::move(bytes.error());
+  size_t recordBytes = labelBytes + 3 * cifarEdge * cifarEdge;
+  if (bytes->empty() || bytes->size() % recordBytes)
+    return makeError(VITRT_ERROR_FORMAT, "{}: {} bytes, expected a multiple of {}", path, bytes->size(), recordBytes);
+  CifarImages images;
+  for (auto at = bytes->begin(); at != bytes->end(); at += ptrdiff_t(recordBytes)) {
+    images.labels.push_back(at[ptrdiff_t(labelBytes) - 1]);
+    images.bytes.insert(images.bytes.end(), at + ptrdiff_t(labelBytes), at + ptrdiff_t(recordBytes));
+  }
+  return images;
+}
+
+} // namespace
+
 Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned classes, Split split) {
-  bool ten = classes == 10;
+  const CifarLayout &layout = classes == 10 ? cifar10Layout : cifar100Layout;
   fs::path root = folder;
-  // The archive unpacks to a folder of its own; people name that, or the one around it.
+  // The archives unpack to a folder of their own; people name that, or the one around it.
   std::error_code ignored;
-  if (fs::path inner = root / (ten ? "cifar-10-batches-bin" : "cifar-100-binary"); fs::is_directory(inner, ignored))
-    root = inner;
-  std::vector<std::string> names;
-  if (split == Split::Test)
-    names = {ten ? "test_batch.bin" : "test.bin"};
-  else if (ten)
-    names = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"};
-  else
-    names = {"train.bin"};
+  for (const char *inner : {layout.binaryFolder, layout.pythonFolder})
+    if (root == fs::path(folder) && fs::is_directory(root / inner, ignored))
+      root /= inner;
+  const std::vector<std::string> &files = split == Split::Train ? layout.train : layout.test;
+  bool binary = isThere(root / (files.front() + ".bin")) || !isThere(root / files.front());
 
   std::vector<std::string> classNames;
-  if (fs::path path = root / (ten ? "batches.meta.txt" : "fine_label_names.txt"); isThere(path)) {
-    auto lines = readLines(path.string());
+  if (fs::path path = root / (binary ? layout.binaryNames : layout.pythonNames); isThere(path)) {
+    auto lines = binary ? readLines(path.string()) : readCifarNames(path.string(), layout.pythonNamesKey);
     if (!lines)
       return std::move(lines.error());
     std::erase(*lines, "");
     classNames = std::move(*lines);
   }
-  auto data = std::make_unique<PackedDataset>(ten ? "cifar10" : "cifar100", 3, cifarEdge, cifarEdge, std::move(classNames));
-  size_t labelBytes = ten ? 1 : 2, recordBytes = labelBytes + data->imageBytes(); // cifar100: the coarse label, then the fine one
-  for (const std::string &name : names) {
-    std::string path = (root / name).string();
+  auto data = std::make_unique<PackedDataset>(layout.name, 3, cifarEdge, cifarEdge, std::move(classNames));
+  for (const std::string &name : files) {
+    std::string file = name + (binary ? ".bin" : ""), path = (root / file).string();
     if (!isThere(path))
-      return makeError(VITRT_ERROR_IO, "{}: holds no {}; expected the binary version of {} (cifar-{}-binary.tar.gz), unpacked",
-                       root.string(), name, ten ? "CIFAR-10" : "CIFAR-100", classes);
-    auto bytes = readFile(path);
-    if (!bytes)
-      return std::move(bytes.error());
-    if (bytes->empty() || bytes->size() % recordBytes)
-      return makeError(VITRT_ERROR_FORMAT, "{}: {} bytes, expected a multiple of {}", path, bytes->size(), recordBytes);
-    for (size_t at = 0; at < bytes->size(); at += recordBytes) {
-      uint8_t label = (*bytes)[at + labelBytes - 1];
-      if (label >= classes)
-        return makeError(VITRT_ERROR_FORMAT, "{}: image {} has the label {}, expected less than {}", path, at / recordBytes, label,
-                         classes);
-      data->labels.push_back(label);
-      data->bytes.insert(data->bytes.end(), bytes->begin() + at + labelBytes, bytes->begin() + at + recordBytes);
+      return makeError(VITRT_ERROR_IO, "{}: holds no {}; expected the binary version of CIFAR-{} or the one for Python ({}), unpacked",
+                       root.string(), file, classes, layout.archives);
+    auto images = binary ? readCifarBinary(path, layout.labelBytes) : readCifarPickle(path, layout.pythonLabelKey);
+    if (!images)
+      return std::move(images.error());
+    for (size_t i = 0; i < images->labels.size(); ++i) {
+      if (images->labels[i] < 0 || images->labels[i] >= int64_t(classes))
+        return makeError(VITRT_ERROR_FORMAT, "{}: image {} has the label {}, expected 0 to {}", path, i, images->labels[i], classes - 1);
+      data->labels.push_back(uint8_t(images->labels[i]));
     }
+    data->bytes.insert(data->bytes.end(), images->bytes.begin(), images->bytes.end());
   }
   return std::unique_ptr<Dataset>(std::move(data));
 }

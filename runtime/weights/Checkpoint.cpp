@@ -180,7 +180,7 @@ bool parseTensor(const PickleValue &value, TorchTensor &tensor) {
   const std::vector<const PickleValue *> &arguments = call->arguments->items;
   bool withDtype = isCallOf(*call, "torch._utils._rebuild_tensor_v3");
   TorchStorage storage;
-  if (call->hasState || arguments.size() < (withDtype ? 7u : 4u) || !parseStorage(*arguments[0], storage) ||
+  if (call->state || arguments.size() < (withDtype ? 7u : 4u) || !parseStorage(*arguments[0], storage) ||
       !nonNegative(arguments[1], tensor.offset) || !nonNegatives(arguments[2], tensor.shape) ||
       !nonNegatives(arguments[3], tensor.strides) || tensor.shape.size() != tensor.strides.size())
     return false;
@@ -229,7 +229,7 @@ private:
   Error refuse(const PickleValue &value, const std::string &where) const {
     return makeError(VITRT_ERROR_WEIGHTS, "{}: the pickle wants to call '{}' for {}, expected tensors: nothing in a pickle is ever run{}",
                      file, calledName(value), where,
-                     value.is(Kind::Call) && value.hasState ? "; save model.state_dict() instead of the object" : "");
+                     value.is(Kind::Call) && value.state ? "; save model.state_dict() instead of the object" : "");
   }
 
   const Pickle &pickle;

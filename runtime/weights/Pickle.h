@@ -44,10 +44,10 @@ struct PickleValue {
     Persistent, ///< an object outside the pickle, by the id in `arguments`
   };
   Kind kind = Kind::None;
-  bool hasState = false; ///< of a Call: the pickle then sets attributes of the result
   int64_t integer = 0;   ///< of Bool and Int
   std::string_view text; ///< of Text, Bytes and Global; in the pickle's bytes or owned by the Pickle
   const PickleValue *callee = nullptr, *arguments = nullptr;
+  const PickleValue *state = nullptr; ///< of a Call: what the pickle then sets the result's attributes from, if it does
   /// Elements of Tuple, List and Set; keys and values in turn of Dict, and of a Call whose result is filled like a dictionary.
   std::vector<const PickleValue *> items;
 

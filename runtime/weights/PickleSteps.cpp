@@ -180,12 +180,13 @@ Error PickleReader::stepObject(uint8_t opcode) {
     PickleValue *callee = pop();
     return pushCall(callee, arguments), Error::success();
   }
-  case Build:
+  case Build: {
     if (above() < 2)
       return invalid("its stack is empty");
-    pop();
-    stack.back()->hasState = true;
+    PickleValue *state = pop();
+    stack.back()->state = state;
     return Error::success();
+  }
   case BinPersId: {
     if (above() < 1)
       return invalid("its stack is empty");
