@@ -38,6 +38,8 @@ public:
   /// "adamw", "adam", "sgd", "labml-adam": what vitc compiled.
   virtual std::string_view optimizer() const = 0;
 
+  virtual unsigned threads() const = 0;
+
   /// From now on there is an Average of each trained tensor; before the first step.
   virtual Error keepAverages() = 0;
 

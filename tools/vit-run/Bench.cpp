@@ -6,16 +6,17 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/data/Arrays.h"
-#include "tools/support/Progress.h"
+#include "tools/vit-run/Measure.h"
 #include "tools/vit-run/RandomImages.h"
 #include "tools/vit-run/Runner.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
-#include <fstream>
+#include <fmt/ranges.h>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <sched.h>
 
 namespace vitrun {
@@ -25,36 +26,11 @@ struct BenchOptions {
   CommonOptions common;
   std::string file, input, labels, output;
   size_t batch = 0; ///< 0: as many as --input holds, 1 without it
-  size_t warmup = 3, iterations = 0;
-  double seconds = 3;
+  MeasureOptions measure;
+  double lr = 1e-3, weightDecay = 0.05;
   int core = -1;
   bool train = false, json = false;
 };
-
-/// Fewer runs than this say nothing, whatever the time allows; only --iters asks for fewer.
-constexpr size_t fewestIterations = 3;
-
-/// A line of /proc/self/status in kB: "VmRSS", "VmHWM".
-long statusKilobytes(const std::string &key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (long value; word == key + ":" && status >> value)
-      return value;
-  return 0;
-}
-
-double processSeconds() {
-  timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
-}
-
-/// Value below which the fraction `p` of sorted samples lies, interpolated as NumPy's percentile.
-double percentile(const std::vector<double> &sorted, double p) {
-  double position = p * double(sorted.size() - 1);
-  size_t below = size_t(position), above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (position - double(below)) * (sorted[above] - sorted[below]);
-}
 
 /// Binds this process to `threads` cores from `core` on: its neighbour in the pair first, as the harness of the peers counts them, then the
 /// others in order.
@@ -76,110 +52,183 @@ vitrt::Error bindToCores(int core, unsigned threads) {
   return vitrt::Error::success();
 }
 
-/// Seconds of each run: on the clock, and of all cores together.
-struct Samples {
-  std::vector<double> wall, cpu;
+/// The images of --input, or random ones.
+struct Images {
+  vitrt::NpyArray array;
+  std::vector<float> random;
+  std::span<const float> values;
+  size_t batch = 0;
 };
 
-vitrt::Expected<Samples> measure(const BenchOptions &options, Runner &runner, size_t batch, std::span<const float> images,
-                                 std::vector<std::vector<float>> &outputs) {
-  for (size_t i = 0; i < options.warmup; ++i)
-    if (vitrt::Error error = runner.run(batch, images, outputs))
-      return error;
-  Samples samples;
-  vitc::tool::Progress progress("bench", options.iterations ? options.iterations : size_t(options.seconds * 10),
-                                options.iterations ? "batches" : "tenths of a second");
-  auto begin = Trace::Clock::now();
-  double spent = 0;
-  size_t reported = 0;
-  size_t fewest = options.iterations ? std::min(options.iterations, fewestIterations) : fewestIterations;
-  while (samples.wall.size() < fewest || (spent < options.seconds && (!options.iterations || samples.wall.size() < options.iterations))) {
-    double cpu = processSeconds();
-    auto start = Trace::Clock::now();
-    if (vitrt::Error error = runner.run(batch, images, outputs))
-      return error;
-    auto end = Trace::Clock::now();
-    samples.wall.push_back(std::chrono::duration<double>(end - start).count());
-    samples.cpu.push_back(processSeconds() - cpu);
-    spent = std::chrono::duration<double>(end - begin).count();
-    size_t now = options.iterations ? samples.wall.size() : size_t(spent * 10);
-    progress.advance(now - std::exchange(reported, now));
+vitrt::Expected<Images> loadImages(const BenchOptions &options, std::span<const int64_t> shape) {
+  Images images;
+  if (options.input.empty()) {
+    images.batch = options.batch ? options.batch : 1;
+    images.random = randomImages(std::accumulate(shape.begin(), shape.end(), images.batch, std::multiplies<>()), 0);
+    images.values = images.random;
+    return images;
   }
-  std::sort(samples.wall.begin(), samples.wall.end());
-  std::sort(samples.cpu.begin(), samples.cpu.end());
-  return samples;
+  auto input = vitrt::readNpy(options.input);
+  if (!input)
+    return std::move(input.error());
+  images.array = std::move(*input);
+  auto checked = checkedImages(images.array, shape);
+  if (!checked)
+    return std::move(checked.error());
+  images.values = *checked;
+  images.batch = size_t(images.array.shape()[0]);
+  if (options.batch && options.batch != images.batch)
+    return vitrt::makeError(VITRT_ERROR_ARGUMENT, "{} holds {} images, but --batch is {}", options.input, images.batch, options.batch);
+  return images;
 }
 
-int bench(const BenchOptions &options) {
-  long baseKilobytes = statusKilobytes("VmRSS");
-  if (options.train || !options.labels.empty())
-    return failUsage(fmt::format("{}: this artifact holds no training program, so --train and --labels do not apply", options.file));
-  if (options.core >= 0)
-    if (vitrt::Error error = bindToCores(options.core, options.common.threads))
-      return fail(error);
+/// What is said about either kind of run.
+struct Measured {
+  Samples samples;
+  size_t batch;
+  unsigned threads;
+  double loadSeconds, gigaflop;
+  long baseKilobytes;
+  std::vector<double> losses; ///< of the first steps; empty for inference
+};
+
+int report(const BenchOptions &options, const Measured &measured) {
+  const std::vector<double> &wall = measured.samples.wall;
+  double median = percentile(wall, 0.5);
+  nlohmann::ordered_json line = {{"median_ms", 1e3 * median},
+                                 {"min_ms", 1e3 * wall.front()},
+                                 {"p90_ms", 1e3 * percentile(wall, 0.9)},
+                                 {"p99_ms", 1e3 * percentile(wall, 0.99)},
+                                 {"n", wall.size()},
+                                 {"images_per_second", double(measured.batch) / median},
+                                 {"batch", measured.batch},
+                                 {"threads", measured.threads},
+                                 {"load_s", measured.loadSeconds},
+                                 {"base_kb", measured.baseKilobytes},
+                                 {"peak_kb", statusKilobytes("VmHWM")},
+                                 {"cpu_ms", 1e3 * percentile(measured.samples.cpu, 0.5)},
+                                 {"gflop", measured.gigaflop}};
+  if (!measured.losses.empty())
+    line["losses"] = measured.losses;
+  if (options.json) {
+    fmt::print("{}\n", line.dump());
+    return ExitDone;
+  }
+  fmt::print("{}, batch {}, {} threads, {} {}\n", options.file, measured.batch, measured.threads, wall.size(),
+             measured.losses.empty() ? "runs" : "training steps");
+  fmt::print("  time     {:.3f} ms median, {:.3f} min, {:.3f} p90, {:.3f} p99 (CPU time {:.3f} ms)\n", line["median_ms"].get<double>(),
+             line["min_ms"].get<double>(), line["p90_ms"].get<double>(), line["p99_ms"].get<double>(), line["cpu_ms"].get<double>());
+  fmt::print("  speed    {:.1f} images/s, {:.1f} GFLOP/s\n", double(measured.batch) / median, measured.gigaflop / median);
+  if (!measured.losses.empty())
+    fmt::print("  loss     {:.6g} of the first steps\n", fmt::join(measured.losses, ", "));
+  fmt::print("  load     {:.3f} s\n", measured.loadSeconds);
+  fmt::print("  memory   {:.1f} MB peak, {:.1f} MB before the model was loaded\n", line["peak_kb"].get<double>() / 1024,
+             double(measured.baseKilobytes) / 1024);
+  return ExitDone;
+}
+
+int benchInference(const BenchOptions &options, long baseKilobytes) {
   auto runner = Runner::load(options.file, options.common);
   if (!runner)
     return fail(runner.error());
-
   if (runner->outputCount() > 1 && options.output.ends_with(".npy"))
     return failUsage(
         fmt::format("{} returns {} outputs, which go into one .npz, not into {}", options.file, runner->outputCount(), options.output));
-
-  size_t batch = options.batch ? options.batch : 1;
-  std::vector<float> random;
-  std::span<const float> images;
-  vitrt::Expected<vitrt::NpyArray> input = vitrt::NpyArray();
-  if (!options.input.empty()) {
-    if (input = vitrt::readNpy(options.input); !input)
-      return fail(input.error());
-    auto checked = checkedImages(*input, *runner);
-    if (!checked)
-      return fail(checked.error());
-    images = *checked;
-    batch = size_t(input->shape()[0]);
-    if (options.batch && options.batch != batch)
-      return failUsage(fmt::format("{} holds {} images, but --batch is {}", options.input, batch, options.batch));
-  } else {
-    random = randomImages(batch * runner->inputElements(), 0);
-    images = random;
-  }
-
+  auto images = loadImages(options, runner->inputShape());
+  if (!images)
+    return failArgument(images.error());
   std::vector<std::vector<float>> outputs;
-  auto samples = measure(options, *runner, batch, images, outputs);
+  auto samples = measure(options.measure, [&] { return runner->run(images->batch, images->values, outputs); });
   if (!samples)
     return fail(samples.error());
   if (vitrt::Error error = runner->finish())
     return fail(error);
   if (!options.output.empty())
-    if (vitrt::Error error = runner->writeOutputs(options.output, batch, outputs))
+    if (vitrt::Error error = runner->writeOutputs(options.output, images->batch, outputs))
       return fail(error);
+  double flop = double(runner->description().flop_per_image()) * double(images->batch);
+  return report(options, {std::move(*samples), images->batch, runner->threads(), runner->loadSeconds(), flop / 1e9, baseKilobytes, {}});
+}
 
-  double median = percentile(samples->wall, 0.5), gigaflop = double(runner->description().flop_per_image()) * double(batch) / 1e9;
-  nlohmann::ordered_json line = {{"median_ms", 1e3 * median},
-                                 {"min_ms", 1e3 * samples->wall.front()},
-                                 {"p90_ms", 1e3 * percentile(samples->wall, 0.9)},
-                                 {"p99_ms", 1e3 * percentile(samples->wall, 0.99)},
-                                 {"n", samples->wall.size()},
-                                 {"images_per_second", double(batch) / median},
-                                 {"batch", batch},
-                                 {"threads", runner->threads()},
-                                 {"load_s", runner->loadSeconds()},
-                                 {"base_kb", baseKilobytes},
-                                 {"peak_kb", statusKilobytes("VmHWM")},
-                                 {"cpu_ms", 1e3 * percentile(samples->cpu, 0.5)},
-                                 {"gflop", gigaflop}};
-  if (options.json) {
-    fmt::print("{}\n", line.dump());
-    return ExitDone;
+/// One row for each label of --labels, 1 in its class; without the option classes 0, 1, 2, ...
+vitrt::Expected<std::vector<float>> loadTargets(const BenchOptions &options, size_t batch, size_t classes) {
+  std::vector<float> targets(batch * classes);
+  std::vector<int64_t> labels(batch);
+  for (size_t i = 0; i < batch; ++i)
+    labels[i] = int64_t(i % classes);
+  if (!options.labels.empty()) {
+    auto array = vitrt::readNpy(options.labels);
+    if (!array)
+      return std::move(array.error());
+    auto integers = array->integers();
+    if (!integers)
+      return std::move(integers.error());
+    labels = std::move(*integers);
   }
-  fmt::print("{}, batch {}, {} threads, {} runs\n", options.file, batch, runner->threads(), samples->wall.size());
-  fmt::print("  time     {:.3f} ms median, {:.3f} min, {:.3f} p90, {:.3f} p99 (CPU time {:.3f} ms)\n", line["median_ms"].get<double>(),
-             line["min_ms"].get<double>(), line["p90_ms"].get<double>(), line["p99_ms"].get<double>(), line["cpu_ms"].get<double>());
-  fmt::print("  speed    {:.1f} images/s, {:.1f} GFLOP/s\n", double(batch) / median, gigaflop / median);
-  fmt::print("  load     {:.3f} s\n", runner->loadSeconds());
-  fmt::print("  memory   {:.1f} MB peak, {:.1f} MB before the model was loaded\n", line["peak_kb"].get<double>() / 1024,
-             double(baseKilobytes) / 1024);
-  return ExitDone;
+  if (labels.size() != batch)
+    return vitrt::makeError(VITRT_ERROR_ARGUMENT, "{} holds {} labels for {} images", options.labels, labels.size(), batch);
+  for (size_t i = 0; i < batch; ++i) {
+    if (labels[i] < 0 || size_t(labels[i]) >= classes)
+      return vitrt::makeError(VITRT_ERROR_ARGUMENT, "{}: label {} of image {}, the model has classes 0 to {}", options.labels, labels[i], i,
+                              classes - 1);
+    targets[i * classes + size_t(labels[i])] = 1;
+  }
+  return targets;
+}
+
+int benchTraining(const BenchOptions &options, long baseKilobytes) {
+  constexpr size_t reportedLosses = 4;
+  auto start = Trace::Clock::now();
+  auto model = openModel(options.file, options.common);
+  if (!model)
+    return fail(model.error());
+  auto session = createTrainable(**model, options.file, options.common);
+  if (!session)
+    return failArgument(session.error());
+  double loadSeconds = std::chrono::duration<double>(Trace::Clock::now() - start).count();
+  const vitrt::fb::Model &description = (*model)->artifact().model();
+  int64_t shape[] = {description.channels(), description.height(), description.width()};
+  auto images = loadImages(options, shape);
+  if (!images)
+    return failArgument(images.error());
+  auto targets = loadTargets(options, images->batch, (*session)->classes());
+  if (!targets)
+    return failArgument(targets.error());
+
+  std::vector<float> losses(images->batch);
+  std::vector<double> first;
+  vitrt::UpdateScalars update{.learningRate = options.lr, .weightDecay = options.weightDecay, .step = 0};
+  auto step = [&]() -> vitrt::Error {
+    (*session)->beginStep();
+    float weight = 1.0f / float(images->batch);
+    if (vitrt::Error error =
+            (*session)->accumulate(0, update.step, 0, images->batch, images->values.data(), targets->data(), weight, losses.data()))
+      return error;
+    if (first.size() < reportedLosses)
+      first.push_back(std::accumulate(losses.begin(), losses.end(), 0.0) / double(images->batch));
+    ++update.step;
+    (*session)->update(update);
+    return vitrt::Error::success();
+  };
+  auto samples = measure(options.measure, step);
+  if (!samples)
+    return fail(samples.error());
+  // Of the products as the model defines them: forward, and twice that for the gradients of both operands.
+  double flop = 3 * double(description.flop_per_image()) * double(images->batch);
+  return report(options,
+                {std::move(*samples), images->batch, (*session)->threads(), loadSeconds, flop / 1e9, baseKilobytes, std::move(first)});
+}
+
+int bench(const BenchOptions &options) {
+  long baseKilobytes = statusKilobytes("VmRSS");
+  if (!options.train && !options.labels.empty())
+    return failUsage("--labels is for --train");
+  if (options.train && !options.output.empty())
+    return failUsage("--output is for inference, not for --train");
+  if (options.core >= 0)
+    if (vitrt::Error error = bindToCores(options.core, options.common.threads))
+      return fail(error);
+  return options.train ? benchTraining(options, baseKilobytes) : benchInference(options, baseKilobytes);
 }
 
 } // namespace
@@ -191,11 +240,12 @@ void addBenchCommand(CLI::App &tool, Action &action) {
   command->add_option("--batch", options->batch, "Images a run (default: 1, or as many as --input holds)")
       ->check(CLI::Range(1u, 1000000u))
       ->type_name("N");
-  command->add_option("--seconds,--budget", options->seconds, "Run for so long (default: 3), at least 3 times unless --iters is less")
+  command
+      ->add_option("--seconds,--budget", options->measure.seconds, "Run for so long (default: 3), at least 3 times unless --iters is less")
       ->check(CLI::PositiveNumber)
       ->type_name("S");
-  command->add_option("--iters", options->iterations, "Run at most so often")->check(CLI::Range(1u, UINT32_MAX))->type_name("N");
-  command->add_option("--warmup", options->warmup, "Runs before those that count (default: 3)")->type_name("N");
+  command->add_option("--iters", options->measure.iterations, "Run at most so often")->check(CLI::Range(1u, UINT32_MAX))->type_name("N");
+  command->add_option("--warmup", options->measure.warmup, "Runs before those that count (default: 3)")->type_name("N");
   command
       ->add_option("--core", options->core,
                    "Bind the process to this core and, for more threads, to its neighbour (C xor 1), then to the others in order")
@@ -203,8 +253,12 @@ void addBenchCommand(CLI::App &tool, Action &action) {
       ->type_name("C");
   command->add_option("--input", options->input, "Run on these images f32 [N, C, H, W] (default: random ones)")->type_name("X.npy");
   command->add_option("--output", options->output, "Write the output of the last run; several: an .npz")->type_name("Y.npy");
-  command->add_option("--labels", options->labels, "Labels for --train")->type_name("L.npy");
-  command->add_flag("--train", options->train, "Measure a training step, if the artifact holds a training program");
+  command->add_option("--labels", options->labels, "Classes i64 [N] for --train (default: 0, 1, 2, ...)")->type_name("L.npy");
+  command->add_flag("--train", options->train, "Measure training steps: forward, backward and update");
+  command->add_option("--lr", options->lr, "Of --train (default: 0.001)")->check(CLI::NonNegativeNumber)->type_name("F");
+  command->add_option("--weight-decay", options->weightDecay, "Of --train, on everything (default: 0.05)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("F");
   command->add_flag("--json", options->json, "One line of JSON");
   addCommonOptions(*command, options->common);
   command->footer("Example:\n  vit-run bench tiny.vitx --batch=8 --threads=2 --seconds=5 --json");

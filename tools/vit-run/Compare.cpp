@@ -226,7 +226,7 @@ int compare(const CompareOptions &options) {
   if (!options.input.empty()) {
     if (input = vitrt::readNpy(options.input); !input)
       return fail(input.error());
-    auto checked = checkedImages(*input, *first);
+    auto checked = checkedImages(*input, first->inputShape());
     if (!checked)
       return fail(checked.error());
     images = *checked;

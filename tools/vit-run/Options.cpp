@@ -70,6 +70,8 @@ int failUsage(const std::string &sentence) {
   return ExitUsage;
 }
 
+int failArgument(const vitrt::Error &error) { return error.status == VITRT_ERROR_ARGUMENT ? failUsage(error.message) : fail(error); }
+
 void warn(const std::string &sentence) { fmt::print(stderr, "vit-run: warning: {}\n", sentence); }
 
 } // namespace vitrun

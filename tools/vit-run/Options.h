@@ -58,6 +58,8 @@ void addInspectCommand(CLI::App &tool, Action &action);
 int fail(const vitrt::Error &error);
 int fail(const std::string &sentence);
 int failUsage(const std::string &sentence);
+/// Bad usage if what was given cannot be (VITRT_ERROR_ARGUMENT), else a failure.
+int failArgument(const vitrt::Error &error);
 void warn(const std::string &sentence);
 
 } // namespace vitrun

@@ -75,6 +75,10 @@ Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const
   return model;
 }
 
+Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(const vitrt::Model &, const std::string &path, const CommonOptions &) {
+  return makeError(VITRT_ERROR_ARGUMENT, "{}: this artifact holds no training program, only inference; vitc --train compiles one", path);
+}
+
 Expected<Runner> Runner::load(const std::string &path, const CommonOptions &options, bool pin) {
   Runner runner;
   if (!options.trace.empty()) {
@@ -171,11 +175,11 @@ void Runner::tracePhase(const std::string &name, Trace::Clock::time_point start)
 
 Error Runner::finish() { return trace ? trace->finish() : Error::success(); }
 
-Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, const Runner &runner) {
+Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, std::span<const int64_t> expected) {
   auto floats = array.floats();
   if (!floats)
     return std::move(floats.error());
-  std::span<const int64_t> shape = array.shape(), expected = runner.inputShape();
+  std::span<const int64_t> shape = array.shape();
   bool matches = shape.size() == expected.size() + 1 && shape[0] >= 1 && std::equal(expected.begin(), expected.end(), shape.begin() + 1);
   if (!matches) {
     std::string text = vitrt::formatShape(expected);

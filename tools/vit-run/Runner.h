@@ -11,6 +11,7 @@
 #include "runtime/data/Arrays.h"
 #include "runtime/image/Preprocess.h"
 #include "runtime/plan/Session.h"
+#include "runtime/train/TrainableModel.h"
 #include "tools/vit-run/Options.h"
 #include "tools/vit-run/Trace.h"
 
@@ -23,6 +24,11 @@ namespace vitrun {
 
 /// Opens the artifact and binds weights if the options name some. Warnings of binding go to stderr, phases to the trace if there is one.
 vitrt::Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const CommonOptions &options, Trace *trace = nullptr);
+
+/// The training program of a model, on as many threads as the options say. VITRT_ERROR_ARGUMENT, with `path` for the message, if the artifact
+/// holds none.
+vitrt::Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(const vitrt::Model &model, const std::string &path,
+                                                                        const CommonOptions &options);
 
 /// A model with its weights, a session and the trace that was asked for.
 class Runner {
@@ -72,8 +78,8 @@ private:
   double seconds = 0;
 };
 
-/// Checks an .npy of images against the model: f32 [N, C, H, W] with N >= 1.
-vitrt::Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, const Runner &runner);
+/// Checks an .npy of images against those that the model takes, [C, H, W]: f32 [N, C, H, W] with N >= 1.
+vitrt::Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, std::span<const int64_t> shape);
 
 } // namespace vitrun
 

@@ -55,11 +55,6 @@ private:
   vitrt::TrainingPosition start;
 };
 
-Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(const vitrt::Model &, const TrainOptions &options) {
-  return makeError(VITRT_ERROR_ARGUMENT, "{}: this artifact holds no training program, only inference; vitc --train compiles one",
-                   options.file);
-}
-
 /// Says now what would else be said after hours of training.
 Error checkWritable(const std::string &path) {
   if (path.empty())
@@ -76,7 +71,7 @@ Error TrainingRun::prepare() {
   if (!opened)
     return std::move(opened.error());
   model = std::move(*opened);
-  auto created = createTrainable(*model, options);
+  auto created = createTrainable(*model, options.file, options.common);
   if (!created)
     return std::move(created.error());
   session = std::move(*created);
@@ -283,7 +278,7 @@ int train(const TrainOptions &options) {
     return failUsage(sentence);
   TrainingRun run(options);
   if (Error error = run.prepare())
-    return error.status == VITRT_ERROR_ARGUMENT ? failUsage(error.message) : fail(error);
+    return failArgument(error);
   auto code = run.run();
   return code ? *code : fail(code.error());
 }

@@ -40,6 +40,7 @@ public:
   size_t imageElements() const override { return pixels; }
   size_t classes() const override { return classCount; }
   std::string_view optimizer() const override { return "sgd"; }
+  unsigned threads() const override { return 1; }
   Error keepAverages() override { return Error::success(); }
   void setFactors(size_t, float, float) override {}
   void beginStep() override { std::ranges::fill(at(TensorState::Gradient), 0); }
