@@ -63,8 +63,9 @@ Hsv toHsv(const uint8_t *rgb) {
     sixths = float(2.0 + red - blue);
   else
     sixths = float(4.0 + green - red);
-  float hue = float(std::fmod(sixths / 6.0 + 1.0, 1.0));
-  auto byte = [](double unit) { return uint8_t(std::clamp(int(unit * 255.0), 0, 255)); };
+  double turns = sixths / 6.0 + 1.0; // from 5/6 to less than 2
+  float hue = float(turns >= 1.0 ? turns - 1.0 : turns);
+  auto byte = [](double unit) { return uint8_t(unit * 255.0); };
   return {byte(hue), byte(saturation), most};
 }
 
@@ -76,9 +77,9 @@ void toRgb(Hsv hsv, uint8_t *rgb) {
     return;
   }
   double sixths = float(hsv.hue) * 6.0 / 255.0;
-  int sector = int(std::floor(sixths));
+  int sector = int(sixths);
   float rest = float(sixths - sector), saturation = float(hsv.saturation / 255.0);
-  auto byte = [&](double part) { return uint8_t(std::clamp(int(std::round(v * part)), 0, 255)); };
+  auto byte = [&](double part) { return uint8_t(v * part + 0.5); };
   uint8_t p = byte(1.0 - saturation), q = byte(1.0 - saturation * rest), t = byte(1.0 - saturation * (1.0 - rest));
   const uint8_t colors[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};
   std::copy_n(colors[sector % 6], 3, rgb);
@@ -138,8 +139,10 @@ void adjustSaturation(Image &image, float factor) {
   if (image.channels == 1)
     return;
   Image grey = convertChannels(image, 1);
-  for (size_t i = 0; i < image.pixels.size(); ++i)
-    image.pixels[i] = blend(grey.pixels[i / 3], image.pixels[i], factor);
+  uint8_t *sample = image.pixels.data();
+  for (uint8_t level : grey.pixels)
+    for (int c = 0; c < 3; ++c, ++sample)
+      *sample = blend(level, *sample, factor);
 }
 
 void adjustSharpness(Image &image, float factor) {
