@@ -53,7 +53,9 @@ def ConvertVitToKernel : Pass<"convert-vit-to-kernel"> {
     An operation without a kernel reports itself as a missed remark of category "kernel".
   }];
   let dependentDialects = ["::vitc::kernel::KernelDialect", "::vitc::vit::VitDialect"];
-  let options = [Option<"reference", "reference", "bool", "false", "make every launch a reference lowering">];
+  let options = [Option<"reference", "reference", "bool", "false", "make every launch a reference lowering">,
+                 Option<"training", "training", "bool", "false",
+                        "launches of a training program: weights are read as they lie, gradients have kernels">];
   let statistics = [Statistic<"launches", "launches", "operations with a kernel of their own">,
                     Statistic<"references", "references", "operations that run by their reference lowering">];
 }

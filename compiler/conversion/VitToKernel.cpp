@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/conversion/Passes.h"
+#include "compiler/conversion/TrainingLaunches.h"
 #include "compiler/transforms/Report.h"
 #include "dialects/kernel/KernelDialect.h"
 #include "dialects/vit/LayerName.h"
@@ -43,8 +44,16 @@ void wrapInReference(Operation *op) {
   }
   builder.setInsertionPointToEnd(&block);
   Operation *body = builder.clone(*op, mapping);
-  for (OpResult result : body->getResults())
-    result.setType(oneImage(cast<RankedTensorType>(result.getType())));
+  auto narrow = [](Value value) {
+    if (!isWeight(value))
+      value.setType(oneImage(typeOf(value)));
+  };
+  llvm::for_each(body->getResults(), narrow);
+  // What a pullback holds is of one image too.
+  for (Region &region : body->getRegions()) {
+    llvm::for_each(region.getArguments(), narrow);
+    region.walk([&](Operation *inner) { llvm::for_each(inner->getResults(), narrow); });
+  }
   // An operand that is used twice has two arguments; the mapping of the value knows only the last, so the operands are set by position.
   for (auto [index, argument] : llvm::enumerate(block.getArguments()))
     body->setOperand(index, argument);
@@ -191,26 +200,27 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
 
   void runOnOperation() override {
     SmallVector<vit::PatchifyOp> patches;
-    if (!reference)
+    if (!reference && !training)
       getOperation()->walk([&](vit::PatchifyOp op) { patches.push_back(op); });
     llvm::for_each(patches, convertPatches);
     launches += patches.size();
 
     SmallVector<Operation *> computations;
     getOperation()->walk([&](Operation *op) {
-      bool computes =
-          isa_and_nonnull<vit::VitDialect>(op->getDialect()) && llvm::any_of(op->getResults(), [](Value v) { return !isWeight(v); });
-      if (computes && !op->getParentOfType<kernel::ReferenceOp>())
+      auto isActivation = [](Value value) { return !isWeight(value); };
+      bool computes = isa_and_nonnull<vit::VitDialect>(op->getDialect()) &&
+                      (llvm::any_of(op->getResults(), isActivation) || llvm::any_of(op->getOperands(), isActivation));
+      if (computes && !op->getParentOfType<kernel::ReferenceOp>() && !op->getParentOfType<vit::PullbackOp>())
         computations.push_back(op);
     });
     Report report("kernel", "reference");
     SmallVector<Operation *> windows;
     for (Operation *op : computations) {
-      if (!reference && isReadInPlace(op)) {
+      if (!reference && !training && isReadInPlace(op)) {
         windows.push_back(op);
         continue;
       }
-      if (!reference && succeeded(convert(op))) {
+      if (!reference && succeeded(training ? convertForTraining(op) : convert(op))) {
         ++launches;
         continue;
       }

@@ -65,7 +65,7 @@ struct OutlineBindingPass : impl::KernelOutlineBindingBase<OutlineBindingPass> {
     getOperation().walk([&](kernel::KernelLaunchInterface launch) { launches.push_back(launch); });
     for (kernel::KernelLaunchInterface launch : launches)
       for (OpOperand &operand : launch->getOpOperands()) {
-        if (!isWeight(operand.get()) || operand.get().getDefiningOp<kernel::WeightOp>())
+        if (!isWeight(operand.get()) || isa_and_nonnull<kernel::WeightOp, kernel::StateOp>(operand.get().getDefiningOp()))
           continue;
         kernel::BindingOp &binding = outlined[operand.get()];
         if (!binding)

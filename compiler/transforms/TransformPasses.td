@@ -308,4 +308,58 @@ def KernelOutlineBinding : Pass<"kernel-outline-binding", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"bindings", "bindings", "packed weights">];
 }
 
+def VitUnfoldPatches : Pass<"vit-unfold-patches"> {
+  let summary = "make patch embedding a product of unfolded patches, as training wants it";
+  let description = [{
+    The gradient of the projection is a product with the patches as rows, which therefore exist.
+    ```mlir
+    %1 = vit.patchify %0, %w bias(%b) : tensor<?x3x224x224xf32>, tensor<192x3x16x16xf32> -> tensor<?x196x192xf32>
+    // ->
+    %r = vit.unfold_patches %0 {patch = array<i64: 16, 16>} : tensor<?x3x224x224xf32> -> tensor<?x196x768xf32>
+    %m = vit.reshape %w : tensor<192x3x16x16xf32> -> tensor<192x768xf32>
+    %1 = vit.linear %r, %m bias(%b)
+    ```
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"unfolded", "unfolded", "patch embeddings turned into products">];
+}
+
+def VitDifferentiate : Pass<"vit-differentiate", "::mlir::func::FuncOp"> {
+  let summary = "extend a function that returns losses by their gradients with respect to its weights";
+  let description = [{
+    The function's first result is the loss of each image, [B, 1]. It gets one more argument of that type, `loss_weights`, and returns the
+    gradients of the sum over images of loss_weights * loss with respect to all `vit.weight` without the attribute `vit.frozen`, as results
+    with the attribute `vit.gradient`. Reverse accumulation over the rules of `GradientInterface`; where nothing that is trained lies
+    behind an operand, nothing is built.
+    ```mlir
+    %w = vit.weight @head.weight : tensor<10x64xf32>
+    %1 = vit.linear %0, %w
+    %2 = vit.cross_entropy %1, %targets
+    return %2
+    // ->
+    ...
+    %3 = vit.cross_entropy_grad %1, %targets, %loss_weights
+    %4 = vit.contract_rows %3, %0
+    return %2, %4 : tensor<?x1xf32>, tensor<10x64xf32>      // {vit.gradient = @head.weight}
+    ```
+    An operation without a rule on the way is an error that names it.
+  }];
+  let dependentDialects = ["::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"rules", "rules", "operations differentiated">,
+                    Statistic<"pullbacks", "pullbacks", "of these, by their reference lowering">];
+}
+
+def KernelOutlineTraining : Pass<"kernel-outline-training", "::mlir::ModuleOp"> {
+  let summary = "split a training function by what runs once a step and what runs for each group of images";
+  let description = [{
+    Of a function whose results have the attribute `vit.gradient`: what is computed from weights alone goes into `NAME.prepare`, what is
+    computed from sums over images alone into `NAME.finish`; the three share the training state (docs/training.md), whose layout is left in
+    the module's attributes `kernel.parameters`, `kernel.gradients` and `kernel.derived`, each a name's first element and length. Weights
+    that are only joined lie side by side, so that the joined one, and its gradient, need no copy.
+  }];
+  let dependentDialects = ["::vitc::kernel::KernelDialect"];
+  let statistics = [Statistic<"prepared", "prepared", "weights derived once a step">,
+                    Statistic<"finished", "finished", "gradients derived once a step">];
+}
+
 #endif // VITC_COMPILER_TRANSFORMS_TRANSFORMPASSES_TD
