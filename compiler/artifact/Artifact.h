@@ -30,6 +30,27 @@ struct Binding {
   int64_t scratchBytes = 0;
 };
 
+/// What a training program needs besides its plan; the tables mirror runtime/artifact/vitx.fbs.
+struct Training {
+  struct Parameter {
+    std::string source, binding;
+    int64_t offset; ///< bytes
+    bool trained;
+  };
+  struct Update {
+    uint32_t kernel; ///< index into `kernels`
+    bool momentum, nesterov, average;
+  };
+  std::string optimizer;
+  bool bf16Momentum = false;
+  std::vector<Parameter> parameters;
+  int64_t parameterBytes = 0, gradientBytes = 0, derivedBytes = 0;
+  std::vector<plan::Kernel> kernels; ///< that no program launches: updates, the square sum
+  std::vector<Update> updates;
+  uint32_t squareSum = 0; ///< index into `kernels`
+};
+
+
 /// Everything that one target adds to a file.
 struct Target {
   std::string name; ///< "cpu", "reference"
@@ -37,6 +58,7 @@ struct Target {
   std::string code; ///< a shared object
   std::vector<plan::Program> programs;
   std::vector<Binding> bindings;
+  std::optional<Training> training;
 };
 
 struct Contents {

@@ -128,6 +128,12 @@ static fb::BufferKind kind(plan::BufferKind kind) {
     return fb::BufferKind::Arena;
   case plan::BufferKind::Weight:
     return fb::BufferKind::Weight;
+  case plan::BufferKind::Parameter:
+    return fb::BufferKind::Parameter;
+  case plan::BufferKind::Gradient:
+    return fb::BufferKind::Gradient;
+  case plan::BufferKind::Derived:
+    return fb::BufferKind::Derived;
   }
   llvm_unreachable("all kinds are mapped");
 }
@@ -161,7 +167,7 @@ static std::unique_ptr<fb::ProgramT> program(const plan::Program &from, uint32_t
       entry->scale = buffer.scale;
       entry->zero_point = buffer.zeroPoint;
     }
-    if (buffer.kind == plan::BufferKind::Arena)
+    if (buffer.kind == plan::BufferKind::Arena || plan::isState(buffer.kind))
       entry->offset_per_image = buffer.offsetPerImage;
     result->buffers.push_back(std::move(entry));
   }
@@ -178,6 +184,34 @@ static std::unique_ptr<fb::ProgramT> program(const plan::Program &from, uint32_t
   result->outputs = from.outputs;
   result->arena_bytes_per_image = from.arenaBytesPerImage;
   result->group_images = from.groupImages;
+  return result;
+}
+
+static std::unique_ptr<fb::TrainingT> training(const Training &from, uint32_t firstKernel, const llvm::StringMap<uint32_t> &sources,
+                                               const llvm::StringMap<uint32_t> &weights) {
+  auto result = std::make_unique<fb::TrainingT>();
+  result->optimizer = from.optimizer;
+  result->bf16_momentum = from.bf16Momentum;
+  for (const Training::Parameter &parameter : from.parameters) {
+    auto entry = std::make_unique<fb::ParameterT>();
+    entry->source = sources.at(parameter.source);
+    entry->weight = weights.at(parameter.binding);
+    entry->offset = parameter.offset;
+    entry->trained = parameter.trained;
+    result->parameters.push_back(std::move(entry));
+  }
+  result->parameter_bytes = from.parameterBytes;
+  result->gradient_bytes = from.gradientBytes;
+  result->derived_bytes = from.derivedBytes;
+  for (const Training::Update &update : from.updates) {
+    auto entry = std::make_unique<fb::UpdateT>();
+    entry->kernel = firstKernel + update.kernel;
+    entry->momentum = update.momentum;
+    entry->nesterov = update.nesterov;
+    entry->average = update.average;
+    result->updates.push_back(std::move(entry));
+  }
+  result->square_sum = firstKernel + from.squareSum;
   return result;
 }
 
@@ -211,6 +245,11 @@ static std::unique_ptr<fb::TargetT> target(const Contents &contents, const Layou
   for (const plan::Program &entry : from.programs) {
     result->programs.push_back(program(entry, result->kernels.size(), weightIndex));
     for (const plan::Kernel &used : entry.kernels)
+      result->kernels.push_back(kernelTable(used));
+  }
+  if (from.training) {
+    result->training = training(*from.training, result->kernels.size(), sourceIndex, weightIndex);
+    for (const plan::Kernel &used : from.training->kernels)
       result->kernels.push_back(kernelTable(used));
   }
   if (!layout.external)

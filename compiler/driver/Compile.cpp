@@ -124,10 +124,24 @@ FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target)
   FailureOr<OwningOpRef<ModuleOp>> module = lower(target, Phase::Kernel);
   if (failed(module) || failed(resolve(target, result.machine)))
     return failure();
-  FailureOr<Generated> generated = generate(**module, result.machine);
+  SmallVector<ModuleOp> modules{**module};
+  OwningOpRef<ModuleOp> training;
+  if (options.training) {
+    FailureOr<OwningOpRef<ModuleOp>> lowered = lowerTraining(target, Phase::Kernel);
+    if (failed(lowered))
+      return failure();
+    modules.push_back(*(training = std::move(*lowered)));
+  }
+  FailureOr<Generated> generated = generate(modules, result.machine);
   if (failed(generated))
     return failure();
   result.generated = std::move(*generated);
+  if (training) {
+    FailureOr<artifact::Training> described = describeTraining(*training, *result.generated.kernels, result.machine);
+    if (failed(described))
+      return failure();
+    result.training = std::move(*described);
+  }
   return result;
 }
 
@@ -179,6 +193,7 @@ FailureOr<artifact::Target> Compilation::compileTarget(StringRef target) {
   result.code = std::move(*shared);
   result.programs = std::move(code->generated.programs);
   result.bindings = std::move(code->generated.bindingTable);
+  result.training = std::move(code->training);
   return result;
 }
 

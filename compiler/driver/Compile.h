@@ -13,6 +13,7 @@
 #include "compiler/driver/Pipelines.h"
 #include "compiler/model/ResolveModel.h"
 #include "compiler/tune/Tune.h"
+#include "runtime/artifact/UpdateScalars.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -31,6 +32,17 @@ struct CalibratedRange {
 /// By the layer's name.
 using CalibratedRanges = std::map<std::string, CalibratedRange>;
 
+/// `vitc --train`.
+struct TrainingOptions {
+  vitrt::OptimizerKind optimizer = vitrt::OptimizerKind::AdamW;
+  bool bf16Momentum = false;       ///< `--momentum-dtype=bf16`, of sgd
+  std::vector<std::string> freeze; ///< patterns of the framework's names: weights that stay as they are
+};
+
+/// The name that users know an optimizer by: "adamw", "labml-adam".
+llvm::StringRef optimizerName(vitrt::OptimizerKind kind);
+std::optional<vitrt::OptimizerKind> parseOptimizer(llvm::StringRef name);
+
 /// What a user asks of a compilation; the fields are vitc's options.
 struct CompileOptions {
   std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference"
@@ -42,6 +54,7 @@ struct CompileOptions {
   Precision precision = Precision::F32;
   CalibratedRanges ranges; ///< of int8: layers that have one range for all images; others' rows are quantized as they come
   std::string tuningCache; ///< file of measured schedules; empty: none
+  std::optional<TrainingOptions> training; ///< compile the training program too
   /// Called with every pass manager before it runs, for its command-line instrumentation.
   std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;
 };
@@ -56,6 +69,12 @@ public:
 
   /// Phase::Vit.
   mlir::OwningOpRef<mlir::ModuleOp> import();
+
+  /// The same of the training function, with `vit.frozen` on the weights that options.training freezes.
+  mlir::OwningOpRef<mlir::ModuleOp> importTraining();
+
+  /// The training function's module after `phase`, which is VitOpt or Kernel.
+  mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lowerTraining(llvm::StringRef target, Phase phase);
 
   /// The module of one target after `phase`, which is VitOpt or Kernel.
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lower(llvm::StringRef target, Phase phase);
@@ -80,8 +99,11 @@ private:
   struct TargetCode {
     cpu::CpuTarget machine;
     Generated generated;
+    std::optional<artifact::Training> training;
   };
   mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target);
+  /// What the manifest says of a training module at Phase::Kernel; emits the optimizer's kernels into `kernels`.
+  mlir::FailureOr<artifact::Training> describeTraining(mlir::ModuleOp module, mlir::ModuleOp kernels, const cpu::CpuTarget &machine);
   /// Puts options.ranges where kernel-reduce-precision looks for them.
   void attachRanges(mlir::ModuleOp module);
   /// The machine that `target` is compiled for, with the features that the precision needs.

@@ -16,6 +16,10 @@
 using namespace mlir;
 using namespace vitc;
 
+plan::Kernel vitc::planKernel(const cpu::KernelInfo &info) {
+  return {info.symbol, info.kind, info.schedule, info.scratchBytes, info.rowsPerImage, info.rowsPerTask, info.columnTasks};
+}
+
 static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, ModuleOp into, llvm::StringMap<artifact::Binding> &known) {
   auto [entry, isNew] = known.try_emplace(kernel::structureOf(binding));
   artifact::Binding &shared = entry->second;
@@ -35,18 +39,19 @@ static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, M
   return result;
 }
 
-FailureOr<Generated> vitc::generate(ModuleOp module, const cpu::CpuTarget &target) {
+FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTarget &target) {
   Generated generated;
-  generated.kernels = ModuleOp::create(module.getLoc());
-  generated.bindings = ModuleOp::create(module.getLoc());
+  generated.kernels = ModuleOp::create(modules.front().getLoc());
+  generated.bindings = ModuleOp::create(modules.front().getLoc());
 
   llvm::StringMap<artifact::Binding> knownBindings;
-  for (auto binding : module.getOps<kernel::BindingOp>()) {
-    FailureOr<artifact::Binding> entry = generateBinding(binding, *generated.bindings, knownBindings);
-    if (failed(entry))
-      return failure();
-    generated.bindingTable.push_back(std::move(*entry));
-  }
+  for (ModuleOp module : modules)
+    for (auto binding : module.getOps<kernel::BindingOp>()) {
+      FailureOr<artifact::Binding> entry = generateBinding(binding, *generated.bindings, knownBindings);
+      if (failed(entry))
+        return failure();
+      generated.bindingTable.push_back(std::move(*entry));
+    }
   cpu::emitConversions(*generated.bindings);
 
   llvm::StringMap<plan::Kernel> knownKernels;
@@ -58,16 +63,16 @@ FailureOr<Generated> vitc::generate(ModuleOp module, const cpu::CpuTarget &targe
       FailureOr<cpu::KernelInfo> info = cpu::emitKernel(*generated.kernels, launch, symbol, target);
       complete = succeeded(info);
       if (complete)
-        entry->second = {info->symbol,       info->kind,        info->schedule,   info->scratchBytes,
-                         info->rowsPerImage, info->rowsPerTask, info->columnTasks};
+        entry->second = planKernel(*info);
     }
     return entry->second;
   };
-  for (auto function : module.getOps<func::FuncOp>()) {
-    FailureOr<plan::Program> program = plan::buildProgram(function, kernelOf);
-    if (failed(program) || !complete)
-      return failure();
-    generated.programs.push_back(std::move(*program));
-  }
+  for (ModuleOp module : modules)
+    for (auto function : module.getOps<func::FuncOp>()) {
+      FailureOr<plan::Program> program = plan::buildProgram(function, kernelOf);
+      if (failed(program) || !complete)
+        return failure();
+      generated.programs.push_back(std::move(*program));
+    }
   return generated;
 }

@@ -23,8 +23,11 @@ struct Generated {
   std::vector<artifact::Binding> bindingTable;
 };
 
-/// Emits code for every launch and binding of `module`; those that differ in names alone share a function.
-mlir::FailureOr<Generated> generate(mlir::ModuleOp module, const cpu::CpuTarget &target);
+/// What the plan has to know of a kernel.
+plan::Kernel planKernel(const cpu::KernelInfo &info);
+
+/// Emits code for every launch and binding of `modules`; those that differ in names alone share a function.
+mlir::FailureOr<Generated> generate(llvm::ArrayRef<mlir::ModuleOp> modules, const cpu::CpuTarget &target);
 
 } // namespace vitc
 

@@ -62,7 +62,7 @@ void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &option
 
 void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
-  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference}));
+  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/false}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
   if (options.precision != Precision::F32 && !options.reference)
@@ -75,6 +75,33 @@ void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &opt
       options.machine.lanes, options.machine.registers, options.machine.cacheBytes, options.tuningCache, options.machineName}));
   passes.addPass(createKernelOutlineBinding());
   passes.nest<func::FuncOp>().addPass(createCSEPass());
+}
+
+void vitc::buildTrainingVitPipeline(OpPassManager &passes, const PipelineOptions &options) {
+  OpPassManager &function = passes.nest<func::FuncOp>();
+  function.addPass(createVitDecompose());
+  if (!options.reference) {
+    function.addPass(createVitLowerConvolution());
+    function.addPass(createVitUnfoldPatches());
+    // It combines no parameters, so the gradients are those of the framework's own.
+    if (options.optLevel >= 2)
+      function.addPass(createVitDropDeadRows());
+  }
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  function.addPass(createVitDifferentiate());
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+}
+
+void vitc::buildTrainingKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
+  OpPassManager &function = passes.nest<func::FuncOp>();
+  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/!options.reference}));
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  function.addPass(createKernelSchedule(KernelScheduleOptions{options.machine.lanes, options.machine.registers, options.machine.cacheBytes,
+                                                              options.tuningCache, options.machineName}));
+  passes.addPass(createKernelOutlineTraining());
 }
 
 namespace {
@@ -99,6 +126,12 @@ struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
 } // namespace
 
 void vitc::registerPassesAndPipelines() {
+  PassPipelineRegistration<PipelineCommandLine>(
+      "vitc-training-vit-pipeline", "an imported training function: decompose, differentiate",
+      [](OpPassManager &passes, const PipelineCommandLine &line) { buildTrainingVitPipeline(passes, line.options()); });
+  PassPipelineRegistration<PipelineCommandLine>(
+      "vitc-training-kernel-pipeline", "a differentiated function to scheduled launches and the training state",
+      [](OpPassManager &passes, const PipelineCommandLine &line) { buildTrainingKernelPipeline(passes, line.options()); });
   registerTransformsPasses();
   registerConversionPasses();
   PassPipelineRegistration<PipelineCommandLine>(

@@ -56,6 +56,10 @@ void buildLaunchPipeline(mlir::OpPassManager &passes, const PipelineOptions &opt
 /// Phase::VitOpt to Phase::Kernel.
 void buildKernelPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
 
+/// What training programs go through after import: to Phase::VitOpt (forward, loss and gradients), and on to Phase::Kernel.
+void buildTrainingVitPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
+void buildTrainingKernelPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
+
 /// Registers the project's passes, and the two pipelines as `vitc-vit-pipeline` and `vitc-kernel-pipeline`.
 void registerPassesAndPipelines();
 

@@ -132,7 +132,13 @@ OwningOpRef<ModuleOp> Importer::import() {
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToEnd(body);
 
-  Value x = tokens(body->getArgument(0));
+  if (failed(returnOutputs(function, head(encode(body->getArgument(0))))))
+    return {};
+  return module;
+}
+
+Value Importer::encode(Value images) {
+  Value x = dropout(loc("pos_drop"), tokens(images), config.embeddingDropout);
   for (int64_t index = 0; index < config.blocks(); ++index)
     offer("block." + Twine(index), x = block(index, x));
   if (config.classBlocks)
@@ -142,12 +148,15 @@ OwningOpRef<ModuleOp> Importer::import() {
   if (config.neckChannels)
     x = neck(x);
   offer("tokens", x);
-  if (failed(returnOutputs(function, head(x))))
-    return {};
-  return module;
+  return x;
 }
 
 OwningOpRef<ModuleOp> vitc::importModel(MLIRContext &context, const ModelConfig &config, ArrayRef<std::string> take) {
   context.loadDialect<func::FuncDialect, vit::VitDialect>();
   return Importer(context, config, take).import();
+}
+
+OwningOpRef<ModuleOp> vitc::importTrainingModel(MLIRContext &context, const ModelConfig &config) {
+  context.loadDialect<func::FuncDialect, vit::VitDialect>();
+  return Importer(context, config, {}).importTraining();
 }

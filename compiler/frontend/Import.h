@@ -37,6 +37,12 @@ std::string unsupportedSwitches(const ModelConfig &config);
 /// A result's name is its attribute `vit.output`. Null, after an error that names the nearest choice, if the model has none of that name.
 mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const ModelConfig &config, llvm::ArrayRef<std::string> take = {});
 
+/// Builds `func.func @train(%images: tensor<?xCxHxWxf32>, %targets: tensor<?xKxf32>, %randomness: tensor<?x4xf32>) -> tensor<?x1xf32>`: the
+/// loss of each image, with dropout at its places (keys of `vit.dropout`). A model with a distillation token (DeiT) takes `%teacher`:
+/// tensor<?xKxf32> after the targets, the teacher's classes or their probabilities; its loss is half the class token's with the targets and
+/// half the distillation token's with the teacher (Touvron et al. 2021, equation 3). Null, after an error, if the model has no classifier.
+mlir::OwningOpRef<mlir::ModuleOp> importTrainingModel(mlir::MLIRContext &context, const ModelConfig &config);
+
 } // namespace vitc
 
 #endif // VITC_COMPILER_FRONTEND_IMPORT_H

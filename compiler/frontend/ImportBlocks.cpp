@@ -49,6 +49,8 @@ Value Importer::attention(const BranchNames &names, Value input, int64_t index) 
     return talkingHeads(names, input);
   if (config.windowSize || config.relativePosition == RelativePosition::Decomposed)
     return gridAttention(names, input, index);
+  if (randomness && config.attentionDropout > 0)
+    return attentionWithDropout(names, input);
   Location at = loc(names.body);
   int64_t all = config.attentionWidth();
   auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
@@ -157,6 +159,8 @@ Value Importer::gridAttention(const BranchNames &names, Value input, int64_t ind
 }
 
 Value Importer::mlp(const BranchNames &names, Value input, int64_t) {
+  if (randomness && config.dropout > 0)
+    return mlpWithDropout(names, input);
   Location at = loc(names.body);
   auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
   Value fc1 = part(".fc1.weight"), fc1Bias = part(".fc1.bias"), gate = part(".gate.weight"), gateBias = part(".gate.bias");
@@ -174,6 +178,7 @@ Value Importer::half(Value x, Body body, Names names, int64_t index, const std::
     Value value = (this->*body)(branchNames, pre ? normalize(branchNames.norm, x) : x, index);
     if (!pre)
       value = normalize(branchNames.norm, value);
+    value = dropPath(loc(branchNames.body + ".drop_path"), dropout(loc(branchNames.body + ".drop"), value, config.dropout), index);
     bool last = branch + 1 == config.parallelBranches;
     sum = residual(loc(last ? layer : branchNames.body + "_residual"), sum, value, branchNames.scale);
   }
@@ -184,8 +189,11 @@ Value Importer::half(Value x, Body body, Names names, int64_t index, const std::
 Value Importer::parallelBlock(int64_t index, Value x) {
   BranchNames first = attentionNames(config, index, 0), second = mlpNames(config, index, 0);
   Value rows = normalize(first.norm, x);
-  Value sum = residual(loc(first.body + "_residual"), x, attention(first, rows, index), first.scale);
-  return residual(loc(fmt::format("blocks.{}", index)), sum, mlp(second, rows, index), second.scale);
+  auto dropped = [&](const BranchNames &names, Value value) {
+    return dropPath(loc(names.body + ".drop_path"), dropout(loc(names.body + ".drop"), value, config.dropout), index);
+  };
+  Value sum = residual(loc(first.body + "_residual"), x, dropped(first, attention(first, rows, index)), first.scale);
+  return residual(loc(fmt::format("blocks.{}", index)), sum, dropped(second, mlp(second, rows, index)), second.scale);
 }
 
 Value Importer::block(int64_t index, Value x) {

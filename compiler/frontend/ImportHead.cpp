@@ -45,21 +45,22 @@ Value Importer::headOfTokenAndMean(Value tokens) {
 }
 
 /// DeiT with a teacher: the mean of two classifiers, with the half in their weights.
-Value Importer::headOfTwoTokens(Value tokens) {
-  auto classify = [&](const std::string &name, const char *pooled, int64_t index) {
-    Value row = pool(pooled, tokens, vit::Pool::Token, index);
-    if (config.fcNorm)
-      row = normalize("fc_norm", row);
-    Location at = loc(name + ".half");
-    auto half = [&](Value value) -> Value {
-      if (!value)
-        return value;
-      return vit::ScaleRowsByConstantOp::create(builder, at, value.getType(), value, builder.getI64IntegerAttr(config.numClasses),
-                                                number(0.5));
-    };
-    return linear(at, row, half(weight(at, name + ".weight")), half(weight(at, name + ".bias")));
+Value Importer::halfAnswer(const std::string &name, const char *pooled, Value tokens, int64_t index, double factor) {
+  Value row = pool(pooled, tokens, vit::Pool::Token, index);
+  if (config.fcNorm)
+    row = normalize("fc_norm", row);
+  Location at = factor == 1 ? loc(name) : loc(name + ".half");
+  auto scaled = [&](Value value) -> Value {
+    if (!value || factor == 1)
+      return value;
+    return vit::ScaleRowsByConstantOp::create(builder, at, value.getType(), value, builder.getI64IntegerAttr(config.numClasses),
+                                              number(factor));
   };
-  Value first = classify("head", "pool", 0), second = classify("head_dist", "pool_dist", 1);
+  return linear(at, row, scaled(weight(at, name + ".weight")), scaled(weight(at, name + ".bias")));
+}
+
+Value Importer::headOfTwoTokens(Value tokens) {
+  Value first = halfAnswer("head", "pool", tokens, 0, 0.5), second = halfAnswer("head_dist", "pool_dist", tokens, 1, 0.5);
   return residual(loc("head"), first, second, "head");
 }
 

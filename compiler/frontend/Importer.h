@@ -31,6 +31,8 @@ public:
   }
   /// Null, after an error, if the model has no output of a name that is to be taken.
   mlir::OwningOpRef<mlir::ModuleOp> import();
+  /// The training function; null, after an error, if the model has no classifier.
+  mlir::OwningOpRef<mlir::ModuleOp> importTraining();
 
 private:
   mlir::NameLoc loc(const llvm::Twine &layer) { return mlir::NameLoc::get(builder.getStringAttr(layer)); }
@@ -59,6 +61,17 @@ private:
   mlir::Value linear(mlir::Location at, const std::string &name, mlir::Value input);
   mlir::Value linear(mlir::Location at, mlir::Value input, mlir::Value matrix, mlir::Value bias);
   mlir::Value residual(mlir::Location at, mlir::Value skip, mlir::Value branch, const std::string &scale);
+
+  // Training (ImportTraining.cpp). In inference these return what they are given.
+  /// Elements, or the whole of an image's branch, set to zero at random.
+  mlir::Value dropout(mlir::Location at, mlir::Value value, double rate, bool perImage = false);
+  /// Stochastic depth of block `index`: the rate grows from 0 in the first to `drop_path` in the last (timm's `drop_path_rate`).
+  mlir::Value dropPath(mlir::Location at, mlir::Value branch, int64_t index);
+  /// What stands between the heads' query, key and value and the projection, where probabilities are dropped.
+  mlir::Value attentionWithDropout(const BranchNames &names, mlir::Value input);
+  mlir::Value mlpWithDropout(const BranchNames &names, mlir::Value input);
+  mlir::Value encode(mlir::Value images);
+  mlir::Value classifierLoss(mlir::Value tokens, mlir::Value targets, mlir::Value teacher);
 
   using Body = mlir::Value (Importer::*)(const BranchNames &names, mlir::Value input, int64_t index);
   using Names = BranchNames (*)(const ModelConfig &config, int64_t block, int64_t branch);
@@ -93,6 +106,8 @@ private:
   mlir::Value head(mlir::Value tokens);
   mlir::Value headOfTokenAndMean(mlir::Value tokens);
   mlir::Value headOfTwoTokens(mlir::Value tokens);
+  /// Half the answer of one of two heads.
+  mlir::Value halfAnswer(const std::string &name, const char *pooled, mlir::Value tokens, int64_t index, double factor);
 
   // Outputs (ImportOutputs.cpp). Layers offer what they compute by the names of `vitc --take`.
   /// Whether the value of that name is to be returned; for what is computed only then.
@@ -109,6 +124,8 @@ private:
   llvm::StringMap<std::vector<int64_t>> shapes;
   mlir::Value sharedBias;                           ///< relative positions of all blocks
   std::pair<mlir::Value, mlir::Value> sharedRotary; ///< sines and cosines of all blocks
+  mlir::Value randomness;                           ///< keys of the images' random numbers, [?, 4]; null in inference
+  int64_t randomStreams = 0;                        ///< places that draw random numbers so far
 };
 
 } // namespace vitc

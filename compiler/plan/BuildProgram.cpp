@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/plan/Plan.h"
+#include "compiler/transforms/StateLayout.h"
 #include "dialects/kernel/KernelDialect.h"
 #include "dialects/vit/LayerName.h"
 
@@ -31,24 +32,28 @@ public:
   explicit ProgramBuilder(func::FuncOp function) : function(function) { program.name = function.getName().str(); }
 
   FailureOr<Program> build(function_ref<Kernel(Operation *)> kernelOf) {
-    for (auto [index, argument] : llvm::enumerate(function.getArguments()))
-      program.inputs.push_back(add(argument, ("input" + Twine(index)).str(), BufferKind::Input, -1));
+    for (auto [index, argument] : llvm::enumerate(function.getArguments())) {
+      auto name = function.getArgAttrOfType<StringAttr>(index, "vit.input");
+      program.inputs.push_back(add(argument, name ? name.str() : ("input" + Twine(index)).str(), BufferKind::Input, -1));
+    }
     auto results = cast<func::ReturnOp>(function.getBody().front().getTerminator()).getOperands();
     for (Operation &op : function.getBody().front().without_terminator())
       if (failed(addOperation(op, results, kernelOf)))
         return failure();
-    for (Value result : results) {
+    for (auto [index, result] : llvm::enumerate(results)) {
+      if (typeOf(result).hasStaticShape())
+        continue; // training state, not the caller's
       auto found = bufferOf.find(result);
       if (found == bufferOf.end() || program.buffers[found->second].kind != BufferKind::Output)
         return function.emitError() << "returns a value that no launch computes";
       Buffer &buffer = program.buffers[found->second];
-      if (auto name = function.getResultAttrOfType<StringAttr>(program.outputs.size(), "vit.output"))
+      if (auto name = function.getResultAttrOfType<StringAttr>(index, "vit.output"))
         buffer.name = name.str();
       buffer.lastLaunch = program.launches.size();
       program.outputs.push_back(found->second);
     }
     program.arenaBytesPerImage = assignOffsets(program.buffers);
-    program.groupImages = groupImages();
+    program.groupImages = groupImages(isTraining());
     return std::move(program);
   }
 
@@ -79,6 +84,8 @@ private:
       bufferOf[weight.getValue()] = known->second;
       return success();
     }
+    if (auto state = dyn_cast<kernel::StateOp>(op))
+      return addState(state.getValue(), state.getName(), stringifyEnum(state.getRegion()), op.getLoc());
     auto interface = dyn_cast<kernel::KernelLaunchInterface>(op);
     if (!interface)
       return op.emitError() << "'" << op.getName() << "' cannot be planned: it is neither a launch nor a weight";
@@ -94,6 +101,12 @@ private:
     }
     for (Value result : op.getResults()) {
       bool returned = llvm::is_contained(results, result);
+      if (typeOf(result).hasStaticShape()) {
+        if (failed(addStateResult(result, results, op.getLoc())))
+          return failure();
+        launch.operands.push_back(bufferOf.at(result));
+        continue;
+      }
       launch.operands.push_back(inPlaceBuffer(interface, result, returned).value_or(~0u));
       if (launch.operands.back() == ~0u)
         launch.operands.back() = add(result, launch.name, returned ? BufferKind::Output : BufferKind::Arena, index);
@@ -105,6 +118,36 @@ private:
     }
     program.launches.push_back(std::move(launch));
     return success();
+  }
+
+  /// The place in the training state that the module's layout gives to a name.
+  LogicalResult addState(Value value, StringRef name, StringRef region, Location loc) {
+    auto module = function->getParentOfType<ModuleOp>();
+    bool isParameter = region == "parameter", isGradient = region == "gradient";
+    StringRef memory = isParameter ? "kernel.parameters" : isGradient ? "kernel.gradients" : "kernel.derived";
+    std::optional<StateRange> range = StateLayout::lookup(module->getAttrOfType<DictionaryAttr>(memory), name);
+    if (!range || range->length != typeOf(value).getNumElements())
+      return emitError(loc) << "the training state has no " << region << " '" << name << "' of type " << value.getType();
+    // Read in several places, it is one buffer.
+    auto [known, isNew] = states.try_emplace((region + ":" + name).str(), 0);
+    if (isNew) {
+      known->second =
+          add(value, name, isParameter ? BufferKind::Parameter : isGradient ? BufferKind::Gradient : BufferKind::Derived, -1);
+      Buffer &buffer = program.buffers[known->second];
+      buffer.shape.assign(typeOf(value).getShape().begin(), typeOf(value).getShape().end());
+      buffer.offsetPerImage = range->first * static_cast<int64_t>(sizeof(float));
+      buffer.bytesPerImage = range->length * static_cast<int64_t>(sizeof(float));
+    }
+    bufferOf[value] = known->second;
+    return success();
+  }
+
+  LogicalResult addStateResult(Value value, ValueRange results, Location loc) {
+    for (auto [index, result] : llvm::enumerate(results))
+      if (result == value)
+        if (auto name = function.getResultAttrOfType<StringAttr>(index, "kernel.state"))
+          return addState(value, name, function.getResultAttrOfType<StringAttr>(index, "kernel.region"), loc);
+    return emitError(loc) << "a result of static shape has no place in the training state";
   }
 
   /// The memory of the operand that the launch may write over, if nothing reads that later.
@@ -126,21 +169,27 @@ private:
     return known->second;
   }
 
-  int64_t groupImages() const {
+  bool isTraining() const {
+    return llvm::any_of(program.buffers, [](const Buffer &buffer) { return isState(buffer.kind); });
+  }
+
+  int64_t groupImages(bool training) const {
     int64_t tokens = 1;
     for (const Buffer &buffer : program.buffers)
       if (buffer.kind == BufferKind::Arena && buffer.shape.size() == 2)
         tokens = std::max(tokens, buffer.shape[0]);
-    return plan::groupImages(tokens);
+    return training ? trainingGroupImages(tokens) : plan::groupImages(tokens);
   }
 
   func::FuncOp function;
   Program program;
   llvm::DenseMap<Value, uint32_t> bufferOf;
-  llvm::StringMap<uint32_t> weights, kernels;
+  llvm::StringMap<uint32_t> weights, states, kernels;
 };
 
 } // namespace
+
+int64_t plan::trainingGroupImages(int64_t tokens) { return std::clamp<int64_t>((788 + tokens / 2) / tokens, 1, 64); }
 
 int64_t plan::groupImages(int64_t tokens) { return std::clamp<int64_t>((197 + tokens / 2) / tokens, 1, 16); }
 

@@ -20,7 +20,10 @@
 
 namespace vitc::plan {
 
-enum class BufferKind { Input, Output, Arena, Weight };
+enum class BufferKind { Input, Output, Arena, Weight, Parameter, Gradient, Derived };
+
+/// Whether buffers of that kind are places in the training state, which outlives a run.
+inline bool isState(BufferKind kind) { return kind >= BufferKind::Parameter; }
 
 enum class NumberType { F32, BF16, I8 };
 
@@ -30,7 +33,7 @@ struct Buffer {
   NumberType type = NumberType::F32;
   float scale = 0, zeroPoint = 0; ///< of bytes; scale 0: each row has its own
   std::vector<int64_t> shape;     ///< of one image without the batch axis; of a weight, packed
-  int64_t offsetPerImage = 0;     ///< bytes, arena only
+  int64_t offsetPerImage = 0;     ///< bytes; arena, or training state: from its memory's beginning
   int64_t bytesPerImage = 0;      ///< bytes; of a weight, its size
   int64_t firstLaunch = 0;        ///< the launch that writes it (-1: the caller)
   int64_t lastLaunch = 0;         ///< the last that reads it
@@ -62,13 +65,16 @@ struct Program {
   int64_t groupImages = 1;
 };
 
-/// Plans `function`, whose operations are launches and kernel.weight only. `kernelOf` names the generated kernel of each launch;
+/// Plans `function`, whose operations are launches, kernel.weight and kernel.state only. `kernelOf` names the generated kernel of each launch;
 /// launches that share one return the same symbol. An output is called by its result's attribute `vit.output`, without one as its launch is.
 mlir::FailureOr<Program> buildProgram(mlir::func::FuncOp function, llvm::function_ref<Kernel(mlir::Operation *)> kernelOf);
 
 /// Small images travel together until a group has about as many tokens as one 224-pixel image of a /16 model, so that a product's row block is
 /// full.
 int64_t groupImages(int64_t tokens);
+
+/// Of a training program: weights' gradients want about 800 rows at a time, since each of their elements is read and written once a group.
+int64_t trainingGroupImages(int64_t tokens);
 
 /// Gives each arena buffer an offset such that buffers alive at the same launch do not overlap; returns the arena's bytes an image.
 int64_t assignOffsets(std::vector<Buffer> &buffers);

@@ -23,6 +23,12 @@ static llvm::StringRef kindName(BufferKind kind) {
     return "arena";
   case BufferKind::Weight:
     return "weight";
+  case BufferKind::Parameter:
+    return "param";
+  case BufferKind::Gradient:
+    return "grad";
+  case BufferKind::Derived:
+    return "derived";
   }
   llvm_unreachable("all kinds are named");
 }
@@ -65,6 +71,8 @@ void vitc::plan::print(const Program &program, llvm::raw_ostream &os) {
     if (buffer.type != NumberType::F32)
       os << 'x' << typeName(buffer.type);
     os << "  bytes " << buffer.bytesPerImage;
+    if (isState(buffer.kind))
+      os << "  at " << buffer.offsetPerImage;
     if (buffer.kind == BufferKind::Arena)
       os << "  at " << buffer.offsetPerImage << "  alive " << buffer.firstLaunch << ".." << buffer.lastLaunch;
     os << '\n';

@@ -119,6 +119,7 @@ struct DifferentiatePass : impl::VitDifferentiateBase<DifferentiatePass> {
     terminator.getOperandsMutable().assign(returned);
     unsigned first = returned.size() - results.size();
     function.setType(FunctionType::get(&getContext(), block.getArgumentTypes(), ValueRange(returned).getTypes()));
+    function.setArgAttr(block.getNumArguments() - 1, "vit.input", StringAttr::get(&getContext(), "loss_weights"));
     for (auto [index, entry] : llvm::enumerate(results))
       function.setResultAttr(first + index, "vit.gradient", FlatSymbolRefAttr::get(entry.first));
   }

@@ -46,6 +46,10 @@ public:
     returnSums();
     auto module = train->getParentOfType<ModuleOp>();
     MLIRContext *context = train.getContext();
+    SmallVector<Attribute> trained;
+    for (const Gradient &gradient : results)
+      trained.push_back(StringAttr::get(context, gradient.weight));
+    module->setAttr("kernel.trained", ArrayAttr::get(context, trained));
     module->setAttr("kernel.parameters", parameters.toAttribute(context));
     module->setAttr("kernel.gradients", gradients.toAttribute(context));
     module->setAttr("kernel.derived", derived.toAttribute(context));

@@ -354,7 +354,8 @@ def KernelOutlineTraining : Pass<"kernel-outline-training", "::mlir::ModuleOp"> 
   let description = [{
     Of a function whose results have the attribute `vit.gradient`: what is computed from weights alone goes into `NAME.prepare`, what is
     computed from sums over images alone into `NAME.finish`; the three share the training state (docs/training.md), whose layout is left in
-    the module's attributes `kernel.parameters`, `kernel.gradients` and `kernel.derived`, each a name's first element and length. Weights
+    the module's attributes `kernel.parameters`, `kernel.gradients` and `kernel.derived`, each a name's first element and length, beside
+    `kernel.trained`, the weights with a gradient. Weights
     that are only joined lie side by side, so that the joined one, and its gradient, need no copy.
   }];
   let dependentDialects = ["::vitc::kernel::KernelDialect"];

@@ -1,0 +1,113 @@
+//===- ImportTraining.cpp - the loss, and what is random on the way -----------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/frontend/Importer.h"
+
+using namespace mlir;
+using namespace vitc;
+
+Value Importer::dropout(Location at, Value value, double rate, bool perImage) {
+  if (!randomness || rate == 0)
+    return value;
+  return vit::DropoutOp::create(builder, at, value, randomness, number(rate), builder.getI64IntegerAttr(randomStreams++),
+                                perImage ? builder.getUnitAttr() : UnitAttr());
+}
+
+Value Importer::dropPath(Location at, Value branch, int64_t index) {
+  int64_t last = config.blocks() - 1;
+  return dropout(at, branch, last > 0 ? config.dropPath * static_cast<double>(index) / static_cast<double>(last) : config.dropPath,
+                 /*perImage=*/true);
+}
+
+Value Importer::attentionWithDropout(const BranchNames &names, Value input) {
+  Location at = loc(names.body);
+  int64_t all = config.attentionWidth(), tokens = shapeOf(input)[1];
+  auto part = [&](const char *suffix) { return weight(at, names.body + suffix); };
+  auto [matrix, bias] = projection(names, {".query", ".key", ".value"});
+  Value qkv = linear(loc(names.body + ".qkv"), input, matrix, bias);
+  if (Value gain = part(".q_norm.weight"))
+    qkv = vit::HeadNormalizeOp::create(builder, loc(names.body + ".qk_norm"), qkv.getType(), qkv, gain, part(".q_norm.bias"),
+                                       part(".k_norm.weight"), part(".k_norm.bias"), builder.getI64IntegerAttr(config.numHeads),
+                                       normKind(), eps());
+  if (auto [sin, cos] = rotary(loc(names.body + ".rope"), names.body + ".rope"); sin)
+    qkv = vit::RotaryOp::create(builder, loc(names.body + ".rotary"), qkv, sin, cos, config.numHeads, config.prefixTokens(),
+                                config.ropeRotateHalf ? vit::RotaryLayout::Halves : vit::RotaryLayout::Interleaved);
+  Value relative = sharedBias;
+  if (config.relativePosition == RelativePosition::Mlp || config.relativePosition == RelativePosition::Table)
+    relative = relativeBias(loc(names.body + ".rel_pos"), names.body + ".rel_pos");
+  Value shares = vit::AttentionProbabilitiesOp::create(builder, loc(names.body + ".probabilities"),
+                                                       type({ShapedType::kDynamic, config.numHeads, tokens, tokens}), qkv, relative,
+                                                       builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()));
+  shares = dropout(loc(names.body + ".attn_drop"), shares, config.attentionDropout);
+  Value heads =
+      vit::WeighValuesOp::create(builder, loc(names.body + ".heads"), type({ShapedType::kDynamic, tokens, all}), shares, qkv);
+  if (config.attentionNorm)
+    heads = normalize(names.body + ".norm", heads);
+  return linear(at, heads, reshape(at, part(".proj.weight"), {config.embedDim, all}), part(".proj.bias"));
+}
+
+Value Importer::mlpWithDropout(const BranchNames &names, Value input) {
+  const std::string &body = names.body;
+  auto activated = [&](Value value) -> Value {
+    return vit::ActivationOp::create(builder, loc(body + ".act"), value.getType(), value, activation(config.activation));
+  };
+  Value hidden = linear(loc(body + ".fc1"), body + ".fc1", input);
+  if (config.activation != Activation::Identity)
+    hidden = activated(hidden);
+  if (shapes.contains(body + ".gate.weight"))
+    hidden = vit::MulOp::create(builder, loc(body + ".gated"), hidden, linear(loc(body + ".gate"), body + ".gate", input));
+  hidden = dropout(loc(body + ".act_drop"), hidden, config.dropout);
+  if (shapes.contains(body + ".norm.weight"))
+    hidden = normalize(body + ".norm", hidden);
+  return linear(loc(body), body + ".fc2", hidden);
+}
+
+Value Importer::classifierLoss(Value tokens, Value targets, Value teacher) {
+  RankedTensorType losses = type({ShapedType::kDynamic, 1});
+  auto loss = [&](Location at, Value logits, Value wanted) -> Value {
+    return vit::CrossEntropyOp::create(builder, at, losses, logits, wanted);
+  };
+  if (!teacher)
+    return loss(loc("loss"), head(tokens), targets);
+  // (a + b) / 2
+  Value first = loss(loc("loss.class"), halfAnswer("head", "pool", tokens, 0, 1), targets);
+  Value second = loss(loc("loss.distillation"), halfAnswer("head_dist", "pool_dist", tokens, 1, 1), teacher);
+  Value sum = vit::ResidualOp::create(builder, loc("loss.sum"), losses, first, second, /*gamma=*/Value());
+  return linear(loc("loss"), sum, constant(loc("loss"), {1, 1}, {0.5F}), /*bias=*/Value());
+}
+
+OwningOpRef<ModuleOp> Importer::importTraining() {
+  Location at = loc(config.name);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(at);
+  if (!config.numClasses || config.pool == Pool::None) {
+    module->emitError() << "'" << config.name << "' has no classifier, so there is no loss to train it by; give it one with --set num_classes=N"
+                        << " --set pool=token";
+    return {};
+  }
+  builder.setInsertionPointToEnd(module->getBody());
+  constexpr int64_t dynamic = ShapedType::kDynamic;
+  RankedTensorType classes = type({dynamic, config.numClasses});
+  SmallVector<Type> inputs{type({dynamic, config.inChannels, config.imageHeight, config.imageWidth}), classes};
+  SmallVector<StringRef> names{"images", "targets"};
+  if (config.headDistillation) {
+    inputs.push_back(classes);
+    names.push_back("teacher");
+  }
+  inputs.push_back(type({dynamic, 4}));
+  names.push_back("randomness");
+  auto function = func::FuncOp::create(builder, at, "train", builder.getFunctionType(inputs, {type({dynamic, 1})}));
+  Block *body = function.addEntryBlock();
+  builder.setInsertionPointToEnd(body);
+  for (auto [index, name] : llvm::enumerate(names))
+    function.setArgAttr(index, "vit.input", builder.getStringAttr(name));
+  randomness = body->getArguments().back();
+  Value teacher = config.headDistillation ? Value(body->getArgument(2)) : Value();
+  Value loss = classifierLoss(encode(body->getArgument(0)), body->getArgument(1), teacher);
+  func::ReturnOp::create(builder, at, loss);
+  function.setResultAttr(0, "vit.output", builder.getStringAttr("loss"));
+  return module;
+}
