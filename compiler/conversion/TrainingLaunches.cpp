@@ -76,8 +76,8 @@ Operation *convertNormalizeWeightGrad(OpBuilder &b, vit::NormalizeWeightGradOp o
     return nullptr;
   kernel::NormalizeGradOp rows;
   for (Operation *user : op.getInput().getUsers())
-    if (auto other = dyn_cast<kernel::NormalizeGradOp>(user);
-        other && other.getStatistics() && other.getKind() == op.getKind() && other.getEps() == op.getEps() && isBefore(other.getValue(), op))
+    if (auto other = dyn_cast<kernel::NormalizeGradOp>(user); other && other.getStatistics() && other.getKind() == op.getKind() &&
+                                                              other.getEps() == op.getEps() && isBefore(other.getValue(), op))
       rows = other;
   if (!rows) {
     SmallVector<int64_t> shape(shapeOf(op.getInput()));
@@ -110,9 +110,7 @@ LogicalResult convertForTraining(Operation *op) {
   kernel::RowScheduleAttr unscheduled;
   Operation *launch =
       TypeSwitch<Operation *, Operation *>(op)
-          .Case([&](vit::LinearOp linear) {
-            return linear.getActivation() == vit::Activation::None ? convertLinear(b, linear) : nullptr;
-          })
+          .Case([&](vit::LinearOp linear) { return linear.getActivation() == vit::Activation::None ? convertLinear(b, linear) : nullptr; })
           .Case([&](vit::ContractRowsOp contract) {
             return kernel::ContractRowsOp::create(b, op->getLoc(), contract.getType(), contract.getLhs(), contract.getRhs(),
                                                   kernel::GemmScheduleAttr());

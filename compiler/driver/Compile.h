@@ -52,8 +52,8 @@ struct CompileOptions {
   std::vector<std::string> take; ///< outputs by the names of importModel; empty: what the model's own class returns
   unsigned optLevel = 2;
   Precision precision = Precision::F32;
-  CalibratedRanges ranges; ///< of int8: layers that have one range for all images; others' rows are quantized as they come
-  std::string tuningCache; ///< file of measured schedules; empty: none
+  CalibratedRanges ranges;                 ///< of int8: layers that have one range for all images; others' rows are quantized as they come
+  std::string tuningCache;                 ///< file of measured schedules; empty: none
   std::optional<TrainingOptions> training; ///< compile the training program too
   /// Called with every pass manager before it runs, for its command-line instrumentation.
   std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;

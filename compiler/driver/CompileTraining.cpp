@@ -13,6 +13,7 @@
 #include "dialects/kernel/KernelDialect.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/GlobPattern.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -128,7 +129,8 @@ FailureOr<artifact::Training> Compilation::describeTraining(ModuleOp module, Mod
   for (Attribute name : module->getAttrOfType<ArrayAttr>("kernel.trained"))
     trained.insert(cast<StringAttr>(name).getValue());
   DictionaryAttr parameters = layout("kernel.parameters");
-  int64_t graphBytes = bytes(StateLayout::size(parameters)), end = std::max(graphBytes, bytes(StateLayout::size(layout("kernel.gradients"))));
+  int64_t graphBytes = bytes(StateLayout::size(parameters)),
+          end = std::max(graphBytes, bytes(StateLayout::size(layout("kernel.gradients"))));
   // Weights that take no part in the loss come last: they are only kept.
   for (const Source &source : describeWeights(config).sources) {
     std::optional<StateRange> range = StateLayout::lookup(parameters, source.name);

@@ -41,8 +41,9 @@ static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, M
 
 FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTarget &target) {
   Generated generated;
-  generated.kernels = ModuleOp::create(modules.front().getLoc());
-  generated.bindings = ModuleOp::create(modules.front().getLoc());
+  ModuleOp first = modules.front();
+  generated.kernels = ModuleOp::create(first.getLoc());
+  generated.bindings = ModuleOp::create(first.getLoc());
 
   llvm::StringMap<artifact::Binding> knownBindings;
   for (ModuleOp module : modules)

@@ -87,6 +87,7 @@ void vitc::buildTrainingVitPipeline(OpPassManager &passes, const PipelineOptions
     if (options.optLevel >= 2)
       function.addPass(createVitDropDeadRows());
   }
+  // Before the gradients are built: a weight that is sliced where it was joined has a gradient of its own.
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
   function.addPass(createVitDifferentiate());

@@ -31,8 +31,8 @@ Value Importer::attentionWithDropout(const BranchNames &names, Value input) {
   Value qkv = linear(loc(names.body + ".qkv"), input, matrix, bias);
   if (Value gain = part(".q_norm.weight"))
     qkv = vit::HeadNormalizeOp::create(builder, loc(names.body + ".qk_norm"), qkv.getType(), qkv, gain, part(".q_norm.bias"),
-                                       part(".k_norm.weight"), part(".k_norm.bias"), builder.getI64IntegerAttr(config.numHeads),
-                                       normKind(), eps());
+                                       part(".k_norm.weight"), part(".k_norm.bias"), builder.getI64IntegerAttr(config.numHeads), normKind(),
+                                       eps());
   if (auto [sin, cos] = rotary(loc(names.body + ".rope"), names.body + ".rope"); sin)
     qkv = vit::RotaryOp::create(builder, loc(names.body + ".rotary"), qkv, sin, cos, config.numHeads, config.prefixTokens(),
                                 config.ropeRotateHalf ? vit::RotaryLayout::Halves : vit::RotaryLayout::Interleaved);
@@ -43,8 +43,7 @@ Value Importer::attentionWithDropout(const BranchNames &names, Value input) {
                                                        type({ShapedType::kDynamic, config.numHeads, tokens, tokens}), qkv, relative,
                                                        builder.getI64IntegerAttr(config.numHeads), number(config.scoreScale()));
   shares = dropout(loc(names.body + ".attn_drop"), shares, config.attentionDropout);
-  Value heads =
-      vit::WeighValuesOp::create(builder, loc(names.body + ".heads"), type({ShapedType::kDynamic, tokens, all}), shares, qkv);
+  Value heads = vit::WeighValuesOp::create(builder, loc(names.body + ".heads"), type({ShapedType::kDynamic, tokens, all}), shares, qkv);
   if (config.attentionNorm)
     heads = normalize(names.body + ".norm", heads);
   return linear(at, heads, reshape(at, part(".proj.weight"), {config.embedDim, all}), part(".proj.bias"));
@@ -84,7 +83,8 @@ OwningOpRef<ModuleOp> Importer::importTraining() {
   Location at = loc(config.name);
   OwningOpRef<ModuleOp> module = ModuleOp::create(at);
   if (!config.numClasses || config.pool == Pool::None) {
-    module->emitError() << "'" << config.name << "' has no classifier, so there is no loss to train it by; give it one with --set num_classes=N"
+    module->emitError() << "'" << config.name
+                        << "' has no classifier, so there is no loss to train it by; give it one with --set num_classes=N"
                         << " --set pool=token";
     return {};
   }

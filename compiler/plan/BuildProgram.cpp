@@ -131,8 +131,7 @@ private:
     // Read in several places, it is one buffer.
     auto [known, isNew] = states.try_emplace((region + ":" + name).str(), 0);
     if (isNew) {
-      known->second =
-          add(value, name, isParameter ? BufferKind::Parameter : isGradient ? BufferKind::Gradient : BufferKind::Derived, -1);
+      known->second = add(value, name, isParameter ? BufferKind::Parameter : isGradient ? BufferKind::Gradient : BufferKind::Derived, -1);
       Buffer &buffer = program.buffers[known->second];
       buffer.shape.assign(typeOf(value).getShape().begin(), typeOf(value).getShape().end());
       buffer.offsetPerImage = range->first * static_cast<int64_t>(sizeof(float));

@@ -56,7 +56,8 @@ int64_t vitc::plan::assignOffsets(std::vector<Buffer> &buffers) {
 static std::string verifyLaunches(const Program &program) {
   std::vector<bool> written(program.buffers.size());
   for (size_t i = 0; i < program.buffers.size(); ++i)
-    written[i] = program.buffers[i].kind == BufferKind::Input || program.buffers[i].kind == BufferKind::Weight || isState(program.buffers[i].kind);
+    written[i] =
+        program.buffers[i].kind == BufferKind::Input || program.buffers[i].kind == BufferKind::Weight || isState(program.buffers[i].kind);
   for (auto [index, launch] : llvm::enumerate(program.launches)) {
     if (launch.kernel >= program.kernels.size() || launch.results == 0 || launch.results > launch.operands.size())
       return llvm::formatv("launch '{0}' names kernel {1} of {2} and {3} results of {4} operands", launch.name, launch.kernel,

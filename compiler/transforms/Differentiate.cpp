@@ -24,8 +24,7 @@ bool isWeight(Value value) { return cast<RankedTensorType>(value.getType()).hasS
 
 class Differentiation {
 public:
-  explicit Differentiation(func::FuncOp function)
-      : block(function.getBody().front()), builder(block.getTerminator()) {
+  explicit Differentiation(func::FuncOp function) : block(function.getBody().front()), builder(block.getTerminator()) {
     for (Operation &op : block.without_terminator()) {
       bool trained = isa<vit::WeightOp>(op) && !op.hasAttr("vit.frozen");
       if (trained || llvm::any_of(op.getOperands(), [&](Value operand) { return active.contains(operand); }))

@@ -96,9 +96,8 @@ private:
       for (vit::WeightOp part : *parts)
         sideBySide.emplace_back(part.getSource().str(), elementsIn(part));
       llvm::StringSet<> distinct;
-      bool isNew = llvm::all_of(sideBySide, [&](const auto &part) {
-        return !parameters.find(part.first) && distinct.insert(part.first).second;
-      });
+      bool isNew =
+          llvm::all_of(sideBySide, [&](const auto &part) { return !parameters.find(part.first) && distinct.insert(part.first).second; });
       if (isNew)
         parameters.placeSideBySide(sideBySide);
     }
@@ -269,7 +268,7 @@ private:
       train.setResultAttr(losses + index, "kernel.state", builder.getStringAttr(entry.second.first));
       train.setResultAttr(losses + index, "kernel.region", builder.getStringAttr("gradient"));
     }
-    body().walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
+    train.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
       if (isOpTriviallyDead(op))
         op->erase();
     });

@@ -90,12 +90,28 @@ OpFoldResult SliceRowsOp::fold(FoldAdaptor) {
   return {};
 }
 
+// slice_rows(reshape(concat)) -> reshape(slice_rows(concat)) where it takes whole rows of the concat
+static LogicalResult sliceBehindReshape(SliceRowsOp op, ReshapeOp reshape, PatternRewriter &rewriter) {
+  auto inner = dyn_cast<RankedTensorType>(reshape.getInput().getType());
+  int64_t innerRow = inner.getNumElements() / inner.getDimSize(0), row = op.getType().getNumElements() / rowsOf(op.getValue());
+  int64_t first = static_cast<int64_t>(op.getFirst()) * row, count = op.getType().getNumElements();
+  if (!reshape.getInput().getDefiningOp<ConcatOp>() || first % innerRow != 0 || count % innerRow != 0)
+    return rewriter.notifyMatchFailure(op, "not whole rows of a concat");
+  SmallVector<int64_t> shape(inner.getShape());
+  shape[0] = count / innerRow;
+  Value slice = SliceRowsOp::create(rewriter, op.getLoc(), inner.clone(shape), reshape.getInput(), first / innerRow);
+  rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), slice);
+  return success();
+}
+
 // slice_rows(concat(a, b, c)) -> concat of the parts' own slices; slice_rows(zeros) -> zeros
 LogicalResult SliceRowsOp::canonicalize(SliceRowsOp op, PatternRewriter &rewriter) {
   if (isZeros(op.getInput())) {
     rewriter.replaceOpWithNewOp<ZerosOp>(op, op.getType());
     return success();
   }
+  if (auto reshape = op.getInput().getDefiningOp<ReshapeOp>())
+    return sliceBehindReshape(op, reshape, rewriter);
   auto concat = op.getInput().getDefiningOp<ConcatOp>();
   if (!concat)
     return rewriter.notifyMatchFailure(op, "not a slice of a concat");

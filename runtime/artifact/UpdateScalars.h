@@ -41,7 +41,7 @@ enum class UpdateScalar {
   OneMinusAverageDecay,
 };
 
-using UpdateScalars = std::array<float, 16>;
+using UpdateArray = std::array<float, 16>;
 
 /// Elements of parameters that a task updates, and of gradients that it squares.
 inline constexpr size_t updateTaskElements = 16384;
@@ -56,8 +56,8 @@ struct UpdateSettings {
 
 /// The scalars of step `step`, counted from 1: computed in double, rounded once. A momentum that rests in bf16 has to be a bf16 itself, as in
 /// Flax (0.8984375 for 0.9).
-inline UpdateScalars updateScalars(OptimizerKind kind, const UpdateSettings &settings, double step) {
-  UpdateScalars scalars{};
+inline UpdateArray updateScalars(OptimizerKind kind, const UpdateSettings &settings, double step) {
+  UpdateArray scalars{};
   auto set = [&](UpdateScalar place, double value) { scalars[static_cast<size_t>(place)] = static_cast<float>(value); };
   double first = 1 - std::pow(settings.beta1, step), second = 1 - std::pow(settings.beta2, step);
   double rate = settings.rate;

@@ -92,6 +92,8 @@ bool ManifestVerifier::checkTarget(const fb::Target &target, const std::string &
   for (uint32_t i = 0; i < sizeOf(target.kernels()); ++i)
     if (!checkKernel(*target.kernels()->Get(i), fmt::format("{}.kernels[{}]", where, i)))
       return false;
+  if (target.training() && !checkTraining(target, *target.training(), where + ".training"))
+    return false;
   if (sizeOf(target.programs()) == 0)
     return fail("{} has no programs", where);
   for (uint32_t i = 0; i < target.programs()->size(); ++i)

@@ -29,11 +29,22 @@ bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &
   uint64_t elements = countElements(buffer.shape()), bytes = buffer.bytes_per_image(), size = bytesOf(buffer.type());
   if (elements == 0 || bytes == 0 || bytes > kMaxBytes || bytes % sizeof(float) != 0 || elements * size > bytes)
     return fail("{} has {} bytes an image for {} elements", where, bytes, elements);
-  if (buffer.kind() != fb::BufferKind::Arena) {
+  if (buffer.kind() == fb::BufferKind::Input || buffer.kind() == fb::BufferKind::Output) {
     if (buffer.type() != fb::NumberType::F32)
       return fail("{} is of type {}, and an input or output is f32", where, int(buffer.type()));
     return (checkName(buffer.name(), where + ".name") && elements * size == bytes) ||
            fail("{} has {} bytes an image for {} elements, and an input or output has no padding", where, bytes, elements);
+  }
+
+  if (buffer.kind() >= fb::BufferKind::Parameter) {
+    const fb::Training *training = target.training();
+    uint64_t size = !training                                    ? 0
+                    : buffer.kind() == fb::BufferKind::Parameter ? training->parameter_bytes()
+                    : buffer.kind() == fb::BufferKind::Gradient  ? training->gradient_bytes()
+                                                                 : training->derived_bytes();
+    uint64_t offset = buffer.offset_per_image();
+    return (offset % sizeof(float) == 0 && offset <= size && bytes <= size - offset) ||
+           fail("{} has {} bytes from byte {} of {} of the training state", where, bytes, offset, size);
   }
 
   // Offsets and the arena are multiples of 64 an image, so for n images offset * n + alignTo(bytes * n, 64) stays below arena * n.
@@ -42,6 +53,11 @@ bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &
     return fail("{} has {} bytes an image from byte {}, which must be a multiple of {}, of an arena of {}", where, bytes, offset,
                 kBufferAlignment, arena);
   return true;
+}
+
+static bool writesState(const fb::Program &program) {
+  return std::any_of(program.buffers()->begin(), program.buffers()->end(),
+                     [](const fb::Buffer *buffer) { return buffer->kind() >= fb::BufferKind::Parameter; });
 }
 
 /// Inputs and outputs are listed once each, all of them, and by different names.
@@ -61,7 +77,8 @@ bool ManifestVerifier::checkSignature(const fb::Program &program, const flatbuff
   for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
     if (program.buffers()->Get(i)->kind() == kind && !seen.count(i))
       return fail("{} leaves out buffer {}, which is of that kind", where, i);
-  return !seen.empty() || fail("{} is empty", where);
+  // What works on the training state alone has neither inputs nor outputs.
+  return !seen.empty() || writesState(program) || fail("{} is empty", where);
 }
 
 bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program &program, const std::string &where) {
@@ -69,7 +86,7 @@ bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program
   std::vector<bool> written(sizeOf(program.buffers()));
   auto kindOf = [&](uint32_t index) { return program.buffers()->Get(index)->kind(); };
   for (uint32_t i = 0; i < sizeOf(program.buffers()); ++i)
-    written[i] = kindOf(i) == fb::BufferKind::Input || kindOf(i) == fb::BufferKind::Weight;
+    written[i] = kindOf(i) == fb::BufferKind::Input || kindOf(i) >= fb::BufferKind::Weight;
 
   for (uint32_t l = 0; l < sizeOf(program.launches()); ++l) {
     const fb::Launch &launch = *program.launches()->Get(l);
@@ -84,7 +101,8 @@ bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program
       if (!checkIndex(index, sizeOf(program.buffers()), fmt::format("{}.operands[{}]", at, i), "buffers"))
         return false;
       bool result = i >= operands - launch.results();
-      if (result && (kindOf(index) == fb::BufferKind::Input || kindOf(index) == fb::BufferKind::Weight))
+      if (result &&
+          (kindOf(index) == fb::BufferKind::Input || kindOf(index) == fb::BufferKind::Weight || kindOf(index) == fb::BufferKind::Parameter))
         return fail("{} ('{}') writes buffer {}, an input or a weight", at, launch.name()->str(), index);
       if (!result && !written[index])
         return fail("{} ('{}') reads buffer {} before anything has written it", at, launch.name()->str(), index);

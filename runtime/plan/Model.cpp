@@ -64,6 +64,19 @@ Expected<BindReport> Model::bind(const TensorFile &tensors, const BindOptions &o
   return report;
 }
 
+Expected<BindReport> Model::rebind(const TensorFile &tensors, const BindOptions &options) {
+  if (otherWeights.bytes().empty()) {
+    Expected<AnonymousMemory> memory = AnonymousMemory::allocate(opened->target().weights_bytes(), "packed weights");
+    if (!memory)
+      return std::move(memory.error());
+    otherWeights = std::move(*memory);
+  }
+  Expected<BindReport> report = bindWeights(*opened, tensors, otherWeights.bytes(), options);
+  if (report)
+    weightData = otherWeights.bytes().data();
+  return report;
+}
+
 Expected<BindReport> Model::bindRandom(uint64_t seed, const BindOptions &options) {
   Expected<std::unique_ptr<TensorFile>> tensors = randomTensors(opened->manifest(), seed);
   if (!tensors)

@@ -29,6 +29,8 @@ public:
 
   /// Binds external weights; once, and only if the artifact has none.
   Expected<BindReport> bind(const TensorFile &tensors, const BindOptions &options = {});
+  /// Gives the model other weights than it has, in memory of its own whose place never changes after the first time.
+  Expected<BindReport> rebind(const TensorFile &tensors, const BindOptions &options = {});
   Expected<BindReport> bindRandom(uint64_t seed, const BindOptions &options = {});
 
 private:
@@ -37,7 +39,7 @@ private:
 
   std::unique_ptr<Artifact> opened;
   Program inference;
-  AnonymousMemory boundWeights;
+  AnonymousMemory boundWeights, otherWeights;
   const std::byte *weightData = nullptr;
 };
 

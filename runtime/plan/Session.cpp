@@ -133,6 +133,9 @@ void Session::prepareBuffers(const Group &group, Worker &worker) {
       address = worker.arena + buffer.offsetPerImage * uint64_t(group.images);
       break;
     case fb::BufferKind::Weight:
+    case fb::BufferKind::Parameter:
+    case fb::BufferKind::Gradient:
+    case fb::BufferKind::Derived:
       continue;
     }
     worker.buffers[i] = address;

@@ -75,8 +75,11 @@ Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const
   return model;
 }
 
-Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(const vitrt::Model &, const std::string &path, const CommonOptions &) {
-  return makeError(VITRT_ERROR_ARGUMENT, "{}: this artifact holds no training program, only inference; vitc --train compiles one", path);
+Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(vitrt::Model &model, const CommonOptions &options) {
+  auto session = vitrt::TrainingSession::create(model, options.threads);
+  if (!session)
+    return std::move(session.error());
+  return std::unique_ptr<vitrt::TrainableModel>(std::move(*session));
 }
 
 Expected<Runner> Runner::load(const std::string &path, const CommonOptions &options, bool pin) {

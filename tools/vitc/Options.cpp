@@ -24,6 +24,7 @@ using namespace vitc::tool;
 
 static cl::OptionCategory modelOptions("Model");
 static cl::OptionCategory targetOptions("Target");
+static cl::OptionCategory trainingOptions("Training");
 static cl::OptionCategory outputOptions("Output");
 
 static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), cl::cat(modelOptions));
@@ -68,6 +69,14 @@ static cl::opt<std::string>
                       "what no result needs, 3 adds LLVM's -O3"),
              cl::Prefix, cl::init("2"), cl::cat(targetOptions));
 
+static cl::opt<bool> train("train", cl::desc("Compile the training program beside inference"), cl::cat(trainingOptions));
+static cl::opt<std::string> optimizer("optimizer", cl::desc("sgd, adam, adamw (default) or labml-adam"), cl::value_desc("NAME"),
+                                      cl::init("adamw"), cl::cat(trainingOptions));
+static cl::opt<std::string> momentumType("momentum-dtype", cl::desc("How sgd's momentum rests: f32 (default) or bf16, as in Flax"),
+                                         cl::value_desc("TYPE"), cl::init("f32"), cl::cat(trainingOptions));
+static cl::list<std::string> freezePatterns("freeze", cl::desc("Weights that stay as they are, by the framework's names; repeatable"),
+                                            cl::value_desc("PATTERN"), cl::cat(trainingOptions));
+
 static cl::opt<bool> tuneOption("tune", cl::desc("Measure schedules on this machine and keep the best ones in the tuning cache"),
                                 cl::cat(targetOptions));
 static cl::opt<std::string> tuningCache("tuning-cache",
@@ -86,6 +95,33 @@ static constexpr llvm::StringLiteral overview =
     "EXAMPLE: vitc vit_tiny_patch16_224 --weights=model.safetensors -o tiny.vitx\n";
 
 void tool::reportError(const llvm::Twine &text) { llvm::errs() << "vitc: error: " << text << '\n'; }
+
+/// The options of training into the request; what is wrong with them as in readValues.
+static std::string readTraining(Request &request) {
+  if (!train) {
+    auto given = [](const cl::Option &option) { return option.getNumOccurrences() > 0; };
+    for (auto [isGiven, name] :
+         {std::pair(given(optimizer), "optimizer"), {given(momentumType), "momentum-dtype"}, {given(freezePatterns), "freeze"}})
+      if (isGiven)
+        return std::string("--") + name + " says how training is compiled, which needs --train";
+    return "";
+  }
+  TrainingOptions training;
+  std::optional<vitrt::OptimizerKind> kind = parseOptimizer(optimizer);
+  if (!kind)
+    return "--optimizer=" + optimizer + " is not an optimizer of this version; there are sgd, adam, adamw and labml-adam";
+  training.optimizer = *kind;
+  if (momentumType != "f32" && momentumType != "bf16")
+    return "--momentum-dtype=" + momentumType + " is no type that a momentum can have; there are f32 and bf16";
+  training.bf16Momentum = momentumType == "bf16";
+  if (training.bf16Momentum && *kind != vitrt::OptimizerKind::Sgd)
+    return "--momentum-dtype=bf16 is of sgd alone, but --optimizer is " + optimizer;
+  training.freeze = freezePatterns;
+  if (!take.empty())
+    return "--take chooses what inference returns, and --train evaluates its class scores; compile two files";
+  request.compile.training = std::move(training);
+  return "";
+}
 
 /// What is wrong with the values, in one sentence; empty if nothing is.
 static std::string readValues(Request &request) {
@@ -127,7 +163,7 @@ static std::string readValues(Request &request) {
       return "--random-weights=" + randomWeights + " is no seed; a seed is a number from 0 on";
     request.weights.randomSeed = seed;
   }
-  return "";
+  return readTraining(request);
 }
 
 std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCode) {
@@ -135,7 +171,7 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   mlir::registerMLIRContextCLOptions();
   mlir::registerPassManagerCLOptions();
   mlir::registerDefaultTimingManagerCLOptions();
-  cl::HideUnrelatedOptions({&modelOptions, &targetOptions, &outputOptions});
+  cl::HideUnrelatedOptions({&modelOptions, &targetOptions, &trainingOptions, &outputOptions});
 
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "vitc " VITC_VERSION << '\n'; });
   // LLVM's parser exits with 1 on a bad usage; the convention here is 2 and the word "error".

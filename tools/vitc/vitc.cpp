@@ -147,7 +147,7 @@ static int emitPhase(const Request &request, Compilation &compilation) {
   return writeText(request, [&](llvm::raw_ostream &os) -> LogicalResult {
     switch (request.emit) {
     case Phase::Vit: {
-      OwningOpRef<ModuleOp> module = compilation.import();
+      OwningOpRef<ModuleOp> module = request.compile.training ? compilation.importTraining() : compilation.import();
       if (!module || failed(verify(*module)))
         return failure();
       module->print(os, flags);
@@ -155,7 +155,8 @@ static int emitPhase(const Request &request, Compilation &compilation) {
     }
     case Phase::VitOpt:
     case Phase::Kernel: {
-      FailureOr<OwningOpRef<ModuleOp>> module = compilation.lower(target, request.emit);
+      FailureOr<OwningOpRef<ModuleOp>> module =
+          request.compile.training ? compilation.lowerTraining(target, request.emit) : compilation.lower(target, request.emit);
       if (failed(module))
         return failure();
       (*module)->print(os, flags);

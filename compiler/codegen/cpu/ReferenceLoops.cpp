@@ -31,7 +31,8 @@ public:
     op.getReductionDims(reductions);
     axes.append(reductions);
     sizes = op.getStaticLoopRanges();
-    position.resize(sizes.size());
+    // An axis that is not reached yet takes no part in what is read, but an affine map wants a value for each.
+    position.assign(sizes.size(), indexConstant(b, 0));
   }
 
   LogicalResult build() {

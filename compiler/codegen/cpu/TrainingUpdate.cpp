@@ -33,7 +33,7 @@ public:
     first = flat(spec.hasFirst(), spec.bf16Momentum ? Type(b.getBF16Type()) : Type());
     second = flat(spec.hasSecond());
     average = flat(spec.average);
-    Value scalars = f.weight(operand, {std::tuple_size_v<vitrt::UpdateScalars>});
+    Value scalars = f.weight(operand, {std::tuple_size_v<vitrt::UpdateArray>});
     for (int64_t i = 0; i <= static_cast<int64_t>(UpdateScalar::OneMinusAverageDecay); ++i)
       loaded.push_back(load(b, scalars, indexConstant(b, i)));
   }

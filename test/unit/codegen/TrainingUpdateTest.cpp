@@ -95,7 +95,7 @@ TEST_P(TrainingUpdate, FollowsTheReferencesTrajectories) {
     c.settings.averageDecay = 0.75;
     Kernel kernel = compile(GetParam(), [&](mlir::ModuleOp module) { return emitUpdate(module, c.spec, name, GetParam().target); });
     GuardedBuffer parameters = repeated(goldens["start"]), average = repeated(goldens["start"]), gradients(elements), second(elements);
-    GuardedBuffer first(c.spec.bf16Momentum ? elements / 2 : elements), scalars(std::tuple_size_v<vitrt::UpdateScalars>);
+    GuardedBuffer first(c.spec.bf16Momentum ? elements / 2 : elements), scalars(std::tuple_size_v<vitrt::UpdateArray>);
     first.fill(0);
     second.fill(0);
     std::vector<float *> buffers{parameters.data(), gradients.data()};
