@@ -182,7 +182,7 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
   auto model = openModel(options.file, options.common);
   if (!model)
     return fail(model.error());
-  auto session = createTrainable(**model, options.file, options.common);
+  auto session = createTrainable(**model, options.common);
   if (!session)
     return failArgument(session.error());
   double loadSeconds = std::chrono::duration<double>(Trace::Clock::now() - start).count();

@@ -6,6 +6,8 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "tools/vit-run/Runner.h"
+
+#include "runtime/train/TrainingSession.h"
 #include "tools/support/Progress.h"
 
 #include "runtime/data/Dataset.h"

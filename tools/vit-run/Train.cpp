@@ -71,7 +71,7 @@ Error TrainingRun::prepare() {
   if (!opened)
     return std::move(opened.error());
   model = std::move(*opened);
-  auto created = createTrainable(*model, options.file, options.common);
+  auto created = createTrainable(*model, options.common);
   if (!created)
     return std::move(created.error());
   session = std::move(*created);
