@@ -7,6 +7,8 @@
 
 #include "dialects/kernel/KernelDialect.h"
 
+#include "llvm/ADT/bit.h"
+
 #include <functional>
 #include <numeric>
 
@@ -86,19 +88,29 @@ LogicalResult AttentionGradOp::verify() {
 //===--------------------------------------------------------------------------------------===//
 
 /// As of products with packed weights (KernelLaunch.cpp): rows x columns accumulators and the vectors they are made of fill the registers.
-static GemmScheduleAttr scheduleOfProduct(MLIRContext *context, const Machine &machine, int64_t depth) {
+/// `tiles` of rows share a panel, and while they do the next one is fetched: a line each `prefetch` steps, or seldomer where there are more
+/// tiles than that takes.
+static GemmScheduleAttr scheduleOfProduct(MLIRContext *context, const Machine &machine, int64_t depth, int64_t tiles) {
+  constexpr int64_t lineFloats = 16, fewestPrefetches = 16;
   int64_t rows = machine.lanes >= 8 ? 6 : 4, columns = (machine.registers >= 32 ? 4 : 2) * machine.lanes;
-  // A panel of the right-hand side in half the second-level cache, in equal parts.
+  // A panel in a quarter of the second-level cache, the depth in equal parts.
   int64_t longest = std::clamp<int64_t>(machine.cacheBytes / 4 / (static_cast<int64_t>(sizeof(float)) * columns), 128, 1024);
   int64_t kBlock = llvm::divideCeilSigned(depth, llvm::divideCeilSigned(depth, longest));
-  return GemmScheduleAttr::get(context, rows, columns, kBlock, /*row_block=*/192, /*prefetch=*/0, machine.lanes);
+  int64_t prefetch = std::clamp<int64_t>(llvm::bit_floor<uint64_t>(tiles * lineFloats / columns), 1, fewestPrefetches);
+  // Partial sums of a row block wait in the cache as well, in a tenth of it.
+  return GemmScheduleAttr::get(context, rows, columns, kBlock, /*row_block=*/432, prefetch, machine.lanes);
 }
 
-void MatmulOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfProduct(getContext(), machine, widthOf(getInput()))); }
+void MatmulOp::chooseSchedule(const Machine &machine) {
+  // As many rows as images of a group have; their number is not known here.
+  constexpr int64_t manyTiles = 64;
+  setScheduleAttr(scheduleOfProduct(getContext(), machine, widthOf(getInput()), manyTiles));
+}
 
 void ContractRowsOp::chooseSchedule(const Machine &machine) {
-  // The depth is the rows of a group, which is not known here: blocks of some three images of 197 tokens.
-  setScheduleAttr(scheduleOfProduct(getContext(), machine, 528));
+  // The depth is the rows of a group: two blocks of some three images of 197 tokens.
+  constexpr int64_t depth = 528, rowsOfTile = 6;
+  setScheduleAttr(scheduleOfProduct(getContext(), machine, depth, widthOf(getLhs()) / rowsOfTile));
 }
 
 static RowScheduleAttr scheduleOfRows(MLIRContext *context, int64_t lanes) { return RowScheduleAttr::get(context, 16, lanes); }

@@ -17,6 +17,7 @@ using namespace mlir;
 namespace vitc::cpu {
 
 static constexpr int64_t lineFloats = 16;
+static constexpr int64_t fixedPoint = 1 << 16;
 
 namespace {
 
@@ -53,14 +54,15 @@ private:
     Value blockAt, start, count; ///< the k-block, its first step and how many it has
     Value nextPanel, nextStart;  ///< what is copied after this panel
     Value isFirst, isLast;       ///< of the k-blocks
+    Value linesPerSlot;          ///< of what is next, by one prefetch: a fixed-point number
   };
 
-  void emitRowBlock(Value rowBlockAt);
+  void emitRowBlock(Value before, Value units);
   void emitBand(const Band &band);
   void emitPanel(const Band &band, Value panel, Value nextPanel, PanelShape shape);
   void copyPanel(const Position &at, PanelShape shape);
   void transposePanel(const Position &at, PanelShape shape);
-  void emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value line);
+  void emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value slot);
   void prefetchNext(const Position &at, Value line);
   void prefetchResult(const Position &at, int64_t rows, Value row);
   void emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums);
@@ -79,16 +81,23 @@ private:
 
 } // namespace
 
+/// Row blocks are as equal as whole tasks allow.
 void ProductEmitter::emit() {
-  int64_t tasks = p.panels() * (p.rowBlock() / p.rowsPerTask());
-  forLoop(b, div(b, f.begin, tasks), ceilDiv(b, f.end, tasks), 1, [&](Value rowBlockAt) { emitRowBlock(rowBlockAt); });
+  Value units = ceilDiv(b, p.rows, p.rowsPerTask());
+  Value unitsPerBlock = units;
+  if (int64_t most = p.rowBlock() / p.rowsPerTask(); partial)
+    unitsPerBlock = arith::CeilDivUIOp::create(b, units, ceilDiv(b, units, most));
+  Value tasks = mul(b, unitsPerBlock, p.panels());
+  forLoop(b, arith::DivUIOp::create(b, f.begin, tasks), arith::CeilDivUIOp::create(b, f.end, tasks), 1, [&](Value rowBlockAt) {
+    Value before = mul(b, rowBlockAt, unitsPerBlock);
+    emitRowBlock(before, min(b, sub(b, units, before), unitsPerBlock));
+  });
 }
 
-/// The rows of the block are one band if all of its tasks are to be done, else as many as the product wants.
-void ProductEmitter::emitRowBlock(Value rowBlockAt) {
+/// `units` tasks' rows after the first `before`: one band if all of their tasks are to be done, else as many as the product wants.
+void ProductEmitter::emitRowBlock(Value before, Value units) {
   int64_t unit = p.rowsPerTask();
-  Value firstRow = mul(b, rowBlockAt, p.rowBlock()), firstTask = mul(b, rowBlockAt, p.rowBlock() / unit * p.panels());
-  Value units = ceilDiv(b, min(b, sub(b, p.rows, firstRow), constant(p.rowBlock())), unit);
+  Value firstRow = mul(b, before, unit), firstTask = mul(b, before, p.panels());
   Value all = mul(b, units, p.panels());
   Value from = max(b, sub(b, f.begin, firstTask), constant(0)), to = min(b, sub(b, f.end, firstTask), all);
   if (p.bands == 1)
@@ -97,12 +106,12 @@ void ProductEmitter::emitRowBlock(Value rowBlockAt) {
   Value bands = arith::SelectOp::create(b, isWhole, constant(1), constant(p.bands));
   Value unitsPerBand = arith::SelectOp::create(b, isWhole, units, ceilDiv(b, units, p.bands));
   forLoop(b, constant(0), bands, 1, [&](Value bandAt) {
-    Value firstUnit = mul(b, bandAt, unitsPerBand), before = mul(b, firstUnit, p.panels());
+    Value firstUnit = mul(b, bandAt, unitsPerBand), tasksBefore = mul(b, firstUnit, p.panels());
     Band band;
     band.firstRow = add(b, firstRow, mul(b, firstUnit, unit));
     band.units = min(b, unitsPerBand, sub(b, units, firstUnit));
-    band.from = max(b, sub(b, from, before), constant(0));
-    band.to = min(b, sub(b, to, before), mul(b, band.units, p.panels()));
+    band.from = max(b, sub(b, from, tasksBefore), constant(0));
+    band.to = min(b, sub(b, to, tasksBefore), mul(b, band.units, p.panels()));
     ifThen(b, less(b, band.from, band.to), [&] { emitBand(band); });
   });
 }
@@ -144,13 +153,18 @@ void ProductEmitter::emitPanel(const Band &band, Value panel, Value nextPanel, P
       transposePanel(at, shape);
     else
       copyPanel(at, shape);
-    Value linesPerTile = step ? div(b, at.count, step) : constant(0);
+    // As often as its tiles can they fetch one of the lines of what is next, which so comes evenly, and not long before it is used.
+    Value slotsPerTile = step ? div(b, at.count, step) : constant(0);
+    if (step) {
+      Value slots = max(b, mul(b, tiles, slotsPerTile), constant(1)), lines = mul(b, at.count, llvm::divideCeilSigned(columns, lineFloats));
+      at.linesPerSlot = arith::DivUIOp::create(b, mul(b, lines, fixedPoint), slots);
+    }
     forLoop(b, constant(0), tiles, 1, [&](Value tile) {
-      emitTile(at, shape, rowsOfTile, add(b, at.firstRow, mul(b, tile, rowsOfTile)), mul(b, tile, linesPerTile));
+      emitTile(at, shape, rowsOfTile, add(b, at.firstRow, mul(b, tile, rowsOfTile)), mul(b, tile, slotsPerTile));
     });
     if (single)
       forLoop(b, add(b, at.firstRow, mul(b, tiles, rowsOfTile)), at.lastRow, 1,
-              [&](Value row) { emitTile(at, shape, 1, row, mul(b, sub(b, row, at.firstRow), linesPerTile)); });
+              [&](Value row) { emitTile(at, shape, 1, row, mul(b, sub(b, row, at.firstRow), slotsPerTile)); });
   });
 }
 
@@ -214,7 +228,7 @@ void ProductEmitter::prefetchNext(const Position &at, Value line) {
 // Tiles
 //===--------------------------------------------------------------------------------------===//
 
-void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value line) {
+void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows, Value row, Value slot) {
   SmallVector<Value> firsts;
   Value lastRow = sub(b, at.lastRow, constant(1));
   for (int64_t i = 0; i < rows; ++i) {
@@ -241,13 +255,19 @@ void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows
   auto steps = [&](Value from, Value count, ValueRange carried) {
     return emitTileProduct(
         b, tile, count, carried,
-        [&](int64_t i, Value k) { return load(b, p.left, add(b, firsts[i], mul(b, add(b, from, k), p.leftStepStride))); },
+        [&](int64_t i, Value k) {
+          Value place = add(b, firsts[i], mul(b, add(b, from, k), p.leftStepStride));
+          // Columns of the left operand take a line of each row, which no prefetcher of the machine foresees: the next tiles' line.
+          if (i == 0 && p.leftStepStride > lineFloats && rows > 1)
+            memref::PrefetchOp::create(b, p.left, add(b, place, lineFloats), /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+          return load(b, p.left, place);
+        },
         [&](Value k, int64_t j) { return loadVector(b, packed, {add(b, from, k), constant(j * lanes)}, lanes); });
   };
   if (int64_t stride = p.schedule.getPrefetch()) {
     Value strides = mul(b, div(b, at.count, stride), stride);
     sums = forLoop(b, constant(0), strides, stride, sums, [&](Value k, ValueRange carried) {
-      prefetchNext(at, add(b, line, div(b, k, stride)));
+      prefetchNext(at, div(b, mul(b, add(b, slot, div(b, k, stride)), at.linesPerSlot), fixedPoint));
       return steps(k, constant(stride), carried);
     });
     if (!p.fixedDepth || *p.fixedDepth % stride != 0 || p.blockLength() % stride != 0)
