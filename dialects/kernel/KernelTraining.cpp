@@ -79,6 +79,8 @@ LogicalResult AttentionGradOp::verify() {
   int64_t heads = getHeads(), width = widthOf(getQkv());
   if (shapeOf(getQkv()).size() != 3 || heads <= 0 || width % (3 * heads) != 0)
     return emitOpError() << "qkv " << getQkv().getType() << " must be [B, T, 3 h d] for " << heads << " heads";
+  if (getWeights() && getWeights().getType() != AttentionOp::weightsType(typeOf(getQkv()), heads))
+    return emitOpError() << "weights " << getWeights().getType() << " must be " << AttentionOp::weightsType(typeOf(getQkv()), heads);
   return failure(failed(expectRows(*this, "upstream", getUpstream(), getQkv(), width / 3)) ||
                  failed(expect(*this, "result", getValue(), shapeOf(getQkv()))));
 }
@@ -134,9 +136,9 @@ int64_t MatmulOp::getFlopPerImage() { return 2 * rowsOf(getInput()) * widthOf(ge
 int64_t ContractRowsOp::getFlopPerImage() { return 2 * rowsOf(getLhs()) * widthOf(getLhs()) * widthOf(getRhs()); }
 
 int64_t AttentionGradOp::getFlopPerImage() {
-  // Five products of T x T x d a head, of which one computes the scores again.
+  // Four products of T x T x d a head, and one that computes the scores again.
   int64_t tokens = shapeOf(getQkv())[1];
-  return 10 * tokens * tokens * widthOf(getUpstream());
+  return (getWeights() ? 8 : 10) * tokens * tokens * widthOf(getUpstream());
 }
 
 std::string MatmulOp::getOperandRole(unsigned operand) { return getOperand(operand) == getWeight() ? "weight" : "bias"; }

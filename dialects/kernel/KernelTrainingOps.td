@@ -126,11 +126,16 @@ def Kernel_NormalizeWeightGradOp : Kernel_TrainingOp<"normalize_weight_grad", [A
 def Kernel_AttentionGradOp : Kernel_TrainingOp<"attention_grad",
     [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage"]>]> {
   let summary = "`vit.sdpa_grad`: a head's probabilities and their gradients in the cache";
-  let description = [{ qkv [B, T, 3 h d], upstream [B, T, h d] -> [B, T, 3 h d]. A task is one head of one image. }];
-  let arguments = (ins Kernel_F32Tensor:$qkv, Kernel_F32Tensor:$upstream, I64Attr:$heads, F32Attr:$scale,
+  let description = [{
+    qkv [B, T, 3 h d], upstream [B, T, h d] -> [B, T, 3 h d]. A task is one head of one image. The probabilities are computed again, or are
+    those of `weights`, a result of the `kernel.attention` of the same qkv.
+  }];
+  let arguments = (ins Kernel_F32Tensor:$qkv, Kernel_F32Tensor:$upstream, Optional<Kernel_F32Tensor>:$weights, I64Attr:$heads, F32Attr:$scale,
                        OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
   let results = (outs Kernel_F32Tensor:$value);
-  let assemblyFormat = "$qkv `,` $upstream attr-dict `:` type($qkv) `,` type($upstream) `->` type($value)";
+  let assemblyFormat = [{
+    $qkv `,` $upstream (`weights` `(` $weights^ `:` type($weights) `)`)? attr-dict `:` type($qkv) `,` type($upstream) `->` type($value)
+  }];
   let hasVerifier = 1;
 }
 
