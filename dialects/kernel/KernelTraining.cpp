@@ -91,28 +91,29 @@ LogicalResult AttentionGradOp::verify() {
 
 /// As of products with packed weights (KernelLaunch.cpp): rows x columns accumulators and the vectors they are made of fill the registers.
 /// `tiles` of rows share a panel, and while they do the next one is fetched: a line each `prefetch` steps, or seldomer where there are more
-/// tiles than that takes.
-static GemmScheduleAttr scheduleOfProduct(MLIRContext *context, const Machine &machine, int64_t depth, int64_t tiles) {
+/// tiles than that takes. `depth` is in words.
+static GemmScheduleAttr scheduleOfProduct(MLIRContext *context, const Machine &machine, int64_t depth, int64_t tiles, int64_t rowBlock) {
   constexpr int64_t lineFloats = 16, fewestPrefetches = 16;
   int64_t rows = machine.lanes >= 8 ? 6 : 4, columns = (machine.registers >= 32 ? 4 : 2) * machine.lanes;
   // A panel in a quarter of the second-level cache, the depth in equal parts.
   int64_t longest = std::clamp<int64_t>(machine.cacheBytes / 4 / (static_cast<int64_t>(sizeof(float)) * columns), 128, 1024);
   int64_t kBlock = llvm::divideCeilSigned(depth, llvm::divideCeilSigned(depth, longest));
   int64_t prefetch = std::clamp<int64_t>(llvm::bit_floor<uint64_t>(tiles * lineFloats / columns), 1, fewestPrefetches);
-  // Partial sums of a row block wait in the cache as well, in a tenth of it.
-  return GemmScheduleAttr::get(context, rows, columns, kBlock, /*row_block=*/432, prefetch, machine.lanes);
+  return GemmScheduleAttr::get(context, rows, columns, kBlock, rowBlock, prefetch, machine.lanes);
 }
 
 void MatmulOp::chooseSchedule(const Machine &machine) {
-  // As many rows as images of a group have; their number is not known here.
-  constexpr int64_t manyTiles = 64;
-  setScheduleAttr(scheduleOfProduct(getContext(), machine, widthOf(getInput()), manyTiles));
+  // The rows of a group are not known here, but are many. Between k-blocks partial sums of a row block wait in the cache, in a tenth of it;
+  // with bf16 its rows are copied once for all panels, and the panels are copied, for more work, once for all of its rows.
+  constexpr int64_t manyTiles = 64, rowBlock = 432, rowBlockOfBf16 = 816;
+  int64_t words = llvm::divideCeilSigned(widthOf(getInput()), getBf16() ? 2 : 1);
+  setScheduleAttr(scheduleOfProduct(getContext(), machine, words, manyTiles, getBf16() ? rowBlockOfBf16 : rowBlock));
 }
 
 void ContractRowsOp::chooseSchedule(const Machine &machine) {
-  // The depth is the rows of a group: two blocks of some three images of 197 tokens.
-  constexpr int64_t depth = 528, rowsOfTile = 6;
-  setScheduleAttr(scheduleOfProduct(getContext(), machine, depth, widthOf(getLhs()) / rowsOfTile));
+  // The depth is the rows of a group: of some three images of 197 tokens, or twice as many of bf16. All rows of the result are one block.
+  constexpr int64_t words = 528, rowsOfTile = 6;
+  setScheduleAttr(scheduleOfProduct(getContext(), machine, words, widthOf(getLhs()) / rowsOfTile, /*rowBlock=*/432));
 }
 
 static RowScheduleAttr scheduleOfRows(MLIRContext *context, int64_t lanes) { return RowScheduleAttr::get(context, 16, lanes); }

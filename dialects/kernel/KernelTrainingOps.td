@@ -36,10 +36,12 @@ def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
   let description = [{
     input [B, .., K], weight [N, K] -> [B, .., N]; with `transposed` the weight is [K, N], which is the gradient of a product with
     respect to its input. bias [N], residual of the result's shape, whose memory the result may share. Each task copies the panel of the
-    weight that it works on into scratch, transposed where need be.
+    weight that it works on into scratch, transposed where need be. With `bf16` input and weight are rounded to bf16 as they are copied,
+    sums and everything else are f32.
   }];
   let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$weight, Optional<Kernel_F32Tensor>:$bias,
-                       Optional<Kernel_F32Tensor>:$residual, UnitAttr:$transposed, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+                       Optional<Kernel_F32Tensor>:$residual, UnitAttr:$transposed, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule,
+                       UnitAttr:$bf16);
   let results = (outs Kernel_F32Tensor:$value);
   let assemblyFormat = [{
     $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
@@ -51,8 +53,10 @@ def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
 def Kernel_ContractRowsOp : Kernel_TrainingOp<"contract_rows",
     [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage"]>]> {
   let summary = "`vit.contract_rows`: result[n, k] += sum over rows r of lhs[r, n] rhs[r, k]";
-  let description = [{ lhs [B, .., N], rhs [B, .., K] -> [N, K]. lhs is read in place by columns, rhs copied panel by panel. }];
-  let arguments = (ins Kernel_F32Tensor:$lhs, Kernel_F32Tensor:$rhs, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+  let description = [{
+    lhs [B, .., N], rhs [B, .., K] -> [N, K]. lhs is read in place by columns, rhs copied panel by panel; `bf16` as of `kernel.matmul`.
+  }];
+  let arguments = (ins Kernel_F32Tensor:$lhs, Kernel_F32Tensor:$rhs, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, UnitAttr:$bf16);
   let results = (outs Kernel_F32Tensor:$value);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($value)";
   let hasVerifier = 1;
