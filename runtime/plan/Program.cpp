@@ -36,8 +36,11 @@ Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &
       buffer.weightOffset = target.weights()->Get(from->weight())->offset();
     result.buffers.push_back(std::move(buffer));
   }
-  result.inputs.assign(program.inputs()->begin(), program.inputs()->end());
-  result.outputs.assign(program.outputs()->begin(), program.outputs()->end());
+  // An empty list is not in the file: a program that works on memory alone has neither.
+  if (program.inputs())
+    result.inputs.assign(program.inputs()->begin(), program.inputs()->end());
+  if (program.outputs())
+    result.outputs.assign(program.outputs()->begin(), program.outputs()->end());
   for (uint32_t slot = 0; slot < result.inputs.size(); ++slot)
     result.buffers[result.inputs[slot]].slot = slot;
   for (uint32_t slot = 0; slot < result.outputs.size(); ++slot)
