@@ -88,7 +88,7 @@ static double peakRate() {
 /// Elements of the number type that a launch multiplies, in an f32's place: 2 of bf16, 4 of int8. Its peak is as many
 /// times the one of f32.
 static int64_t elementsPerWord(Operation *launch) {
-  unsigned bits = 32;
+  unsigned bits = launch->hasAttr("bf16") ? 16 : 32;
   for (Value operand : launch->getOperands())
     bits = std::min(bits, cast<RankedTensorType>(operand.getType()).getElementTypeBitWidth());
   return 32 / bits;
@@ -140,7 +140,7 @@ static int measureFile(MLIRContext &context, const std::string &path, const cpu:
   return measureLaunches(*module, llvm::sys::path::stem(path).str(), weightBytes, target, CompileOptions().optLevel, settings);
 }
 
-static int measureModel(MLIRContext &context, const std::string &name, cpu::CpuTarget target, const Settings &settings) {
+static int measureModel(MLIRContext &context, const std::string &name, const cpu::CpuTarget &target, const Settings &settings) {
   llvm::Expected<LoadedModel> loaded = resolveModel(name, {}, "");
   if (!loaded) {
     llvm::errs() << "kernel_bench: error: " << toString(loaded.takeError()) << '\n';
@@ -149,9 +149,6 @@ static int measureModel(MLIRContext &context, const std::string &name, cpu::CpuT
   CompileOptions options;
   options.cpu = settings.cpu;
   options.precision = settings.precision;
-  for (const char *feature : {"avx512bf16", "avx512vnni"})
-    if (settings.precision != Precision::F32)
-      (void)target.require(feature);
   FailureOr<OwningOpRef<ModuleOp>> module = Compilation(context, loaded->config, options).lower("cpu", Phase::Kernel);
   if (failed(module))
     return 1;
@@ -176,6 +173,9 @@ int main(int argc, char **argv) {
     llvm::errs() << "kernel_bench: error: " << error << '\n';
     return 2;
   }
+  for (const char *feature : {"avx512bf16", "avx512vnni"})
+    if (settings.precision != Precision::F32)
+      (void)target.require(feature);
   for (const std::string &name : names) {
     bool isFile = llvm::StringRef(name).ends_with(".mlir");
     if (int code = isFile ? measureFile(context, name, target, settings) : measureModel(context, name, target, settings))

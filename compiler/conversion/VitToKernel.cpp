@@ -174,9 +174,10 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case([&](vit::LinearOp linear) { return replace(convertLinear(builder, linear)); })
         .Case([&](vit::SdpaOp sdpa) {
-          return replace(kernel::AttentionOp::create(builder, op->getLoc(), sdpa.getType(), sdpa.getQkv(), sdpa.getQuery(), sdpa.getBias(),
-                                                     sdpa.getRowTable(), sdpa.getColumnTable(), sdpa.getHeads(), sdpa.getScale(),
-                                                     sdpa.getWindows(), sdpa.getFirstQuery(), kernel::AttentionScheduleAttr(),
+          return replace(kernel::AttentionOp::create(builder, op->getLoc(), sdpa.getType(), /*weights=*/Type(), sdpa.getQkv(),
+                                                     sdpa.getQuery(), sdpa.getBias(), sdpa.getRowTable(), sdpa.getColumnTable(),
+                                                     sdpa.getHeads(), sdpa.getScale(), sdpa.getWindows(), sdpa.getFirstQuery(),
+                                                     kernel::AttentionScheduleAttr(),
                                                      /*result_grid=*/DenseF32ArrayAttr()));
         })
         .Case([&](vit::GroupNormRowsOp norm) {

@@ -149,10 +149,10 @@ private:
     return emitError(loc) << "a result of static shape has no place in the training state";
   }
 
-  /// The memory of the operand that the launch may write over, if nothing reads that later.
+  /// The memory of the operand that the launch's first result may be written over, if nothing reads that later.
   std::optional<uint32_t> inPlaceBuffer(kernel::KernelLaunchInterface launch, Value result, bool returned) {
     Value operand = launch.getInPlaceOperand();
-    if (!operand || returned)
+    if (!operand || returned || result != launch->getResult(0))
       return std::nullopt;
     uint32_t buffer = bufferOf.at(operand);
     bool readLater = llvm::any_of(operand.getUsers(), [&](Operation *user) { return user != launch && launch->isBeforeInBlock(user); });

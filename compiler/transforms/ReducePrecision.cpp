@@ -88,6 +88,8 @@ public:
     function.walk([&](Operation *op) {
       if (isa<kernel::GemmOp, kernel::PatchEmbedOp>(op))
         choose(op);
+      else if (isa<kernel::MatmulOp, kernel::ContractRowsOp>(op))
+        chooseTraining(op);
       else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && readsBf16(attention)) {
         ++halves;
         for (unsigned operand = 0; operand < (attention.getQuery() ? 2 : 1); ++operand)
@@ -114,6 +116,8 @@ private:
       why = "it has tables of distances";
     else if (attention.getScale().convertToDouble() <= 0)
       why = "its scale is not positive";
+    else if (attention.getWeights())
+      why = "its weights are kept for its gradient";
     if (!why.empty())
       return report.missed(attention, "attention stays f32: " + why), false;
     report.done(attention, "attention of bf16");
@@ -140,6 +144,15 @@ private:
     report.done(product, toBytes ? "product of int8" : bf16Products ? "product of bf16" : "weights stored as bf16, product of f32");
     if (!element.isF32())
       wanted[product->getOperand(0)].push_back({&product->getOpOperand(0), element});
+  }
+
+  /// Products of a training program round their operands while they copy them, and so need nothing of other launches.
+  void chooseTraining(Operation *product) {
+    if (!bf16Products)
+      return report.missed(product, "the product stays f32: the target does not multiply bf16");
+    product->setAttr("bf16", builder.getUnitAttr());
+    ++halves;
+    report.done(product, "product of bf16");
   }
 
   void convertWeight(Operation *product) {

@@ -237,7 +237,8 @@ def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
   let description = [{
     bf16: both sides of each product are rounded to bf16, sums and everything else stay f32. What only products read is stored as bf16 by the
     launch that computes it; what other launches read too (the residual rows) stays f32 and is rounded by a launch of its own. Without
-    `bf16-products` weights alone are bf16 and meet f32 rows.
+    `bf16-products` weights alone are bf16 and meet f32 rows. Products of a training program keep operands of f32, weights are the master
+    copies, and round them by themselves.
 
     int8: weights have a scale for each output, rows a scale and zero point each, found while the program runs. A normalization quantizes its result as it
     writes it; other rows are quantized by a launch of their own. Where the module's attribute `kernel.ranges`, a dictionary of [least, greatest,

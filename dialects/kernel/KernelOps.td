@@ -143,16 +143,23 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [Pure, AttrSizedOperandSegments,
     relative positions as in `vit.sdpa`. -> [B, n Q, h d], the queries [first_query, first_query + Q) of each window. With a query [B, Q, h d]
     of its own the first operand is [B, T, 2 h d], columns K | V. The operands are f32 or bf16; the result is f32, bf16, or bytes on the
     `result_grid`, as of `kernel.gemm`.
+
+    `weights` [B, h, T, T'], T' being T rounded up to 16, are for `kernel.attention_grad`: exp(scale q k' + bias - the row's maximum), not yet
+    divided by their sum, and whatever beyond T. Only of f32, of all queries of an image without windows.
   }];
   let arguments = (ins Kernel_Tensor:$qkv, Optional<Kernel_Tensor>:$query, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$row_table,
                        Optional<Kernel_Tensor>:$column_table, I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "1">:$windows,
                        DefaultValuedAttr<I64Attr, "0">:$first_query, OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule,
                        OptionalAttr<DenseF32ArrayAttr>:$result_grid);
-  let results = (outs Kernel_Tensor:$value);
+  let results = (outs Kernel_Tensor:$value, Optional<Kernel_Tensor>:$weights);
   let assemblyFormat = [{
     $qkv (`query` `(` $query^ `:` type($query) `)`)? (`bias` `(` $bias^ `:` type($bias) `)`)?
     (`decomposed` `(` $row_table^ `:` type($row_table) `,` $column_table `:` type($column_table) `)`)? attr-dict
-    `:` type($qkv) `->` type($value)
+    `:` type($qkv) `->` type($value) (`,` type($weights)^)?
+  }];
+  let extraClassDeclaration = [{
+    /// The type of the weights of images whose qkv is [B, T, ..].
+    static ::mlir::RankedTensorType weightsType(::mlir::RankedTensorType qkv, int64_t heads);
   }];
   let hasVerifier = 1;
 }

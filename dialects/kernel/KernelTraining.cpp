@@ -7,6 +7,8 @@
 
 #include "dialects/kernel/KernelDialect.h"
 
+#include "llvm/ADT/bit.h"
+
 #include <functional>
 #include <numeric>
 
@@ -77,6 +79,8 @@ LogicalResult AttentionGradOp::verify() {
   int64_t heads = getHeads(), width = widthOf(getQkv());
   if (shapeOf(getQkv()).size() != 3 || heads <= 0 || width % (3 * heads) != 0)
     return emitOpError() << "qkv " << getQkv().getType() << " must be [B, T, 3 h d] for " << heads << " heads";
+  if (getWeights() && getWeights().getType() != AttentionOp::weightsType(typeOf(getQkv()), heads))
+    return emitOpError() << "weights " << getWeights().getType() << " must be " << AttentionOp::weightsType(typeOf(getQkv()), heads);
   return failure(failed(expectRows(*this, "upstream", getUpstream(), getQkv(), width / 3)) ||
                  failed(expect(*this, "result", getValue(), shapeOf(getQkv()))));
 }
@@ -86,19 +90,30 @@ LogicalResult AttentionGradOp::verify() {
 //===--------------------------------------------------------------------------------------===//
 
 /// As of products with packed weights (KernelLaunch.cpp): rows x columns accumulators and the vectors they are made of fill the registers.
-static GemmScheduleAttr scheduleOfProduct(MLIRContext *context, const Machine &machine, int64_t depth) {
+/// `tiles` of rows share a panel, and while they do the next one is fetched: a line each `prefetch` steps, or seldomer where there are more
+/// tiles than that takes. `depth` is in words.
+static GemmScheduleAttr scheduleOfProduct(MLIRContext *context, const Machine &machine, int64_t depth, int64_t tiles, int64_t rowBlock) {
+  constexpr int64_t lineFloats = 16, fewestPrefetches = 16;
   int64_t rows = machine.lanes >= 8 ? 6 : 4, columns = (machine.registers >= 32 ? 4 : 2) * machine.lanes;
-  // A panel of the right-hand side in half the second-level cache, in equal parts.
+  // A panel in a quarter of the second-level cache, the depth in equal parts.
   int64_t longest = std::clamp<int64_t>(machine.cacheBytes / 4 / (static_cast<int64_t>(sizeof(float)) * columns), 128, 1024);
   int64_t kBlock = llvm::divideCeilSigned(depth, llvm::divideCeilSigned(depth, longest));
-  return GemmScheduleAttr::get(context, rows, columns, kBlock, /*row_block=*/192, /*prefetch=*/0, machine.lanes);
+  int64_t prefetch = std::clamp<int64_t>(llvm::bit_floor<uint64_t>(tiles * lineFloats / columns), 1, fewestPrefetches);
+  return GemmScheduleAttr::get(context, rows, columns, kBlock, rowBlock, prefetch, machine.lanes);
 }
 
-void MatmulOp::chooseSchedule(const Machine &machine) { setScheduleAttr(scheduleOfProduct(getContext(), machine, widthOf(getInput()))); }
+void MatmulOp::chooseSchedule(const Machine &machine) {
+  // The rows of a group are not known here, but are many. Between k-blocks partial sums of a row block wait in the cache, in a tenth of it;
+  // with bf16 its rows are copied once for all panels, and the panels are copied, for more work, once for all of its rows.
+  constexpr int64_t manyTiles = 64, rowBlock = 432, rowBlockOfBf16 = 816;
+  int64_t words = llvm::divideCeilSigned(widthOf(getInput()), getBf16() ? 2 : 1);
+  setScheduleAttr(scheduleOfProduct(getContext(), machine, words, manyTiles, getBf16() ? rowBlockOfBf16 : rowBlock));
+}
 
 void ContractRowsOp::chooseSchedule(const Machine &machine) {
-  // The depth is the rows of a group, which is not known here: blocks of some three images of 197 tokens.
-  setScheduleAttr(scheduleOfProduct(getContext(), machine, 528));
+  // The depth is the rows of a group: of some three images of 197 tokens, or twice as many of bf16. All rows of the result are one block.
+  constexpr int64_t words = 528, rowsOfTile = 6;
+  setScheduleAttr(scheduleOfProduct(getContext(), machine, words, widthOf(getLhs()) / rowsOfTile, /*rowBlock=*/432));
 }
 
 static RowScheduleAttr scheduleOfRows(MLIRContext *context, int64_t lanes) { return RowScheduleAttr::get(context, 16, lanes); }
@@ -122,9 +137,9 @@ int64_t MatmulOp::getFlopPerImage() { return 2 * rowsOf(getInput()) * widthOf(ge
 int64_t ContractRowsOp::getFlopPerImage() { return 2 * rowsOf(getLhs()) * widthOf(getLhs()) * widthOf(getRhs()); }
 
 int64_t AttentionGradOp::getFlopPerImage() {
-  // Five products of T x T x d a head, of which one computes the scores again.
+  // Four products of T x T x d a head, and one that computes the scores again.
   int64_t tokens = shapeOf(getQkv())[1];
-  return 10 * tokens * tokens * widthOf(getUpstream());
+  return (getWeights() ? 8 : 10) * tokens * tokens * widthOf(getUpstream());
 }
 
 std::string MatmulOp::getOperandRole(unsigned operand) { return getOperand(operand) == getWeight() ? "weight" : "bias"; }

@@ -36,10 +36,12 @@ def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
   let description = [{
     input [B, .., K], weight [N, K] -> [B, .., N]; with `transposed` the weight is [K, N], which is the gradient of a product with
     respect to its input. bias [N], residual of the result's shape, whose memory the result may share. Each task copies the panel of the
-    weight that it works on into scratch, transposed where need be.
+    weight that it works on into scratch, transposed where need be. With `bf16` input and weight are rounded to bf16 as they are copied,
+    sums and everything else are f32.
   }];
   let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$weight, Optional<Kernel_F32Tensor>:$bias,
-                       Optional<Kernel_F32Tensor>:$residual, UnitAttr:$transposed, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+                       Optional<Kernel_F32Tensor>:$residual, UnitAttr:$transposed, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule,
+                       UnitAttr:$bf16);
   let results = (outs Kernel_F32Tensor:$value);
   let assemblyFormat = [{
     $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
@@ -51,8 +53,10 @@ def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
 def Kernel_ContractRowsOp : Kernel_TrainingOp<"contract_rows",
     [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage"]>]> {
   let summary = "`vit.contract_rows`: result[n, k] += sum over rows r of lhs[r, n] rhs[r, k]";
-  let description = [{ lhs [B, .., N], rhs [B, .., K] -> [N, K]. lhs is read in place by columns, rhs copied panel by panel. }];
-  let arguments = (ins Kernel_F32Tensor:$lhs, Kernel_F32Tensor:$rhs, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule);
+  let description = [{
+    lhs [B, .., N], rhs [B, .., K] -> [N, K]. lhs is read in place by columns, rhs copied panel by panel; `bf16` as of `kernel.matmul`.
+  }];
+  let arguments = (ins Kernel_F32Tensor:$lhs, Kernel_F32Tensor:$rhs, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, UnitAttr:$bf16);
   let results = (outs Kernel_F32Tensor:$value);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($value)";
   let hasVerifier = 1;
@@ -126,11 +130,16 @@ def Kernel_NormalizeWeightGradOp : Kernel_TrainingOp<"normalize_weight_grad", [A
 def Kernel_AttentionGradOp : Kernel_TrainingOp<"attention_grad",
     [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage"]>]> {
   let summary = "`vit.sdpa_grad`: a head's probabilities and their gradients in the cache";
-  let description = [{ qkv [B, T, 3 h d], upstream [B, T, h d] -> [B, T, 3 h d]. A task is one head of one image. }];
-  let arguments = (ins Kernel_F32Tensor:$qkv, Kernel_F32Tensor:$upstream, I64Attr:$heads, F32Attr:$scale,
+  let description = [{
+    qkv [B, T, 3 h d], upstream [B, T, h d] -> [B, T, 3 h d]. A task is one head of one image. The probabilities are computed again, or are
+    those of `weights`, a result of the `kernel.attention` of the same qkv.
+  }];
+  let arguments = (ins Kernel_F32Tensor:$qkv, Kernel_F32Tensor:$upstream, Optional<Kernel_F32Tensor>:$weights, I64Attr:$heads, F32Attr:$scale,
                        OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
   let results = (outs Kernel_F32Tensor:$value);
-  let assemblyFormat = "$qkv `,` $upstream attr-dict `:` type($qkv) `,` type($upstream) `->` type($value)";
+  let assemblyFormat = [{
+    $qkv `,` $upstream (`weights` `(` $weights^ `:` type($weights) `)`)? attr-dict `:` type($qkv) `,` type($upstream) `->` type($value)
+  }];
   let hasVerifier = 1;
 }
 

@@ -111,9 +111,11 @@ SplitTree findParts(const std::string &folder) {
     auto classes = std::binary_search(names->begin(), names->end(), name) ? listFolders(path) : std::vector<std::string>();
     return classes && !classes->empty() ? path : std::string();
   };
-  SplitTree tree;
-  if (!names || (tree.train = part("train")).empty())
+  if (!names)
     return {};
+  SplitTree tree{part("train"), {}};
+  if (tree.train.empty())
+    return tree;
   for (const char *name : {"val", "validation", "valid", "test"})
     if (tree.test = part(name); !tree.test.empty())
       return tree;

@@ -119,7 +119,7 @@ Expected<OutputFile> OutputFile::create(const std::string &path) {
   return file;
 }
 
-OutputFile::OutputFile(OutputFile &&other)
+OutputFile::OutputFile(OutputFile &&other) noexcept
     : path(std::move(other.path)), temporary(std::move(other.temporary)), descriptor(std::exchange(other.descriptor, -1)) {}
 
 OutputFile::~OutputFile() {

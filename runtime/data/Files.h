@@ -27,7 +27,7 @@ Expected<std::vector<uint8_t>> readFile(const std::string &path);
 class OutputFile {
 public:
   static Expected<OutputFile> create(const std::string &path);
-  OutputFile(OutputFile &&other);
+  OutputFile(OutputFile &&other) noexcept;
   OutputFile &operator=(OutputFile &&) = delete;
   ~OutputFile();
 

@@ -154,11 +154,14 @@ namespace {
 /// How the archives of a CIFAR call their files and what is in them.
 struct CifarLayout {
   const char *name, *binaryFolder, *pythonFolder, *binaryNames, *pythonNames, *pythonNamesKey, *pythonLabelKey, *archives;
-  std::vector<std::string> train, test; ///< without .bin, which the binary version's have
-  size_t labelBytes;                    ///< of a record of the binary version; the last of them is the label
+  std::span<const char *const> train, test; ///< without .bin, which the binary version's have
+  size_t labelBytes;                        ///< of a record of the binary version; the last of them is the label
 };
 
-const CifarLayout cifar10Layout = {
+constexpr const char *cifar10Train[] = {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"};
+constexpr const char *cifar10Test[] = {"test_batch"}, *cifar100Train[] = {"train"}, *cifar100Test[] = {"test"};
+
+constexpr CifarLayout cifar10Layout = {
     .name = "cifar10",
     .binaryFolder = "cifar-10-batches-bin",
     .pythonFolder = "cifar-10-batches-py",
@@ -167,12 +170,12 @@ const CifarLayout cifar10Layout = {
     .pythonNamesKey = "label_names",
     .pythonLabelKey = "labels",
     .archives = "cifar-10-binary.tar.gz or cifar-10-python.tar.gz",
-    .train = {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"},
-    .test = {"test_batch"},
+    .train = cifar10Train,
+    .test = cifar10Test,
     .labelBytes = 1,
 };
 
-const CifarLayout cifar100Layout = {
+constexpr CifarLayout cifar100Layout = {
     .name = "cifar100",
     .binaryFolder = "cifar-100-binary",
     .pythonFolder = "cifar-100-python",
@@ -181,8 +184,8 @@ const CifarLayout cifar100Layout = {
     .pythonNamesKey = "fine_label_names",
     .pythonLabelKey = "fine_labels",
     .archives = "cifar-100-binary.tar.gz or cifar-100-python.tar.gz",
-    .train = {"train"},
-    .test = {"test"},
+    .train = cifar100Train,
+    .test = cifar100Test,
     .labelBytes = 2, // the coarse label, then the fine one
 };
 
@@ -212,8 +215,8 @@ Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned
   for (const char *inner : {layout.binaryFolder, layout.pythonFolder})
     if (root == fs::path(folder) && fs::is_directory(root / inner, ignored))
       root /= inner;
-  const std::vector<std::string> &files = split == Split::Train ? layout.train : layout.test;
-  bool binary = isThere(root / (files.front() + ".bin")) || !isThere(root / files.front());
+  std::span<const char *const> files = split == Split::Train ? layout.train : layout.test;
+  bool binary = isThere(root / (std::string(files.front()) + ".bin")) || !isThere(root / files.front());
 
   std::vector<std::string> classNames;
   if (fs::path path = root / (binary ? layout.binaryNames : layout.pythonNames); isThere(path)) {
@@ -224,8 +227,8 @@ Expected<std::unique_ptr<Dataset>> openCifar(const std::string &folder, unsigned
     classNames = std::move(*lines);
   }
   auto data = std::make_unique<PackedDataset>(layout.name, 3, cifarEdge, cifarEdge, std::move(classNames));
-  for (const std::string &name : files) {
-    std::string file = name + (binary ? ".bin" : ""), path = (root / file).string();
+  for (const char *name : files) {
+    std::string file = name + std::string(binary ? ".bin" : ""), path = (root / file).string();
     if (!isThere(path))
       return makeError(VITRT_ERROR_IO, "{}: holds no {}; expected the binary version of CIFAR-{} or the one for Python ({}), unpacked",
                        root.string(), file, classes, layout.archives);

@@ -36,7 +36,7 @@ Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &
       buffer.weightOffset = target.weights()->Get(from->weight())->offset();
     result.buffers.push_back(std::move(buffer));
   }
-  // A program over the training state alone may have neither.
+  // An empty list is not in the file: a program that works on memory alone has neither.
   if (program.inputs())
     result.inputs.assign(program.inputs()->begin(), program.inputs()->end());
   if (program.outputs())

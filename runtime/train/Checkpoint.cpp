@@ -10,7 +10,7 @@
 #include "runtime/data/Arrays.h"
 #include "runtime/data/SafetensorsWriter.h"
 
-#include <cstring>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace vitrt {
@@ -114,7 +114,7 @@ Expected<std::vector<float>> readFloats(const TensorFile &file, const TensorHead
   if (!data)
     return std::move(data.error());
   std::vector<float> values(header.elements());
-  std::memcpy(values.data(), data->bytes.data(), data->bytes.size());
+  std::ranges::copy(data->bytes, std::as_writable_bytes(std::span(values)).begin());
   file.release(size_t(index));
   return values;
 }

@@ -7,6 +7,8 @@
 
 #include "runtime/train/FineTune.h"
 
+#include "runtime/train/PositionTable.h"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -65,6 +67,17 @@ Error readAsFloats(const TensorFile &file, size_t index, std::vector<float> &to)
   return Error::success();
 }
 
+/// A table of positions [1, T, D] for the model's T; nothing if it is no such table.
+Expected<std::optional<std::vector<float>>> readPositions(const TensorFile &file, size_t index, const TrainedTensor &wanted) {
+  std::span<const uint64_t> from = file.tensors()[index].shape, to = wanted.shape;
+  if (from.size() != 3 || to.size() != 3 || from[0] != 1 || to[0] != 1 || from[2] != to[2])
+    return std::optional<std::vector<float>>();
+  std::vector<float> table(from[1] * from[2]);
+  if (Error error = readAsFloats(file, index, table))
+    return error;
+  return resizePositions(table, to[1], to[2], *positionRule(wanted.name));
+}
+
 } // namespace
 
 Expected<std::vector<std::string>> loadForFineTuning(TrainingState &state, const TensorFile &weights) {
@@ -79,11 +92,22 @@ Expected<std::vector<std::string>> loadForFineTuning(TrainingState &state, const
         return error;
       continue;
     }
+    if (index >= 0 && positionRule(tensor.name)) {
+      auto resized = readPositions(weights, size_t(index), tensor);
+      if (!resized)
+        return std::move(resized.error());
+      if (*resized) {
+        numbers = std::move(**resized);
+        notes.push_back(fmt::format("{}: tensor {} was resized from {} to {}", weights.name(), tensor.name,
+                                    formatShape(weights.tensors()[size_t(index)].shape), formatShape(tensor.shape)));
+        continue;
+      }
+    }
     std::string found = index < 0 ? "is missing" : fmt::format("is {}", formatShape(weights.tensors()[size_t(index)].shape));
     if (!isHead(tensor.name))
       return makeError(VITRT_ERROR_WEIGHTS,
-                       "{}: tensor {} {}, expected {}; `vitc --weights` also reads other frameworks' names and resizes positions",
-                       weights.name(), tensor.name, found, formatShape(tensor.shape));
+                       "{}: tensor {} {}, expected {}; `vitc --weights` also reads other frameworks' names and resolutions", weights.name(),
+                       tensor.name, found, formatShape(tensor.shape));
     notes.push_back(
         fmt::format("{}: tensor {} {}, so the model's {} begins at 0", weights.name(), tensor.name, found, formatShape(tensor.shape)));
   }

@@ -98,9 +98,9 @@ std::vector<Point> thin(const std::vector<float> &values) {
   return points;
 }
 
-/// Moving average that forgets over a hundred and twentieth of the run, corrected for its beginning as Adam's moments are.
+/// Moving average that forgets over an eightieth of the run, corrected for its beginning as Adam's moments are.
 std::vector<Point> smooth(const std::vector<Point> &points) {
-  double keep = 1 - 1 / std::max(double(points.size()) / 120, 1.0), average = 0, weight = 0;
+  double keep = 1 - 1 / std::max(double(points.size()) / 80, 1.0), average = 0, weight = 0;
   std::vector<Point> result;
   for (Point point : points) {
     average = keep * average + (1 - keep) * point.y;

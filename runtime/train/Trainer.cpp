@@ -64,12 +64,10 @@ Expected<TrainingEnd> Trainer::run(TrainingListener &listener) {
     if (Error error = finishEpoch(listener))
       return error;
   auto isOutOfPatience = [&] { return options.patience && at.best >= 0 && at.epochs.size() - 1 - at.bestEpoch >= options.patience; };
-  auto saved = at.step;
   auto save = [&](bool mustSucceed) {
     if (options.folder.empty())
       return Error::success();
     Error error = checkpoint();
-    saved = at.step;
     if (!error || mustSucceed)
       return error;
     listener.warned(error.message + "; the run goes on, and what was written before is still there");
@@ -101,9 +99,8 @@ Expected<TrainingEnd> Trainer::run(TrainingListener &listener) {
       if (Error error = save(false))
         return error;
   }
-  if (saved != at.step || at.step == options.steps)
-    if (Error error = save(true))
-      return error;
+  if (Error error = save(true))
+    return error;
   if (at.step >= options.steps)
     return TrainingEnd::Done;
   return isOutOfPatience() ? TrainingEnd::OutOfPatience : TrainingEnd::Stopped;

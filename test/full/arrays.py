@@ -44,9 +44,12 @@ def read_safetensors(path):
 
 
 def npy(shape, values):
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({''.join(f'{n},' for n in shape)}), }}"
+    """Of an array of integers ("q") i64, else f32."""
+    kind = "q" if isinstance(values, array.array) and values.typecode == "q" else "f"
+    descr = "<i8" if kind == "q" else "<f4"
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({''.join(f'{n},' for n in shape)}), }}"
     header += " " * (-(len(header) + 11) % 64) + "\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + array.array("f", values).tobytes()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + array.array(kind, values).tobytes()
 
 
 def write_npy(path, shape, values):

@@ -4,10 +4,12 @@
     test/full/train.py --bin=build/bin [PATTERN of names ...]
 
 A line for each run: the largest error of its losses, rates, gradient norms and final weights or gradients, each over its bound ("How to
-compare" of the goldens' README), so that 1 is the limit. The goldens lie in VITC_SHARED (default: ../shared), data/reference-systems.
+compare" of the goldens' README), so that 1 is the limit. The goldens lie in VITC_SHARED (default: ../shared), data/reference-systems;
+--excerpt runs those of test/data/training instead: weights and images by the seed, and of the final weights norms and first values.
 Exit codes: 0 all equal, 1 not, 2 bad usage, 77 nothing to do.
 """
 import argparse
+import array
 import fnmatch
 import glob
 import json
@@ -93,6 +95,26 @@ def freezing_options(tensors, trained):
 # Cases
 #===------------------------------------------------------------------------------------------===#
 
+def train(binaries, folder, golden, weights, batches, frozen, more):
+    """Compiles, trains and compares what each step says. Returns errors over their bounds, and the weights at the end."""
+    system, config = golden["system"], golden["config"]
+    compiled, update = optimizer_options(golden["optimizer"])
+    run([f"{binaries}/vitc", cases.preset(system, config), *cases.settings(system, config), weights, "--train", *compiled, *frozen, "-o",
+         f"{folder}/model.vitx"])
+    clipping = [f"--clip-norm={golden['clip_norm']}", f"--clip-kind={golden.get('clip_kind', 'optax')}"] if golden["clip_norm"] else []
+    saved = folder + ("/final.npz" if system == "004" else "/final.safetensors")
+    output = run([f"{binaries}/vit-run", "train", f"{folder}/model.vitx", f"--data=tensors:{batches}", f"--batch={golden['batch']}",
+                  f"--steps={len(golden['steps'])}", f"--accumulate={golden['accum_steps']}", *update,
+                  *schedule_options(golden["schedule"]), *clipping, f"--save={saved}", "--json", *more])
+    lines = [line for line in map(json.loads, output.splitlines()) if "step" in line]
+    if len(lines) != len(golden["steps"]):
+        raise Failure(f"{len(lines)} steps, expected {len(golden['steps'])}")
+    pairs = list(zip(lines, golden["steps"]))
+    return {"loss": max(abs(a["loss"] - b["loss_f64"]) for a, b in pairs) / LOSS,
+            "rate": max(abs(a["lr"] - b["lr"]) / max(b["lr"], 1e-12) for a, b in pairs) / RATE,
+            "norm": max(abs(a["grad_norm"] - b["grad_norm_f64"]) / b["grad_norm_f64"] for a, b in pairs) / NORM}, read_tensors(saved)
+
+
 class Trajectory:
     """A run of some steps: losses, rates, norms, and the weights at its end."""
 
@@ -100,31 +122,52 @@ class Trajectory:
         self.small, self.path = small, path.removesuffix(".json")
         self.name = f"{small.label}/{os.path.basename(self.path)}"
 
-    def run(self, binaries, folder, options):
+    def run(self, binaries, folder, more):
         with open(self.path + ".json") as f:
             golden = json.load(f)
-        system, config = self.small.system, golden["config"]
-        ending = ".npz" if system == "004" else ".safetensors"
+        ending = ".npz" if self.small.system == "004" else ".safetensors"
         start = self.path + ".start" + ending
         if not os.path.exists(start):
             start = self.small.folder + "/weights" + ending
-        compiled, update = optimizer_options(golden["optimizer"])
         before = read_tensors(start)
-        run([f"{binaries}/vitc", cases.preset(system, config), *cases.settings(system, config), f"--weights={start}", "--train", *compiled,
-             *freezing_options(before, golden.get("trained")), "-o", f"{folder}/model.vitx"])
-        clipping = [f"--clip-norm={golden['clip_norm']}", f"--clip-kind={golden.get('clip_kind', 'optax')}"] if golden["clip_norm"] else []
-        saved = f"{folder}/final{ending}"
-        output = run([f"{binaries}/vit-run", "train", f"{folder}/model.vitx", f"--data=tensors:{self.path}.batches.npz",
-                      f"--batch={golden['batch']}", f"--steps={len(golden['steps'])}", f"--accumulate={golden['accum_steps']}", *update,
-                      *schedule_options(golden["schedule"]), *clipping, f"--save={saved}", "--json", *options])
-        lines = [line for line in map(json.loads, output.splitlines()) if "step" in line]
-        if len(lines) != len(golden["steps"]):
-            raise Failure(f"{len(lines)} steps, expected {len(golden['steps'])}")
-        pairs = list(zip(lines, golden["steps"]))
-        return {"loss": max(abs(a["loss"] - b["loss_f64"]) for a, b in pairs) / LOSS,
-                "rate": max(abs(a["lr"] - b["lr"]) / max(b["lr"], 1e-12) for a, b in pairs) / RATE,
-                "norm": max(abs(a["grad_norm"] - b["grad_norm_f64"]) / b["grad_norm_f64"] for a, b in pairs) / NORM,
-                "weights": weight_error(golden["optimizer"], before, read_tensors(saved), read_tensors(self.path + ".final" + ending))}
+        errors, found = train(binaries, folder, golden, f"--weights={start}", self.path + ".batches.npz",
+                              freezing_options(before, golden.get("trained")), more)
+        return errors | {"weights": weight_error(golden["optimizer"], before, found, read_tensors(self.path + ".final" + ending))}
+
+
+class Excerpt:
+    """The same of a run that begins with the seed's weights, without files beside its JSON."""
+
+    def __init__(self, path):
+        self.path, self.name = path, "excerpt/" + os.path.basename(path).removesuffix(".json")
+
+    def run(self, binaries, folder, more):
+        with open(self.path) as f:
+            golden = json.load(f)
+        count, size, channels = len(golden["labels"]), golden["config"]["image_size"], golden["config"]["in_channels"]
+        shape = (count, size, size, channels) if golden["system"] == "004" else (count, channels, size, size)
+        images = cases.channels_first(golden["system"], (shape, arrays.random_images(shape)))
+        arrays.write_npz(f"{folder}/batches.npz", {"images": images, "labels": ((count,), array.array("q", golden["labels"]))})
+        errors, found = train(binaries, folder, golden, "--random-weights=0", f"{folder}/batches.npz", [], more)
+        return errors | {"weights": summary_error(golden["optimizer"], found, golden["final"])}
+
+
+def summary_error(optimizer, found, expected):
+    """Over its bound: differences of a tensor's norm and of its first values. Adam's bound is a part of the tensor's largest movement, that
+    of single entries wider, because those with tiny gradients go their own way."""
+    if set(found) != set(expected):
+        raise Failure("--save has other tensors than the framework's model")
+    sgd = "sgd" in optimizer["kind"]
+    worst = 0
+    for name, golden in expected.items():
+        values = found[name][1]
+        if without_gradient(name, len(values)):
+            continue
+        bound = (SGD_BF16 if optimizer.get("accumulator") == "bfloat16" else SGD) if sgd else ADAM * golden["moved_max"] + 1e-7
+        norm = abs(math.sqrt(math.fsum(v * v for v in values)) - golden["l2"]) / math.sqrt(len(values))
+        first = max(abs(a - b) for a, b in zip(values, golden["first4"])) / (1 if sgd else 20)
+        worst = max(worst, norm / bound, first / bound) if math.isfinite(norm) else math.inf
+    return worst
 
 
 def weight_error(optimizer, before, found, expected):
@@ -151,7 +194,7 @@ class Gradients:
     def __init__(self, small, name, config, weights, loss, read):
         self.small, self.name, self.config, self.weights, self.loss, self.read = small, f"{small.label}/{name}", config, weights, loss, read
 
-    def run(self, binaries, folder, options):
+    def run(self, binaries, folder, more):
         system = self.small.system
         data = arrays.read_npz(self.small.folder + "/expected.npz")
         expected, image = self.read()
@@ -164,7 +207,7 @@ class Gradients:
         run([f"{binaries}/vitc", cases.preset(system, self.config), *cases.settings(system, self.config), self.weights, "--train",
              "--optimizer=sgd", "-o", f"{folder}/model.vitx"])
         output = run([f"{binaries}/vit-run", "train", f"{folder}/model.vitx", f"--data=tensors:{folder}/batch.npz", f"--batch={len(labels)}",
-                      "--steps=1", f"--gradients={folder}/gradients.npz", "--json", *options])
+                      "--steps=1", f"--gradients={folder}/gradients.npz", "--json", *more])
         line = json.loads(output.splitlines()[0])
         found, bound = arrays.read_npz(f"{folder}/gradients.npz"), GRADIENT_HYBRID if self.config.get("resnet") else GRADIENT
         errors = {"gradients": max(gradient_error(name, found, tensor) for name, tensor in expected.items()) / bound}
@@ -212,14 +255,16 @@ def main():
     parser.add_argument("patterns", nargs="*", metavar="NAME")
     parser.add_argument("--bin", default=os.path.join(cases.HERE, "../../build/bin"), help="folder of vitc and vit-run")
     parser.add_argument("--shared", default=os.path.join(cases.HERE, "../../../shared"))
+    parser.add_argument("--excerpt", action="store_true", help="the runs of test/data/training")
     parser.add_argument("--threads", help="of vit-run train")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     options = parser.parse_args()
-    if started_for_another_reason():
+    if not options.excerpt and started_for_another_reason():
         print("the reference systems are trained by `ctest -L full`")
         return SKIPPED
     shared = os.environ.get("VITC_SHARED") or options.shared
-    chosen = [case for case in all_cases(shared) if not options.patterns or any(fnmatch.fnmatch(case.name, p) for p in options.patterns)]
+    every = map(Excerpt, sorted(glob.glob(cases.DATA + "/training/*.json"))) if options.excerpt else all_cases(shared)
+    chosen = [case for case in every if not options.patterns or any(fnmatch.fnmatch(case.name, p) for p in options.patterns)]
     if options.list:
         for case in chosen:
             print(case.name)

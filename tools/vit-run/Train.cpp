@@ -228,7 +228,7 @@ void TrainingRun::describe() const {
   fmt::print("{}: {} images, {} to validate on; {} steps of {} images, {:.1f} epochs\n", options.data, data->train().size(),
              data->val() ? data->val()->size() : 0, steps, options.batch, double(steps) / double(stepsPerEpoch()));
   if (start.step)
-    fmt::print("resumed after step {}\n", start.step);
+    fmt::print("resumed after {} steps\n", start.step);
   std::fflush(stdout);
 }
 

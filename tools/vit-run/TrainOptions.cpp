@@ -233,7 +233,8 @@ void addFileOptions(CLI::App &command, TrainOptions &options) {
       ->group(group);
   auto *resume =
       command.add_flag("--resume", options.resume, "Go on from the state in --checkpoint, bit for bit")->needs(checkpoint)->group(group);
-  command.add_option("--fine-tune", options.fineTune, "Begin with these weights; a head of other classes begins at 0")
+  command
+      .add_option("--fine-tune", options.fineTune, "Begin with these weights; a head of other classes begins at 0, positions are resized")
       ->type_name("WEIGHTS")
       ->excludes(resume)
       ->group(group);

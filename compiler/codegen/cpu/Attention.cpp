@@ -66,6 +66,9 @@ public:
     // Rows of V that are not whole vectors are copied to where their last vector may be read to its end; those of bf16 to meet in pairs.
     if (width % lanes != 0 || perWord > 1)
       values = allocate({llvm::divideCeilSigned(tokens, perWord), columnBlocks * lanes}, word);
+    if (op.getWeights())
+      weights = storedWeights = f.rows(operand + 1, heads * tokens, cast<ShapedType>(op.getWeights().getType()).getShape().back());
+    keepsWeights = static_cast<bool>(op.getWeights());
     if (rowTable) {
       rowScores = allocate({rows, roundedUp(height)});
       columnScores = allocate({rows, roundedUp(across)});
@@ -121,6 +124,8 @@ private:
       score(first);
       if (rowTable)
         addDistances(first);
+      if (keepsWeights)
+        firstWeights = add(b, add(b, mul(b, firstRow, heads), mul(b, head, tokens)), first);
       weigh(first, softmax(first));
     });
   }
@@ -193,7 +198,7 @@ private:
 
   /// weights = exp(scores + bias - the row's maximum); returns 1 / sum for each row.
   SmallVector<Value> softmax(Value first) {
-    SoftmaxRows softmax = {scores, storedWeights, rows, tokens, lanes, /*scale=*/1, /*bias=*/{}};
+    SoftmaxRows softmax = {scores, storedWeights, rows, tokens, lanes, /*scale=*/1, /*bias=*/{}, firstWeights};
     // Keys of bf16 are not scaled, which would round them again: their scores are, here.
     if (perWord > 1)
       softmax.scale = scale;
@@ -207,7 +212,9 @@ private:
     for (Panels panels : splitIntoPanels(columnBlocks, panelVectors))
       for (int64_t p = 0; p < panels.count; ++p) {
         int64_t block = panels.first + p * panels.size;
-        auto weight = [&](int64_t r, Value step) { return load(b, weights, {indexConstant(b, r), step}); };
+        auto weight = [&](int64_t r, Value step) {
+          return load(b, weights, {keepsWeights ? add(b, firstWeights, r) : indexConstant(b, r), step});
+        };
         auto value = [&](Value step, int64_t j) {
           int64_t column = (block + j) * lanes;
           return values ? loadVector(b, values, {step, indexConstant(b, column)}, lanes)
@@ -290,6 +297,8 @@ private:
   Value keys, scores;              ///< scratch: [T / V, words of d, V] and [R, T], T rounded up to V
   Value weights, storedWeights;    ///< exp of the scores in their place, by words and by elements
   Value values;                    ///< scratch: [words of T, d], d rounded up to V; only of bf16, or where d is no multiple of V
+  bool keepsWeights = false;       ///< whether they are a result: `weights` then is [B h T, T rounded up to 16]
+  Value firstWeights;              ///< the row of `weights` that belongs to the tile's first query, if they are kept
   Value elements;                  ///< operand: qkv by elements instead of words
   Value rowScores, columnScores;   ///< scratch: [R, H] and [R, W], the last axis rounded up to V; only with tables
   Value head, firstRow;            ///< of the task: its head, and its window's first row of keys and values

@@ -30,18 +30,24 @@ public:
         rows(std::min(op.getScheduleAttr().getRows(), tokens)), tokenVectors(llvm::divideCeilSigned(tokens, lanes)),
         columnVectors(llvm::divideCeilSigned(width, lanes)), panelVectors(panelVectorsFor(rows, lanes)),
         scale(op.getScale().convertToDouble()) {
-    qkv = f.rows(0, tokens, 3 * heads * width);
-    upstream = f.rows(1, tokens, heads * width);
-    result = f.rows(2, tokens, 3 * heads * width);
+    unsigned operand = 0;
+    qkv = f.rows(operand++, tokens, 3 * heads * width);
+    upstream = f.rows(operand++, tokens, heads * width);
+    recomputes = !op.getWeights();
+    if (!recomputes)
+      weights = f.rows(operand++, heads * tokens, cast<ShapedType>(op.getWeights().getType()).getShape().back());
+    result = f.rows(operand, tokens, 3 * heads * width);
     for (Value *copy : {&queries, &keys, &gradients})
       *copy = allocate({tokens, columnVectors * lanes});
-    for (Value *transposed : {&keyColumns, &valueColumns})
-      *transposed = allocate({tokenVectors, width, lanes});
-    for (Value *tile : {&scores, &weightGradients})
-      *tile = allocate({rows, tokenVectors * lanes});
+    valueColumns = allocate({tokenVectors, width, lanes});
+    weightGradients = allocate({rows, tokenVectors * lanes});
     planBlocks();
-    for (Value *block : {&probabilities, &scoreGradients})
-      *block = allocate({blockRows, pitch});
+    scoreGradients = allocate({blockRows, pitch});
+    if (recomputes) {
+      keyColumns = allocate({tokenVectors, width, lanes});
+      scores = allocate({rows, tokenVectors * lanes});
+      weights = allocate({blockRows, pitch});
+    }
   }
 
   int64_t scratchBytes() const { return scratchSize; }
@@ -49,13 +55,14 @@ public:
   void emit() {
     forLoop(b, f.begin, f.end, 1, [&](Value task) {
       firstRow = mul(b, div(b, task, heads), tokens);
+      firstWeights = mul(b, task, tokens);
       queryColumn = mul(b, rem(b, task, heads), width);
       keyColumn = add(b, queryColumn, heads * width);
       valueColumn = add(b, queryColumn, 2 * heads * width);
-      copyRows(qkv, queryColumn, queries);
-      copyRows(qkv, keyColumn, keys);
-      copyRows(upstream, queryColumn, gradients);
-      emitTransposedRows(b, {qkv, firstRow, keyColumn, tokens, width, lanes, scale, keyColumns});
+      copyRows(queryColumn, queries);
+      copyRows(keyColumn, keys);
+      if (recomputes)
+        emitTransposedRows(b, {qkv, firstRow, keyColumn, tokens, width, lanes, scale, keyColumns});
       // The scale of dQ and dK, which dP brings into dS.
       emitTransposedRows(b, {qkv, firstRow, valueColumn, tokens, width, lanes, scale, valueColumns});
       if (blocks == 1)
@@ -97,11 +104,11 @@ private:
 
   int64_t columnsOf(int64_t vector) const { return std::min(lanes, width - vector * lanes); }
 
-  /// copy[t][k] = from[firstRow + t][column + k].
-  void copyRows(Value from, Value column, Value copy) {
+  /// copy[t][k] = qkv[firstRow + t][column + k].
+  void copyRows(Value column, Value copy) {
     forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), 1, [&](Value t) {
       for (int64_t j = 0; j < columnVectors; ++j)
-        storeVector(b, loadVector(b, from, {add(b, firstRow, t), add(b, column, j * lanes)}, lanes, columnsOf(j)), copy,
+        storeVector(b, loadVector(b, qkv, {add(b, firstRow, t), add(b, column, j * lanes)}, lanes, columnsOf(j)), copy,
                     {t, indexConstant(b, j * lanes)});
     });
   }
@@ -121,14 +128,17 @@ private:
     forLoop(b, begin, end, rows, [&](Value row) {
       // The last rows are shifted up to end with the last query; those computed twice get the same bits.
       Value first = min(b, row, sub(b, end, indexConstant(b, rows))), inBlock = sub(b, first, begin);
-      multiplyColumns(queries, first, keyColumns, scores);
+      // The tile's first row of `weights`.
+      Value weightRow = recomputes ? inBlock : add(b, firstWeights, first);
+      SmallVector<Value> reciprocals = recomputes ? weigh(first, weightRow) : sumWeights(weightRow);
+      copyGradients(first, reciprocals);
       multiplyColumns(gradients, first, valueColumns, weightGradients);
-      differentiateSoftmax(inBlock);
+      differentiateSoftmax(weightRow, inBlock, reciprocals);
       multiplyKeys(first, inBlock);
     });
-    Value count = sub(b, end, begin);
-    addToKeys(probabilities, count, gradients, begin, valueColumn);
-    addToKeys(scoreGradients, count, queries, begin, keyColumn);
+    Value count = sub(b, end, begin), zero = indexConstant(b, 0);
+    addToKeys(weights, recomputes ? zero : add(b, firstWeights, begin), count, gradients, begin, valueColumn);
+    addToKeys(scoreGradients, zero, count, queries, begin, keyColumn);
   }
 
   /// into[r][t] = left[first + r] . columns[t].
@@ -145,31 +155,64 @@ private:
           });
   }
 
-  /// From the tile's scores and s dP: rows [inBlock, inBlock + R) of P and of s dS = P (s dP - rowsum(P s dP)).
-  void differentiateSoftmax(Value inBlock) {
-    SmallVector<Value> reciprocals = emitSoftmax(b, {scores, scores, rows, tokens, lanes, /*scale=*/1, /*bias=*/{}});
-    auto at = [&](int64_t r, Value t) { return SmallVector<Value>{indexConstant(b, r), t}; };
-    Value zero = indexConstant(b, 0), end = indexConstant(b, tokenVectors * lanes);
-    SmallVector<Value> zeros(rows, splat(b, 0, lanes));
-    SmallVector<Value> sums = forLoop(b, zero, end, lanes, zeros, [&](Value t, ValueRange carried) {
-      SmallVector<Value> next;
-      for (int64_t r = 0; r < rows; ++r)
-        next.push_back(fma(b, loadVector(b, scores, at(r, t), lanes), loadVector(b, weightGradients, at(r, t), lanes), carried[r]));
-      return next;
+  /// The tile's weights exp(S - the row's maximum); returns 1 / (sum of the row's weights) for each row.
+  SmallVector<Value> weigh(Value first, Value weightRow) {
+    multiplyColumns(queries, first, keyColumns, scores);
+    return emitSoftmax(b, {scores, weights, rows, tokens, lanes, /*scale=*/1, /*bias=*/{}, weightRow});
+  }
+
+  /// 1 / (sum of the row's weights) for each row of the tile, as emitSoftmax adds them up.
+  SmallVector<Value> sumWeights(Value weightRow) {
+    SmallVector<Value> sums = overTokens([&](Value sum, int64_t r, Value t, int64_t count) {
+      return addf(b, sum, loadVector(b, weights, {add(b, weightRow, r), t}, lanes, count));
     });
-    SmallVector<Value> factors, means;
-    for (int64_t r = 0; r < rows; ++r) {
-      Value sum = vector::ReductionOp::create(b, vector::CombiningKind::ADD, sums[r], arith::FastMathFlags::reassoc);
-      means.push_back(broadcast(b, mulf(b, sum, reciprocals[r]), lanes));
-      factors.push_back(broadcast(b, reciprocals[r], lanes));
-    }
-    forLoop(b, zero, end, lanes, [&](Value t) {
-      for (int64_t r = 0; r < rows; ++r) {
-        Value p = mulf(b, loadVector(b, scores, at(r, t), lanes), factors[r]);
-        Value gradient = mulf(b, p, subf(b, loadVector(b, weightGradients, at(r, t), lanes), means[r]));
-        storeVector(b, p, probabilities, {add(b, inBlock, r), t});
-        storeVector(b, gradient, scoreGradients, {add(b, inBlock, r), t});
+    return llvm::map_to_vector(sums, [&](Value sum) { return divf(b, floatConstant(b, 1), sumOfLanes(sum)); });
+  }
+
+  Value sumOfLanes(Value vector) {
+    return vector::ReductionOp::create(b, vector::CombiningKind::ADD, vector, arith::FastMathFlags::reassoc);
+  }
+
+  /// A vector for each row of the tile, carried from zero over the tokens: step(carried, row, first token, tokens in this vector).
+  SmallVector<Value> overTokens(function_ref<Value(Value, int64_t, Value, int64_t)> step) {
+    SmallVector<Value> carried(rows, splat(b, 0, lanes));
+    auto all = [&](ValueRange values, Value first, int64_t count) {
+      SmallVector<Value> next;
+      for (auto [r, value] : llvm::enumerate(values))
+        next.push_back(step(value, r, first, count));
+      return next;
+    };
+    if (tokens >= lanes)
+      carried = forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / lanes * lanes), lanes, carried,
+                        [&](Value first, ValueRange values) { return all(values, first, lanes); });
+    if (tokens % lanes != 0)
+      carried = all(carried, indexConstant(b, tokens / lanes * lanes), tokens % lanes);
+    return carried;
+  }
+
+  /// gradients[first + r] = dO / the row's sum of weights.
+  void copyGradients(Value first, ValueRange reciprocals) {
+    for (auto [r, reciprocal] : llvm::enumerate(reciprocals)) {
+      Value token = add(b, first, r), factor = broadcast(b, reciprocal, lanes);
+      for (int64_t j = 0; j < columnVectors; ++j) {
+        Value dO = loadVector(b, upstream, {add(b, firstRow, token), add(b, queryColumn, j * lanes)}, lanes, columnsOf(j));
+        storeVector(b, mulf(b, dO, factor), gradients, {token, indexConstant(b, j * lanes)});
       }
+    }
+  }
+
+  /// s dS = P (s dP - rowsum(P s dP)) of the tile, from P's weights w = P sum and s dP / sum: w (s dP / sum - rowsum(w s dP / sum) / sum).
+  void differentiateSoftmax(Value weightRow, Value inBlock, ValueRange reciprocals) {
+    auto weight = [&](int64_t r, Value t, int64_t count) { return loadVector(b, weights, {add(b, weightRow, r), t}, lanes, count); };
+    auto gradient = [&](int64_t r, Value t) { return loadVector(b, weightGradients, {indexConstant(b, r), t}, lanes); };
+    SmallVector<Value> sums =
+        overTokens([&](Value sum, int64_t r, Value t, int64_t count) { return fma(b, weight(r, t, count), gradient(r, t), sum); });
+    SmallVector<Value> means;
+    for (auto [sum, reciprocal] : llvm::zip_equal(sums, reciprocals))
+      means.push_back(broadcast(b, mulf(b, sumOfLanes(sum), reciprocal), lanes));
+    overTokens([&](Value carried, int64_t r, Value t, int64_t count) {
+      storeVector(b, mulf(b, weight(r, t, count), subf(b, gradient(r, t), means[r])), scoreGradients, {add(b, inBlock, r), t});
+      return carried;
     });
   }
 
@@ -184,11 +227,11 @@ private:
     });
   }
 
-  /// result[t] += sum over i < count of left[i][t] right[begin + i], at `column` of the rows of all keys.
-  void addToKeys(Value left, Value count, Value right, Value begin, Value column) {
+  /// result[t] += sum over i < count of left[leftBegin + i][t] right[begin + i], at `column` of the rows of all keys.
+  void addToKeys(Value left, Value leftBegin, Value count, Value right, Value begin, Value column) {
     auto tile = [&](Value first, int64_t tileRows) {
       forColumnPanels([&](int64_t firstVector, int64_t vectors) {
-        auto element = [&](int64_t r, Value i) { return load(b, left, {i, add(b, first, r)}); };
+        auto element = [&](int64_t r, Value i) { return load(b, left, {add(b, leftBegin, i), add(b, first, r)}); };
         auto row = [&](Value i, int64_t j) {
           return loadVector(b, right, {add(b, begin, i), indexConstant(b, (firstVector + j) * lanes)}, lanes);
         };
@@ -229,12 +272,14 @@ private:
   int64_t blocks = 1, blockRows = 0; ///< of queries
   int64_t pitch = 0;                 ///< floats of a row of P and dS
   int64_t scratchSize = 0;
+  bool recomputes = true;                    ///< the weights, which are an operand otherwise
   Value qkv, upstream, result;               ///< operands
-  Value queries, keys, gradients;            ///< scratch: Q, K and dO, [T, d]
+  Value queries, keys, gradients;            ///< scratch: Q, K, and each row of dO over its sum of weights, [T, d]
   Value keyColumns, valueColumns;            ///< scratch: s K and s V as emitTransposedRows leaves them
-  Value scores, weightGradients;             ///< scratch: of a tile, S, then exp(S - maximum), and s dP, [R, T]
-  Value probabilities, scoreGradients;       ///< scratch: of a block, P and s dS
-  Value firstRow;                            ///< of the task: its image's first row
+  Value scores, weightGradients;             ///< scratch: of a tile, S and s dP over the row's sum of weights, [R, T]
+  Value weights;                             ///< exp(S - the row's maximum): scratch, of a block, or operand
+  Value scoreGradients;                      ///< scratch: of a block, s dS
+  Value firstRow, firstWeights;              ///< of the task: its image's first row, its head's first row of an operand of weights
   Value queryColumn, keyColumn, valueColumn; ///< of the task: where its head's parts begin in a row of qkv and of the result
 };
 

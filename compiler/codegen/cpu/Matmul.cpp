@@ -23,7 +23,9 @@ static int64_t rowsOf(Value value) {
   return std::accumulate(rows.begin(), rows.end(), int64_t{1}, std::multiplies<>());
 }
 
-static LogicalResult check(Operation *op, kernel::GemmScheduleAttr schedule) {
+static LogicalResult check(Operation *op, kernel::GemmScheduleAttr schedule, bool bf16, const CpuTarget &target) {
+  if (bf16 && !target.has("avx512bf16"))
+    return op->emitOpError() << "has operands of bf16, which need a target with avx512bf16";
   if (!schedule)
     return op->emitOpError() << "has no schedule to generate code by";
   if (!llvm::isPowerOf2_64(schedule.getVector()) || schedule.getColumns() % schedule.getVector() != 0)
@@ -40,13 +42,14 @@ static KernelInfo infoOf(const TrainingProduct &product, StringRef symbol, Strin
   return info;
 }
 
-FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef symbol) {
-  if (failed(check(op, op.getScheduleAttr())))
+FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef symbol, const CpuTarget &target) {
+  if (failed(check(op, op.getScheduleAttr(), op.getBf16(), target)))
     return failure();
   const int64_t depth = shapeOf(op.getInput()).back(), outputs = shapeOf(op.getValue()).back(), rowsPerImage = rowsOf(op.getInput());
   KernelFunction f(module, symbol, op.getLoc());
   TrainingProduct product;
   product.schedule = op.getScheduleAttr();
+  product.bf16 = op.getBf16();
   product.outputs = outputs;
   product.fixedDepth = depth;
   product.depth = indexConstant(f.b, depth);
@@ -54,7 +57,6 @@ FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef
   product.bands = 2;
   unsigned operand = 0;
   product.left = f.activation(operand++, {});
-  product.leftRowStride = depth;
   product.rightByColumns = !op.getTransposed();
   product.right = f.weight(operand++, shapeOf(op.getWeight()));
   if (op.getBias())
@@ -71,20 +73,20 @@ FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef
   return info;
 }
 
-FailureOr<KernelInfo> emitContractRows(ModuleOp module, kernel::ContractRowsOp op, StringRef symbol) {
-  if (failed(check(op, op.getScheduleAttr())))
+FailureOr<KernelInfo> emitContractRows(ModuleOp module, kernel::ContractRowsOp op, StringRef symbol, const CpuTarget &target) {
+  if (failed(check(op, op.getScheduleAttr(), op.getBf16(), target)))
     return failure();
   const int64_t outputs = shapeOf(op.getLhs()).back(), width = shapeOf(op.getRhs()).back(), rowsPerImage = rowsOf(op.getLhs());
   KernelFunction f(module, symbol, op.getLoc());
   TrainingProduct product;
   product.schedule = op.getScheduleAttr();
+  product.bf16 = op.getBf16();
   product.outputs = width;
   product.depth = mul(f.b, f.images, rowsPerImage);
   product.fixedRows = outputs;
   product.rows = indexConstant(f.b, outputs);
   product.left = f.activation(0, {});
-  product.leftRowStride = 1;
-  product.leftStepStride = outputs;
+  product.leftColumns = f.rows(0, rowsPerImage, outputs);
   product.right = f.rows(1, rowsPerImage, width);
   product.result = f.weight(2, {outputs, width});
   product.accumulate = true;

@@ -13,11 +13,13 @@
 
 namespace vitc::cpu {
 
-/// y = residual + x W' + b, or x W of a transposed weight, in register tiles (TrainingProduct.h).
-mlir::FailureOr<KernelInfo> emitMatmul(mlir::ModuleOp module, kernel::MatmulOp op, llvm::StringRef symbol);
+/// y = residual + x W' + b, or x W of a transposed weight, in register tiles (TrainingProduct.h). Operands of bf16 fail on a target without the
+/// instruction.
+mlir::FailureOr<KernelInfo> emitMatmul(mlir::ModuleOp module, kernel::MatmulOp op, llvm::StringRef symbol, const CpuTarget &target);
 
 /// result += lhs' rhs over all rows of the group. Tasks are parts of the result, as many for any number of images.
-mlir::FailureOr<KernelInfo> emitContractRows(mlir::ModuleOp module, kernel::ContractRowsOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitContractRows(mlir::ModuleOp module, kernel::ContractRowsOp op, llvm::StringRef symbol,
+                                             const CpuTarget &target);
 
 } // namespace vitc::cpu
 

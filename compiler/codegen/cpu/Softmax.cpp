@@ -77,7 +77,8 @@ SmallVector<Value> emitSoftmax(ImplicitLocOpBuilder &b, const SoftmaxRows &softm
   SmallVector<Value> sums = overTokens(b, softmax, splat(b, 0, lanes), [&](Value sum, int64_t r, Value t, int64_t count) {
     Value e = approximateExp2OfNegative(b, fma(b, loadVector(b, softmax.scores, at(r, t), lanes), log2e, shifts[r]));
     e = firstLanesOr(e, count, 0);
-    storeVector(b, e, softmax.weights, at(r, t));
+    Value row = softmax.firstWeights ? add(b, softmax.firstWeights, r) : indexConstant(b, r);
+    storeVector(b, e, softmax.weights, {row, t});
     return addf(b, sum, e);
   });
   return llvm::map_to_vector(sums, [&](Value sum) {

@@ -19,10 +19,11 @@ namespace vitc::cpu {
 /// Rows go side by side, so that their chains of dependent operations overlap; each is read and written in whole vectors.
 struct SoftmaxRows {
   mlir::Value scores;  ///< memref<rows x T xf32>, T tokens rounded up to whole vectors; overwritten where there is a bias
-  mlir::Value weights; ///< of the same shape, f32 or bf16; each weight is written after its score was read; zero from `tokens` on
+  mlir::Value weights; ///< rows as long, f32 or bf16; each weight is written after its score was read; zero from `tokens` on
   int64_t rows, tokens, lanes;
   double scale = 1;
   std::function<mlir::Value(int64_t row, mlir::Value token, int64_t count)> bias; ///< a vector whose first `count` lanes count, or none
+  mlir::Value firstWeights = {}; ///< the row of `weights` that the first row's go to; 0 if none
 };
 
 /// Emits it; returns 1 / (sum of the row's weights) for each row, as scalars.

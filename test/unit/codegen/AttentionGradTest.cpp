@@ -23,13 +23,25 @@ struct Case {
   int64_t inner() const { return heads * width; }
 };
 
-std::string gradText(const Case &c, const Level &level) {
+std::string weightsType(const Case &c) { return fmt::format("tensor<?x{}x{}x{}xf32>", c.heads, c.tokens, (c.tokens + 15) / 16 * 16); }
+
+std::string gradText(const Case &c, const Level &level, bool withWeights = false) {
   std::string qkv = fmt::format("tensor<?x{}x{}xf32>", c.tokens, 3 * c.inner());
   std::string upstream = fmt::format("tensor<?x{}x{}xf32>", c.tokens, c.inner());
-  return fmt::format(
-      "func.func @f(%x: {0}, %u: {1}) -> {0} {{\n  %y = kernel.attention_grad %x, %u {{heads = {2} : i64, scale = {3:e} : f32, "
-      "schedule = #kernel.attention_schedule<rows = {4}, vector = {5}>}} : {0}, {1} -> {0}\n  return %y : {0}\n}}",
-      qkv, upstream, c.heads, c.scale, level.rows, level.target.vectorLanes);
+  return fmt::format("func.func @f(%x: {0}, %u: {1}, %w: {6}) -> {0} {{\n  %y = kernel.attention_grad %x, %u {7} {{heads = {2} : i64, "
+                     "scale = {3:e} : f32, schedule = #kernel.attention_schedule<rows = {4}, vector = {5}>}} : {0}, {1} -> {0}\n"
+                     "  return %y : {0}\n}}",
+                     qkv, upstream, c.heads, c.scale, level.rows, level.target.vectorLanes, weightsType(c),
+                     withWeights ? "weights(%w : " + weightsType(c) + ")" : "");
+}
+
+/// kernel.attention of the same qkv that keeps its weights.
+std::string attentionText(const Case &c, const Level &level) {
+  std::string qkv = fmt::format("tensor<?x{}x{}xf32>", c.tokens, 3 * c.inner());
+  std::string value = fmt::format("tensor<?x{}x{}xf32>", c.tokens, c.inner());
+  return fmt::format("func.func @f(%x: {0}) -> {1} {{\n  %y, %w = kernel.attention %x {{heads = {2} : i64, scale = {3:e} : f32, "
+                     "schedule = #kernel.attention_schedule<rows = {4}, vector = {5}>}} : {0} -> {1}, {6}\n  return %y : {1}\n}}",
+                     qkv, value, c.heads, c.scale, level.rows, level.target.vectorLanes, weightsType(c));
 }
 
 /// The gradient of the sum of upstream * attention, by the derivatives of each step.
@@ -87,6 +99,27 @@ TEST_P(AttentionGradTest, AgreesWithDoublePrecision) {
     ASSERT_TRUE(kernel);
     std::vector<float> qkv = randomFloats(images * c.tokens * 3 * c.inner(), 1), upstream = randomFloats(images * c.tokens * c.inner(), 2);
     expectKernel(*kernel, {qkv, upstream}, differentiated(c, qkv, upstream, images), images, 1e-5);
+  }
+}
+
+/// The weights that the forward pass keeps are those that the gradient would compute again: the same bits come of both.
+TEST_P(AttentionGradTest, TakesTheWeightsOfTheForwardPass) {
+  const int64_t images = 2;
+  for (const Case &c : {Case{1, 2, 5}, {5, 3, 18}, {17, 2, 72, 0.3}, {197, 2, 64}, {208, 1, 16}, {400, 1, 16}}) {
+    SCOPED_TRACE(fmt::format("{} tokens, {} heads of {}", c.tokens, c.heads, c.width));
+    std::optional<Kernel> forward = compileLaunch(attentionText(c, GetParam()), GetParam().target);
+    std::optional<Kernel> backward = compileLaunch(gradText(c, GetParam(), true), GetParam().target);
+    std::optional<Kernel> alone = compileLaunch(gradText(c, GetParam()), GetParam().target);
+    ASSERT_TRUE(forward && backward && alone);
+    EXPECT_LE(backward->info.scratchBytes, alone->info.scratchBytes);
+    size_t rows = images * c.tokens;
+    std::vector<float> qkv = randomFloats(rows * 3 * c.inner(), 1), upstream = randomFloats(rows * c.inner(), 2);
+    std::mt19937 random(1);
+    std::vector<size_t> sizes{rows * c.inner(), rows * c.heads * ((c.tokens + 15) / 16 * 16)};
+    std::vector<std::vector<float>> kept = runGuarded(*forward, {qkv}, sizes, images, Guard::Before, &random);
+    expectKernel(*backward, {qkv, upstream, kept[1]}, differentiated(c, qkv, upstream, images), images, 1e-5);
+    std::vector<float> results = runGuarded(*backward, {qkv, upstream, kept[1]}, qkv.size(), images);
+    EXPECT_EQ(results, runGuarded(*alone, {qkv, upstream}, qkv.size(), images));
   }
 }
 

@@ -63,6 +63,20 @@ TEST(EmitKernel, RefusesSchedulesOfNothing) {
               HasSubstr("one row a task"));
 }
 
+TEST(EmitKernel, RefusesTrainingProductsThatCannotBe) {
+  auto product = [](const std::string &attributes) {
+    return "func.func @f(%x: tensor<?x5x36xf32>) {\n  %y = kernel.contract_rows %x, %x " + attributes +
+           " : tensor<?x5x36xf32>, tensor<?x5x36xf32> -> tensor<36x36xf32>\n  return\n}";
+  };
+  auto schedule = [](const std::string &lanes) {
+    return "schedule = #kernel.gemm_schedule<rows = 4, columns = " + lanes +
+           ", k_block = 8, row_block = 12, prefetch = 8, vector = " + lanes + ">";
+  };
+  EXPECT_THAT(emitError(product("")), HasSubstr("has no schedule to generate code by"));
+  EXPECT_THAT(emitError(product("{" + schedule("12") + "}")), HasSubstr("a power of two lanes"));
+  EXPECT_THAT(emitError(product("{bf16, " + schedule("8") + "}")), HasSubstr("need a target with avx512bf16"));
+}
+
 TEST(EmitKernel, NamesWhatHasNoKernel) {
   EXPECT_THAT(emitError("func.func @f() {\n  %w = kernel.weight @w : tensor<4xf32>\n  return\n}"),
               HasSubstr("'kernel.weight' op is not a launch that the CPU has a kernel for"));

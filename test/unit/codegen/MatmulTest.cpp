@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "KernelHarness.h"
+#include "Numbers.h"
 
 #include <cmath>
 #include <cstring>
@@ -21,6 +22,23 @@ constexpr int64_t images = 3;
 std::string schedule(const Level &level, int64_t kBlock, int64_t rowBlock, int64_t prefetch) {
   return fmt::format("schedule = #kernel.gemm_schedule<rows = {}, columns = {}, k_block = {}, row_block = {}, prefetch = {}, vector = {}>",
                      level.rows, level.columns, kBlock, rowBlock, prefetch, level.target.vectorLanes);
+}
+
+/// AVX-512, AVX2 and the portable level with operands of f32; those of bf16 where the machine has them.
+struct Arithmetic {
+  Level level;
+  bool bf16 = false;
+  std::string attribute() const { return bf16 ? "bf16, " : ""; }
+  std::vector<float> operand(const std::vector<float> &values) const { return bf16 ? roundedToBf16(values) : values; }
+};
+
+std::vector<Arithmetic> arithmetics() {
+  std::vector<Arithmetic> result;
+  for (const Level &level : runnableLevels())
+    result.push_back({level});
+  if (std::optional<Level> level = levelWith("avx512bf16"))
+    result.push_back({*level, true});
+  return result;
 }
 
 std::string tensor(int64_t rows, int64_t columns) { return fmt::format("tensor<{}x{}xf32>", rows, columns); }
@@ -40,14 +58,14 @@ std::ostream &operator<<(std::ostream &os, const Matmul &c) {
                            c.rowBlock, c.prefetch);
 }
 
-std::string matmulText(const Matmul &c, const Level &level, bool transposed) {
+std::string matmulText(const Matmul &c, const Arithmetic &arithmetic, bool transposed) {
   std::string weight = transposed ? tensor(c.depth, c.outputs) : tensor(c.outputs, c.depth);
   std::string bias = fmt::format("tensor<{}xf32>", c.outputs), result = activation(c.tokens, c.outputs);
   return fmt::format("func.func @f(%x: {0}, %w: {1}, %b: {2}, %r: {3}) {{\n"
-                     "  %y = kernel.matmul %x, %w{4}{5} {{{6}{7}}} : {0}, {1} -> {3}\n  return\n}}\n",
+                     "  %y = kernel.matmul %x, %w{4}{5} {{{6}{7}{8}}} : {0}, {1} -> {3}\n  return\n}}\n",
                      activation(c.tokens, c.depth), weight, bias, result, c.bias ? fmt::format(" bias(%b : {})", bias) : "",
-                     c.residual ? fmt::format(" residual(%r : {})", result) : "", transposed ? "transposed, " : "",
-                     schedule(level, c.kBlock, c.rowBlock, c.prefetch));
+                     c.residual ? fmt::format(" residual(%r : {})", result) : "", transposed ? "transposed, " : "", arithmetic.attribute(),
+                     schedule(arithmetic.level, c.kBlock, c.rowBlock, c.prefetch));
 }
 
 class MatmulTest : public testing::TestWithParam<Matmul> {};
@@ -60,19 +78,21 @@ TEST_P(MatmulTest, MatchesDoubleOnEveryLevel) {
   for (int64_t n = 0; n < c.outputs; ++n)
     for (int64_t k = 0; k < c.depth; ++k)
       transposed[k * c.outputs + n] = weight[n * c.depth + k];
-  std::vector<double> expected(rows * c.outputs);
-  for (int64_t m = 0; m < rows; ++m)
-    for (int64_t n = 0; n < c.outputs; ++n) {
-      double sum = (c.bias ? bias[n] : 0) + (c.residual ? residual[m * c.outputs + n] : 0);
-      for (int64_t k = 0; k < c.depth; ++k)
-        sum += double(input[m * c.depth + k]) * weight[n * c.depth + k];
-      expected[m * c.outputs + n] = sum;
-    }
-  for (const Level &level : runnableLevels()) {
+  for (const Arithmetic &arithmetic : arithmetics()) {
+    const Level &level = arithmetic.level;
+    const std::vector<float> x = arithmetic.operand(input), w = arithmetic.operand(weight);
+    std::vector<double> expected(rows * c.outputs);
+    for (int64_t m = 0; m < rows; ++m)
+      for (int64_t n = 0; n < c.outputs; ++n) {
+        double sum = (c.bias ? bias[n] : 0) + (c.residual ? residual[m * c.outputs + n] : 0);
+        for (int64_t k = 0; k < c.depth; ++k)
+          sum += double(x[m * c.depth + k]) * w[n * c.depth + k];
+        expected[m * c.outputs + n] = sum;
+      }
     std::vector<float> other;
     for (bool isTransposed : {false, true}) {
-      SCOPED_TRACE(level.name + (isTransposed ? ", transposed" : ""));
-      std::optional<Kernel> kernel = compileLaunch(matmulText(c, level, isTransposed), level.target);
+      SCOPED_TRACE(level.name + (arithmetic.bf16 ? ", bf16" : "") + (isTransposed ? ", transposed" : ""));
+      std::optional<Kernel> kernel = compileLaunch(matmulText(c, arithmetic, isTransposed), level.target);
       ASSERT_TRUE(kernel);
       std::vector<std::vector<float>> operands{input, isTransposed ? transposed : weight};
       if (c.bias)
@@ -140,17 +160,19 @@ TEST_P(ContractRowsTest, AddsToWhatIsThere) {
   const int64_t rows = images * c.tokens;
   std::vector<float> lhs = randomFloats(rows * c.outputs, 1), rhs = randomFloats(rows * c.width, 2, 1 / std::sqrt(float(rows))),
                      start = randomFloats(c.outputs * c.width, 3);
-  std::vector<double> expected(start.begin(), start.end());
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t n = 0; n < c.outputs; ++n)
-      for (int64_t k = 0; k < c.width; ++k)
-        expected[n * c.width + k] += double(lhs[r * c.outputs + n]) * rhs[r * c.width + k];
-  for (const Level &level : runnableLevels()) {
-    SCOPED_TRACE(level.name);
+  for (const Arithmetic &arithmetic : arithmetics()) {
+    const Level &level = arithmetic.level;
+    SCOPED_TRACE(level.name + (arithmetic.bf16 ? ", bf16" : ""));
+    const std::vector<float> l = arithmetic.operand(lhs), x = arithmetic.operand(rhs);
+    std::vector<double> expected(start.begin(), start.end());
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t n = 0; n < c.outputs; ++n)
+        for (int64_t k = 0; k < c.width; ++k)
+          expected[n * c.width + k] += double(l[r * c.outputs + n]) * x[r * c.width + k];
     std::string left = activation(c.tokens, c.outputs), right = activation(c.tokens, c.width);
     std::optional<Kernel> kernel = compileLaunch(
-        fmt::format("func.func @f(%l: {0}, %r: {1}) {{\n  %y = kernel.contract_rows %l, %r {{{3}}} : {0}, {1} -> {2}\n  return\n}}\n", left,
-                    right, tensor(c.outputs, c.width), schedule(level, c.kBlock, 192, c.prefetch)),
+        fmt::format("func.func @f(%l: {0}, %r: {1}) {{\n  %y = kernel.contract_rows %l, %r {{{3}{4}}} : {0}, {1} -> {2}\n  return\n}}\n",
+                    left, right, tensor(c.outputs, c.width), arithmetic.attribute(), schedule(level, c.kBlock, 192, c.prefetch)),
         level.target);
     ASSERT_TRUE(kernel);
     // As many tasks whatever the number of images.

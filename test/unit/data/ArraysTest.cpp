@@ -28,7 +28,7 @@ std::vector<float> ramp(size_t count) {
 TEST(NpyTest, writtenArraysAreReadBack) {
   TemporaryFolder folder;
   std::vector<float> values = ramp(2 * 3 * 4);
-  for (std::vector<int64_t> shape : {std::vector<int64_t>{2, 3, 4}, {24}, {1, 24, 1, 1, 1}}) {
+  for (const std::vector<int64_t> &shape : {std::vector<int64_t>{2, 3, 4}, {24}, {1, 24, 1, 1, 1}}) {
     ASSERT_FALSE(bool(writeNpy(folder.path("x.npy"), {"x", shape, values})));
     auto array = readNpy(folder.path("x.npy"));
     ASSERT_TRUE(bool(array)) << array.error().message;

@@ -9,6 +9,7 @@
 #include "runtime/data/Arrays.h"
 #include "test/unit/data/TemporaryFolder.h"
 #include "test/unit/data/TrainingFixtures.h"
+#include "test/unit/image/ImageTestUtils.h"
 
 #include <gmock/gmock.h>
 
@@ -137,6 +138,24 @@ TEST(BatchReaderTest, damagedImagesAreNamedOnceAndReplaced) {
   // Images 1 and 2 are followed by number 3, of class 0.
   EXPECT_THAT(batches[0].targets, ElementsAre(1, 0, 0, 1, 0, 0, 1, 0, 0));
   EXPECT_EQ(batches[0].size, 3u);
+}
+
+TEST(BatchReaderTest, truncatedFilesAreDamagedImages) {
+  TemporaryFolder folder;
+  std::vector<uint8_t> jpeg = readBytes(dataPath("image/jpeg/exif-1.jpg")), half(jpeg.begin(), jpeg.begin() + ptrdiff_t(jpeg.size() / 2));
+  folder.write("a/0.jpg", jpeg);
+  folder.write("a/1.jpg", half);
+  folder.write("b/2.jpg", {});
+  folder.write("b/3.jpg", jpeg);
+  auto data = openImageFolder(folder.path(), {});
+  ASSERT_TRUE(bool(data)) << data.error().message;
+  BatchReaderOptions options = optionsFor(4, "rrc,flip");
+  options.shuffle = false;
+  auto batch = take(*open(**data, options), 1)[0];
+  ASSERT_EQ(batch.skipped.size(), 2u);
+  EXPECT_THAT(batch.skipped[0], HasSubstr("a/1.jpg"));
+  EXPECT_THAT(batch.skipped[1], HasSubstr("b/2.jpg"));
+  EXPECT_THAT(batch.targets, ElementsAre(1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0));
 }
 
 TEST(BatchReaderTest, strictReadersFailAtTheImage) {

@@ -115,7 +115,7 @@ TEST(MixingTest, bothKindsAreDrawn) {
       EXPECT_DOUBLE_EQ(mix.lambda, 1.0 - mix.box.width * mix.box.height / double(edge * edge));
     EXPECT_TRUE(Mix::draw(cutmix, size, RandomStream(0, 0, i, Place::Mixing)).cuts);
   }
-  EXPECT_NEAR(cuts, draws / 2, 80);
+  EXPECT_NEAR(cuts, draws / 2.0, 80);
   EXPECT_EQ(Mix::draw(Augmentation(), size, RandomStream(0, 0, 0, Place::Mixing)).lambda, 1.0);
 }
 

@@ -38,7 +38,7 @@ TEST(PhiloxTest, wholeNumbersAreEquallyLikely) {
   for (int i = 0; i < draws; ++i)
     ++counts[stream.below(7)];
   for (int count : counts)
-    EXPECT_NEAR(count, draws / 7, 5 * std::sqrt(draws / 7.0));
+    EXPECT_NEAR(count, draws / 7.0, 5 * std::sqrt(draws / 7.0));
   EXPECT_EQ(stream.below(1), 0u);
 }
 

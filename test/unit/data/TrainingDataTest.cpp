@@ -28,7 +28,7 @@ std::vector<uint8_t> png(uint8_t grey) {
 }
 
 /// `count` images in each class's folder.
-void writeClasses(const TemporaryFolder &folder, const std::string &below, std::vector<std::string> classes, int count) {
+void writeClasses(const TemporaryFolder &folder, const std::string &below, const std::vector<std::string> &classes, int count) {
   for (const std::string &name : classes)
     for (int i = 0; i < count; ++i)
       folder.write(fmt::format("{}{}/{:03}.png", below, name, i), png(uint8_t(i)));

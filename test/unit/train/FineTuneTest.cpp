@@ -6,7 +6,10 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/train/FineTune.h"
+#include "runtime/data/Arrays.h"
 #include "runtime/data/SafetensorsWriter.h"
+#include "runtime/train/PositionTable.h"
+#include "test/unit/TestPaths.h"
 #include "test/unit/data/TemporaryFolder.h"
 
 #include <algorithm>
@@ -76,12 +79,51 @@ TEST_F(FineTune, RefusesAnythingElse) {
   auto missing = load({{"head.weight", {3, 2}}});
   ASSERT_FALSE(bool(missing));
   EXPECT_EQ(message(missing.error()), ": tensor blocks.0.weight is missing, expected [2, 2]; `vitc --weights` also reads other "
-                                      "frameworks' names and resizes positions");
+                                      "frameworks' names and resolutions");
   auto reshaped = load({{"head.weight", {3, 2}}, {"blocks.0.weight", {4, 1}}});
   ASSERT_FALSE(bool(reshaped));
   EXPECT_EQ(message(reshaped.error()), ": tensor blocks.0.weight is [4, 1], expected [2, 2]; `vitc --weights` also reads other "
-                                       "frameworks' names and resizes positions");
+                                       "frameworks' names and resolutions");
   EXPECT_EQ(model.values[1], std::vector<float>(6, 1)) << "nothing is written when something is wrong";
+}
+
+TEST_F(FineTune, ResizesPositions) {
+  model.all[0] = {"pos_embed", {1, 5, 2}, true};
+  auto notes = load({{"head.weight", {3, 2}}, {"pos_embed", {1, 10, 2}}}); // a class token, and 2 x 2 from 3 x 3
+  ASSERT_TRUE(bool(notes)) << notes.error().message;
+  ASSERT_EQ(notes->size(), 1u);
+  EXPECT_EQ(message({VITRT_OK, (*notes)[0]}), ": tensor pos_embed was resized from [1, 10, 2] to [1, 5, 2]");
+  EXPECT_EQ(model.values[0][0], 8);
+  EXPECT_EQ(model.values[0][1], 9);
+  EXPECT_NEAR(model.values[0][2] + model.values[0][8], 2 * 18, 1e-4) << "opposite corners of a ramp";
+  model.all[0].shape = {1, 8, 2};
+  auto refused = load({{"head.weight", {3, 2}}, {"pos_embed", {1, 10, 2}}});
+  ASSERT_FALSE(bool(refused)) << "7 places are no square";
+}
+
+/// test/data/resize/resize.npz: the libraries' own (scripts/make_resize_goldens.py).
+TEST(PositionTable, IsAsTheFrameworks) {
+  auto file = readNpz(vitc::test::dataPath("resize/resize.npz").string());
+  ASSERT_TRUE(bool(file));
+  size_t compared = 0;
+  for (auto [name, rule] : {std::pair{"bicubic", TableRule::Bicubic},
+                            {"bicubic_antialias", TableRule::BicubicAntialias},
+                            {"bicubic_aligned", TableRule::BicubicAligned},
+                            {"bilinear_aligned", TableRule::LinearAligned}})
+    for (auto [from, to] : {std::pair{"7x7", "12x12"}, {"14x14", "10x20"}, {"9x9", "4x5"}, {"5x5", "1x1"}}) {
+      auto wanted = file->find(fmt::format("position.{}.{}.{}", name, from, to));
+      if (wanted == file->end())
+        continue;
+      const NpyArray &table = file->at(fmt::format("input.position.{}", from));
+      auto gridOf = [](const NpyArray &array) { return TableGrid{size_t(array.shape()[0]), size_t(array.shape()[1])}; };
+      std::vector<float> resized = resizeTable(*table.floats(), gridOf(table), gridOf(wanted->second), 3, rule);
+      auto expected = *wanted->second.floats();
+      ASSERT_EQ(resized.size(), expected.size());
+      for (size_t i = 0; i < resized.size(); ++i)
+        EXPECT_NEAR(resized[i], expected[i], 1e-5) << wanted->first << " " << i;
+      ++compared;
+    }
+  EXPECT_EQ(compared, 13u);
 }
 
 /// A file with one tensor of another type, with a header written by hand.

@@ -270,8 +270,6 @@ TEST_F(Resumption, AfterAStopComesToTheSameBytes) {
     auto end = run(first, stopping);
     ASSERT_TRUE(bool(end)) << end.error().message;
     EXPECT_EQ(*end, TrainingEnd::Stopped);
-    if (stopAt == 0)
-      continue; // nothing was done, so nothing is written
     ASSERT_TRUE(bool(run(second, listener, true)));
     EXPECT_EQ(stopping.steps.size() + listener.steps.size(), 13u);
     EXPECT_EQ(bytes(), straight) << "stopped after " << stopAt << " steps";

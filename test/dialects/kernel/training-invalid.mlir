@@ -1,0 +1,56 @@
+// RUN: vit-opt %s --split-input-file --verify-diagnostics
+
+func.func @weights_of_other_rows(%qkv: tensor<?x17x24xf32>) -> tensor<?x17x8xf32> {
+  // expected-error @+1 {{weights 'tensor<?x2x17x17xf32>' must be 'tensor<?x2x17x32xf32>', and are offered for all queries of f32 without windows only}}
+  %y, %w = kernel.attention %qkv {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x17x24xf32> -> tensor<?x17x8xf32>, tensor<?x2x17x17xf32>
+  return %y : tensor<?x17x8xf32>
+}
+
+// -----
+
+func.func @weights_of_some_queries(%qkv: tensor<?x17x24xf32>) -> tensor<?x1x8xf32> {
+  // expected-error @+1 {{are offered for all queries of f32 without windows only}}
+  %y, %w = kernel.attention %qkv {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x17x24xf32> -> tensor<?x1x8xf32>, tensor<?x2x17x32xf32>
+  return %y : tensor<?x1x8xf32>
+}
+
+// -----
+
+func.func @heads(%qkv: tensor<?x5x24xf32>, %u: tensor<?x5x8xf32>) -> tensor<?x5x24xf32> {
+  // expected-error @+1 {{must be [B, T, 3 h d] for 5 heads}}
+  %0 = kernel.attention_grad %qkv, %u {heads = 5 : i64, scale = 1.0 : f32} : tensor<?x5x24xf32>, tensor<?x5x8xf32> -> tensor<?x5x24xf32>
+  return %0 : tensor<?x5x24xf32>
+}
+
+// -----
+
+func.func @upstream(%qkv: tensor<?x5x24xf32>, %u: tensor<?x5x24xf32>) -> tensor<?x5x24xf32> {
+  // expected-error @+1 {{upstream must be ?x5x8, but is 'tensor<?x5x24xf32>'}}
+  %0 = kernel.attention_grad %qkv, %u {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x24xf32>, tensor<?x5x24xf32> -> tensor<?x5x24xf32>
+  return %0 : tensor<?x5x24xf32>
+}
+
+// -----
+
+func.func @other_weights(%qkv: tensor<?x5x24xf32>, %u: tensor<?x5x8xf32>, %w: tensor<?x2x5x5xf32>) -> tensor<?x5x24xf32> {
+  // expected-error @+1 {{weights 'tensor<?x2x5x5xf32>' must be 'tensor<?x2x5x16xf32>'}}
+  %0 = kernel.attention_grad %qkv, %u weights(%w : tensor<?x2x5x5xf32>) {heads = 2 : i64, scale = 1.0 : f32}
+    : tensor<?x5x24xf32>, tensor<?x5x8xf32> -> tensor<?x5x24xf32>
+  return %0 : tensor<?x5x24xf32>
+}
+
+// -----
+
+func.func @statistics(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{statistics must be ?x5x2, but is 'tensor<?x5x3xf32>'}}
+  %0, %1 = kernel.normalize_grad %x, %x {eps = 1.0e-6 : f32} : tensor<?x5x8xf32> -> tensor<?x5x8xf32>, tensor<?x5x3xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @sums(%x: tensor<?x5x8xf32>) -> tensor<5xf32> {
+  // expected-error @+1 {{result must be 8, but is 'tensor<5xf32>'}}
+  %0 = kernel.sum_rows %x : tensor<?x5x8xf32> -> tensor<5xf32>
+  return %0 : tensor<5xf32>
+}

@@ -1,0 +1,47 @@
+// RUN: vit-opt %s --split-input-file --verify-diagnostics
+
+func.func @weight(%x: tensor<?x5x24xf32>, %w: tensor<24x8xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{weight must be 8x24, but is 'tensor<24x8xf32>'}}
+  %0 = kernel.matmul %x, %w : tensor<?x5x24xf32>, tensor<24x8xf32> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @transposed_weight(%x: tensor<?x5x24xf32>, %w: tensor<8x24xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{weight must be 24x8, but is 'tensor<8x24xf32>'}}
+  %0 = kernel.matmul %x, %w {transposed} : tensor<?x5x24xf32>, tensor<8x24xf32> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @rows(%x: tensor<?x5x24xf32>, %w: tensor<8x24xf32>) -> tensor<?x4x8xf32> {
+  // expected-error @+1 {{result must be ?x5x8, but is 'tensor<?x4x8xf32>'}}
+  %0 = kernel.matmul %x, %w : tensor<?x5x24xf32>, tensor<8x24xf32> -> tensor<?x4x8xf32>
+  return %0 : tensor<?x4x8xf32>
+}
+
+// -----
+
+func.func @bias(%x: tensor<?x5x24xf32>, %w: tensor<8x24xf32>, %b: tensor<24xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{bias must be 8, but is 'tensor<24xf32>'}}
+  %0 = kernel.matmul %x, %w bias(%b : tensor<24xf32>) : tensor<?x5x24xf32>, tensor<8x24xf32> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @other_rows(%l: tensor<?x5x8xf32>, %r: tensor<?x6x24xf32>) -> tensor<8x24xf32> {
+  // expected-error @+1 {{rhs must be ?x5x24, but is 'tensor<?x6x24xf32>'}}
+  %0 = kernel.contract_rows %l, %r : tensor<?x5x8xf32>, tensor<?x6x24xf32> -> tensor<8x24xf32>
+  return %0 : tensor<8x24xf32>
+}
+
+// -----
+
+func.func @contraction(%l: tensor<?x5x8xf32>, %r: tensor<?x5x24xf32>) -> tensor<24x8xf32> {
+  // expected-error @+1 {{result must be 8x24, but is 'tensor<24x8xf32>'}}
+  %0 = kernel.contract_rows %l, %r : tensor<?x5x8xf32>, tensor<?x5x24xf32> -> tensor<24x8xf32>
+  return %0 : tensor<24x8xf32>
+}
