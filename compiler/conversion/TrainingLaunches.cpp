@@ -98,9 +98,9 @@ Operation *convertForward(OpBuilder &b, vit::NormalizeOp op) {
 }
 
 Operation *convertForward(OpBuilder &b, vit::SdpaOp op) {
-  return kernel::AttentionOp::create(b, op.getLoc(), op.getType(), op.getQkv(), op.getQuery(), op.getBias(), op.getRowTable(),
-                                     op.getColumnTable(), op.getHeads(), op.getScale(), op.getWindows(), op.getFirstQuery(),
-                                     kernel::AttentionScheduleAttr(), /*result_grid=*/DenseF32ArrayAttr());
+  return kernel::AttentionOp::create(b, op.getLoc(), op.getType(), /*weights=*/Type(), op.getQkv(), op.getQuery(), op.getBias(),
+                                     op.getRowTable(), op.getColumnTable(), op.getHeads(), op.getScale(), op.getWindows(),
+                                     op.getFirstQuery(), kernel::AttentionScheduleAttr(), /*result_grid=*/DenseF32ArrayAttr());
 }
 
 } // namespace
@@ -128,8 +128,8 @@ LogicalResult convertForTraining(Operation *op) {
           .Case([&](vit::NormalizeGradOp grad) { return convertNormalizeGrad(b, grad); })
           .Case([&](vit::NormalizeWeightGradOp grad) { return convertNormalizeWeightGrad(b, grad); })
           .Case([&](vit::SdpaGradOp grad) {
-            return kernel::AttentionGradOp::create(b, op->getLoc(), grad.getType(), grad.getQkv(), grad.getUpstream(), grad.getHeads(),
-                                                   grad.getScale(), kernel::AttentionScheduleAttr());
+            return kernel::AttentionGradOp::create(b, op->getLoc(), grad.getType(), grad.getQkv(), grad.getUpstream(), /*weights=*/Value(),
+                                                   grad.getHeads(), grad.getScale(), kernel::AttentionScheduleAttr());
           })
           .Default([](Operation *) -> Operation * { return nullptr; });
   if (!launch)
