@@ -203,7 +203,7 @@ FailureOr<artifact::Contents> Compilation::compile() {
     return import(), failure();
   artifact::Contents contents;
   contents.config = config;
-  contents.naming = describeWeights(config);
+  contents.naming = options.training ? describeAllWeights(config) : describeWeights(config);
   contents.parameters = parameterCount(contents.naming);
   for (const std::string &target : options.targets) {
     FailureOr<artifact::Target> compiled = compileTarget(target);

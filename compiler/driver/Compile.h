@@ -62,6 +62,10 @@ struct CompileOptions {
 /// A diagnostic's text after the name of the layer that it is about.
 std::string describe(const mlir::Diagnostic &diagnostic);
 
+/// `describeWeights` with one more source for each tensor that is longer than what the model takes of it (labml's table of 5000 positions):
+/// training keeps the rest as it is, so that weights are saved whole.
+WeightNaming describeAllWeights(const ModelConfig &config);
+
 /// One model on its way through the phases. Errors go to the context's diagnostics; no call may follow one that failed.
 class Compilation {
 public:

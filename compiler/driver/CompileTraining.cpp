@@ -82,6 +82,27 @@ OwningOpRef<ModuleOp> Compilation::importTraining() {
   return module;
 }
 
+WeightNaming vitc::describeAllWeights(const ModelConfig &config) {
+  WeightNaming naming = describeWeights(config);
+  const Scheme &home = naming.schemes.front();
+  if (naming.schemes.size() != 1)
+    return naming;
+  std::vector<int64_t> taken(home.tensors.size());
+  for (const Source &source : naming.sources)
+    taken[source.views.front().tensor] += llvm::product_of(source.shape);
+  for (auto [index, tensor] : llvm::enumerate(home.tensors)) {
+    int64_t rest = llvm::product_of(tensor.shape) - taken[index];
+    if (rest <= 0 || taken[index] == 0)
+      continue;
+    Source source;
+    source.name = "rest of " + tensor.names.front();
+    source.shape = {rest};
+    source.views.push_back({static_cast<uint32_t>(index), taken[index], {1}});
+    naming.sources.push_back(std::move(source));
+  }
+  return naming;
+}
+
 /// Each weight's value before the first step, as a binding: the source as it is.
 static void addParameterBindings(ModuleOp module, const WeightNaming &naming) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
@@ -113,7 +134,7 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lowerTraining(StringRef target, Ph
   if (failed(passes.run(*module)))
     return failure();
   if (phase != Phase::VitOpt)
-    addParameterBindings(*module, describeWeights(config));
+    addParameterBindings(*module, describeAllWeights(config));
   return module;
 }
 
@@ -132,7 +153,7 @@ FailureOr<artifact::Training> Compilation::describeTraining(ModuleOp module, Mod
   int64_t graphBytes = bytes(StateLayout::size(parameters)),
           end = std::max(graphBytes, bytes(StateLayout::size(layout("kernel.gradients"))));
   // Weights that take no part in the loss come last: they are only kept.
-  for (const Source &source : describeWeights(config).sources) {
+  for (const Source &source : describeAllWeights(config).sources) {
     std::optional<StateRange> range = StateLayout::lookup(parameters, source.name);
     int64_t offset = range ? range->first * static_cast<int64_t>(sizeof(float)) : end;
     if (!range) {

@@ -30,6 +30,8 @@ struct UpdateScalars {
 };
 
 /// The programs of a training artifact over their memory. A step is beginStep(), accumulate() as often as the batch has parts, then update().
+class LaunchObserver;
+
 class TrainableModel : public TrainingState {
 public:
   /// Elements of an image, C * H * W, and classes.
@@ -39,6 +41,9 @@ public:
   virtual std::string_view optimizer() const = 0;
 
   virtual unsigned threads() const = 0;
+
+  /// Tells `observer` of each launch of the training programs from now on; null: nobody.
+  virtual void observe(LaunchObserver * /*observer*/) {}
 
   /// From now on there is an Average of each trained tensor; before the first step.
   virtual Error keepAverages() = 0;

@@ -23,8 +23,7 @@ public:
   /// VITRT_ERROR_ARGUMENT if the artifact holds no training program.
   static Expected<std::unique_ptr<TrainingSession>> create(Model &model, unsigned threads = 0);
 
-  /// Of the launches of training programs from now on; null: nobody.
-  void observe(LaunchObserver *observer) { this->observer = observer; }
+  void observe(LaunchObserver *observer) override { this->observer = observer; }
   unsigned threads() const override { return pool->size(); }
   /// Images that go through forward and backward together.
   int64_t groupImages() const { return train->groupImages(); }
