@@ -97,10 +97,34 @@ Operation *convertForward(OpBuilder &b, vit::NormalizeOp op) {
                                      op.getKind(), op.getEps(), kernel::RowScheduleAttr());
 }
 
+/// Whether attention keeps its weights for its gradient, which computes them again otherwise, with a fifth of its products. They are T numbers a
+/// token and head: kept if that is no more than four times the head's width, about a quarter of what is kept of a token anyway.
+bool keepsWeights(vit::SdpaOp op) {
+  int64_t tokens = shapeOf(op.getQkv())[1], width = shapeOf(op.getValue())[2] / static_cast<int64_t>(op.getHeads());
+  if (op.getQuery() || op.getWindows() != 1 || shapeOf(op.getValue())[1] != tokens || tokens > 4 * width)
+    return false;
+  return llvm::any_of(op.getQkv().getUsers(),
+                      [&](Operation *user) { return isa<vit::SdpaGradOp>(user) && user->getBlock() == op->getBlock(); });
+}
+
 Operation *convertForward(OpBuilder &b, vit::SdpaOp op) {
-  return kernel::AttentionOp::create(b, op.getLoc(), op.getType(), /*weights=*/Type(), op.getQkv(), op.getQuery(), op.getBias(),
-                                     op.getRowTable(), op.getColumnTable(), op.getHeads(), op.getScale(), op.getWindows(),
-                                     op.getFirstQuery(), kernel::AttentionScheduleAttr(), /*result_grid=*/DenseF32ArrayAttr());
+  auto qkv = cast<RankedTensorType>(op.getQkv().getType());
+  Type weights = keepsWeights(op) ? kernel::AttentionOp::weightsType(qkv, op.getHeads()) : Type();
+  return kernel::AttentionOp::create(b, op.getLoc(), op.getType(), weights, op.getQkv(), op.getQuery(), op.getBias(), op.getRowTable(),
+                                     op.getColumnTable(), op.getHeads(), op.getScale(), op.getWindows(), op.getFirstQuery(),
+                                     kernel::AttentionScheduleAttr(), /*result_grid=*/DenseF32ArrayAttr());
+}
+
+/// With the weights of attention of the same rows, if it keeps them.
+Operation *convertAttentionGrad(OpBuilder &b, vit::SdpaGradOp op) {
+  Value weights;
+  for (Operation *user : op.getQkv().getUsers())
+    if (auto attention = dyn_cast<kernel::AttentionOp>(user); attention && attention.getWeights() && !attention.getBias() &&
+                                                              attention.getHeads() == op.getHeads() &&
+                                                              attention.getScale() == op.getScale() && isBefore(attention.getWeights(), op))
+      weights = attention.getWeights();
+  return kernel::AttentionGradOp::create(b, op.getLoc(), op.getType(), op.getQkv(), op.getUpstream(), weights, op.getHeads(), op.getScale(),
+                                         kernel::AttentionScheduleAttr());
 }
 
 } // namespace
@@ -127,10 +151,7 @@ LogicalResult convertForTraining(Operation *op) {
           .Case([&](vit::SdpaOp sdpa) { return convertForward(b, sdpa); })
           .Case([&](vit::NormalizeGradOp grad) { return convertNormalizeGrad(b, grad); })
           .Case([&](vit::NormalizeWeightGradOp grad) { return convertNormalizeWeightGrad(b, grad); })
-          .Case([&](vit::SdpaGradOp grad) {
-            return kernel::AttentionGradOp::create(b, op->getLoc(), grad.getType(), grad.getQkv(), grad.getUpstream(), /*weights=*/Value(),
-                                                   grad.getHeads(), grad.getScale(), kernel::AttentionScheduleAttr());
-          })
+          .Case([&](vit::SdpaGradOp grad) { return convertAttentionGrad(b, grad); })
           .Default([](Operation *) -> Operation * { return nullptr; });
   if (!launch)
     return failure();

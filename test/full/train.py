@@ -60,6 +60,10 @@ def compared(name, values):
 # Command lines
 #===------------------------------------------------------------------------------------------===#
 
+# The goldens' runs are without dropout, which presets have as their systems do.
+NO_DROPOUT = [cases.setting(key, 0) for key in ("dropout", "attention_dropout", "embedding_dropout", "drop_path")]
+
+
 def optimizer_options(spec):
     """Of vitc, and of vit-run train."""
     kind = spec["kind"]
@@ -99,7 +103,7 @@ def train(binaries, folder, golden, weights, batches, frozen, more):
     """Compiles, trains and compares what each step says. Returns errors over their bounds, and the weights at the end."""
     system, config = golden["system"], golden["config"]
     compiled, update = optimizer_options(golden["optimizer"])
-    run([f"{binaries}/vitc", cases.preset(system, config), *cases.settings(system, config), weights, "--train", *compiled, *frozen, "-o",
+    run([f"{binaries}/vitc", cases.preset(system, config), *cases.settings(system, config), *NO_DROPOUT, weights, "--train", *compiled, *frozen, "-o",
          f"{folder}/model.vitx"])
     clipping = [f"--clip-norm={golden['clip_norm']}", f"--clip-kind={golden.get('clip_kind', 'optax')}"] if golden["clip_norm"] else []
     saved = folder + ("/final.npz" if system == "004" else "/final.safetensors")
@@ -204,8 +208,8 @@ class Gradients:
         classes = self.config.get("num_classes") or self.config.get("classes")
         rows = [float(label == k) for label in labels for k in range(classes)]
         arrays.write_npz(f"{folder}/batch.npz", {"images": images, "labels": ((len(labels), classes), rows)})
-        run([f"{binaries}/vitc", cases.preset(system, self.config), *cases.settings(system, self.config), self.weights, "--train",
-             "--optimizer=sgd", "-o", f"{folder}/model.vitx"])
+        run([f"{binaries}/vitc", cases.preset(system, self.config), *cases.settings(system, self.config), *NO_DROPOUT, self.weights,
+             "--train", "--optimizer=sgd", "-o", f"{folder}/model.vitx"])
         output = run([f"{binaries}/vit-run", "train", f"{folder}/model.vitx", f"--data=tensors:{folder}/batch.npz", f"--batch={len(labels)}",
                       "--steps=1", f"--gradients={folder}/gradients.npz", "--json", *more])
         line = json.loads(output.splitlines()[0])

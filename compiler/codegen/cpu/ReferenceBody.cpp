@@ -99,10 +99,13 @@ FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefTyp
   // tensor.concat alone of the tensor dialect does not bufferize.
   RewritePatternSet patterns(region.getContext());
   tensor::populateDecomposeTensorConcatPatterns(patterns);
-  if (failed(applyPatternsGreedily(function, std::move(patterns))) || failed(run(*body.module, [](OpPassManager &passes) {
+  if (failed(applyPatternsGreedily(function, std::move(patterns))) || failed(run(*body.module, [&](OpPassManager &passes) {
         passes.addPass(createCanonicalizerPass());
         passes.addPass(createCSEPass());
-        passes.addPass(bufferization::createEmptyTensorEliminationPass());
+        // Computes a result in its destination. Of several results one may then wait in another's destination, which is written first:
+        // bufferization does not see that both are the same memory.
+        if (results.size() == 1)
+          passes.addPass(bufferization::createEmptyTensorEliminationPass());
         passes.addPass(bufferization::createOneShotBufferizePass());
         passes.addPass(createCanonicalizerPass());
         passes.addPass(createCSEPass());

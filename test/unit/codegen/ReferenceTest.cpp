@@ -184,6 +184,33 @@ TEST(Reference, HeadNormalizeLeavesTheValue) {
       });
 }
 
+/// Both results grow from one zero fill, so that either could be computed in the other's destination.
+TEST(Reference, ResultsOfOneTypeAreApart) {
+  const int64_t rows = images * 3, width = 5;
+  std::optional<Kernel> kernel = compileLaunch(
+      "func.func @f(%a: tensor<?x3x5xf32>, %b: tensor<?x3x5xf32>) {\n  %r:2 = kernel.reference %a, %b : (tensor<?x3x5xf32>, "
+      "tensor<?x3x5xf32>) -> (tensor<5xf32>, tensor<5xf32>) {\n  ^bb0(%x: tensor<1x3x5xf32>, %u: tensor<1x3x5xf32>):\n"
+      "    %g, %s = vit.normalize_weight_grad %x, %u {kind = #vit.norm<rms>, eps = 1.0e-6 : f32} : tensor<1x3x5xf32> -> tensor<5xf32>, "
+      "tensor<5xf32>\n    kernel.yield %g, %s : tensor<5xf32>, tensor<5xf32>\n  }\n  return\n}",
+      runnableLevels().front().target);
+  ASSERT_TRUE(kernel);
+  Operands x = randomOperands({{batch, 3, 5}, {batch, 3, 5}});
+  std::vector<double> gain(width), shift(width);
+  for (int64_t row = 0; row < rows; ++row) {
+    double squares = 0;
+    for (int64_t k = 0; k < width; ++k)
+      squares += double(x[0][row * width + k]) * x[0][row * width + k];
+    for (int64_t k = 0; k < width; ++k) {
+      gain[k] += x[1][row * width + k] * x[0][row * width + k] / std::sqrt(squares / double(width) + 1e-6);
+      shift[k] += x[1][row * width + k];
+    }
+  }
+  std::vector<float> zeros(width);
+  std::vector<std::vector<float>> results = runAdding(*kernel, x, {zeros, zeros}, images);
+  expectClose(results[0], gain, 1e-5);
+  expectClose(results[1], shift, 1e-5);
+}
+
 /// A composite's reference lowering is that of its parts.
 TEST(Reference, Mlp) {
   auto dot = [](const float *x, const std::vector<float> &w, size_t row, size_t n) {
