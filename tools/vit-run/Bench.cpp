@@ -185,6 +185,14 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
   auto session = createTrainable(**model, options.common);
   if (!session)
     return failArgument(session.error());
+  std::unique_ptr<Trace> trace;
+  if (!options.common.trace.empty()) {
+    auto created = Trace::create(options.common.trace);
+    if (!created)
+      return fail(created.error());
+    trace = std::move(*created);
+    (*session)->observe(trace.get());
+  }
   double loadSeconds = std::chrono::duration<double>(Trace::Clock::now() - start).count();
   const vitrt::fb::Model &description = (*model)->artifact().model();
   int64_t shape[] = {description.channels(), description.height(), description.width()};
@@ -213,6 +221,9 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
   auto samples = measure(options.measure, step);
   if (!samples)
     return fail(samples.error());
+  if (trace)
+    if (vitrt::Error error = trace->finish())
+      return fail(error);
   // Of the products as the model defines them: forward, and twice that for the gradients of both operands.
   double flop = 3 * double(description.flop_per_image()) * double(images->batch);
   return report(options,
