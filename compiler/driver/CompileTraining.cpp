@@ -84,9 +84,7 @@ OwningOpRef<ModuleOp> Compilation::importTraining() {
 
 WeightNaming vitc::describeAllWeights(const ModelConfig &config) {
   WeightNaming naming = describeWeights(config);
-  const Scheme &home = naming.schemes.front();
-  if (naming.schemes.size() != 1)
-    return naming;
+  const Scheme home = naming.schemes.front();
   std::vector<int64_t> taken(home.tensors.size());
   for (const Source &source : naming.sources)
     taken[source.views.front().tensor] += llvm::product_of(source.shape);
@@ -99,7 +97,11 @@ WeightNaming vitc::describeAllWeights(const ModelConfig &config) {
     source.shape = {rest};
     source.views.push_back({static_cast<uint32_t>(index), taken[index], {1}});
     naming.sources.push_back(std::move(source));
+    // As describeWeights does: a scheme without a place for one of the weights is left out.
+    naming.schemes.resize(1);
   }
+  for (Source &source : naming.sources)
+    source.views.resize(naming.schemes.size());
   return naming;
 }
 
