@@ -100,6 +100,10 @@ void vitc::buildTrainingKernelPipeline(OpPassManager &passes, const PipelineOpti
   function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/!options.reference}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
+  if (!options.reference && options.optLevel >= 1)
+    function.addPass(createKernelFuseActivation());
+  if (!options.reference && options.precision != Precision::F32)
+    function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products}));
   function.addPass(createKernelSchedule(KernelScheduleOptions{options.machine.lanes, options.machine.registers, options.machine.cacheBytes,
                                                               options.tuningCache, options.machineName}));
   passes.addPass(createKernelOutlineTraining());

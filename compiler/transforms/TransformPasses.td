@@ -266,6 +266,26 @@ def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
                     Statistic<"grids", "grids", "results that are stored as bytes of a range known beforehand">];
 }
 
+def KernelFuseActivation : Pass<"kernel-fuse-activation"> {
+  let summary = "activations of training programs into the products before them, their gradients into the products behind";
+  let description = [{
+    The product's results are the activation and its derivative instead of its sums, which nothing but the two reads: as much memory, and no pass
+    over it. The way back multiplies by the derivative.
+    ```mlir
+    %z = kernel.matmul %x, %w : tensor<?x197x192xf32>, tensor<768x192xf32> -> tensor<?x197x768xf32>
+    %y = kernel.activation %z {kind = #vit.activation<gelu_erf>} : tensor<?x197x768xf32>
+    %g = kernel.matmul %u, %v {transposed} : tensor<?x197x192xf32>, tensor<192x768xf32> -> tensor<?x197x768xf32>
+    %d = kernel.activation_grad %z, %g {kind = #vit.activation<gelu_erf>} : tensor<?x197x768xf32>
+    // ->
+    %y, %f = kernel.matmul %x, %w {activation = #vit.activation<gelu_erf>} : .. -> tensor<?x197x768xf32>, tensor<?x197x768xf32>
+    %d = kernel.matmul %u, %v factor(%f : tensor<?x197x768xf32>) {transposed} : .. -> tensor<?x197x768xf32>
+    ```
+  }];
+  let dependentDialects = ["::vitc::kernel::KernelDialect"];
+  let statistics = [Statistic<"fused", "fused", "activations that a product computes">,
+                    Statistic<"missed", "missed", "activations that stay launches">];
+}
+
 def KernelSchedule : Pass<"kernel-schedule"> {
   let summary = "choose how each launch is tiled, and pack its weights accordingly";
   let description = [{

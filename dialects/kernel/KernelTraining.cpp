@@ -52,7 +52,9 @@ LogicalResult MatmulOp::verify() {
     std::swap(weight[0], weight[1]);
   return failure(failed(expect(*this, "weight", getWeight(), weight)) || failed(expect(*this, "bias", getBias(), {outputs})) ||
                  failed(expectRows(*this, "result", getValue(), getInput(), outputs)) ||
-                 failed(expect(*this, "residual", getResidual(), shapeOf(getValue()))));
+                 failed(expect(*this, "residual", getResidual(), shapeOf(getValue()))) ||
+                 failed(expect(*this, "factor", getFactor(), shapeOf(getValue()))) ||
+                 failed(expect(*this, "derivative", getDerivative(), shapeOf(getValue()))));
 }
 
 LogicalResult ContractRowsOp::verify() {
@@ -146,8 +148,11 @@ std::string MatmulOp::getOperandRole(unsigned operand) { return getOperand(opera
 std::string NormalizeGradOp::getOperandRole(unsigned operand) { return "gain"; }
 
 Value MatmulOp::getInPlaceOperand() {
-  // A tile's residuals are read before any of its results is written; the input is read by other tiles too.
-  return getResidual() == getInput() ? Value() : getResidual();
+  // What a tile's results are made of is read before any of them is written; the input is read by other tiles too.
+  for (Value operand : {getResidual(), getFactor()})
+    if (operand && operand != getInput())
+      return operand;
+  return {};
 }
 
 Value ActivationGradOp::getInPlaceOperand() { return getUpstream() == getInput() ? Value() : getUpstream(); }

@@ -32,21 +32,29 @@ def Kernel_StateOp : Kernel_TrainingOp<"state"> {
 
 def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage", "getOperandRole", "getInPlaceOperand"]>]> {
-  let summary = "rows times a weight that lies as its framework has it: residual + x W' + b, or with `transposed` residual + x W + b";
+  let summary = "rows times a weight that lies as its framework has it: residual + factor * activation(x W' + b), or of x W";
   let description = [{
     input [B, .., K], weight [N, K] -> [B, .., N]; with `transposed` the weight is [K, N], which is the gradient of a product with
-    respect to its input. bias [N], residual of the result's shape, whose memory the result may share. Each task copies the panel of the
+    respect to its input. bias [N], residual and factor of the result's shape, whose memory the result may share. `derivative` is the
+    activation's, of the result's shape, for a `factor` of the way back. Each task copies the panel of the
     weight that it works on into scratch, transposed where need be. With `bf16` input and weight are rounded to bf16 as they are copied,
     sums and everything else are f32.
   }];
   let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$weight, Optional<Kernel_F32Tensor>:$bias,
-                       Optional<Kernel_F32Tensor>:$residual, UnitAttr:$transposed, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule,
-                       UnitAttr:$bf16);
-  let results = (outs Kernel_F32Tensor:$value);
+                       Optional<Kernel_F32Tensor>:$residual, Optional<Kernel_F32Tensor>:$factor, UnitAttr:$transposed,
+                       OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, UnitAttr:$bf16,
+                       DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation);
+  let results = (outs Kernel_F32Tensor:$value, Optional<Kernel_F32Tensor>:$derivative);
   let assemblyFormat = [{
-    $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
-    `:` type($input) `,` type($weight) `->` type($value)
+    $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
+    (`factor` `(` $factor^ `:` type($factor) `)`)? attr-dict
+    `:` type($input) `,` type($weight) `->` type($value) (`,` type($derivative)^)?
   }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$value, "::mlir::Value":$input, "::mlir::Value":$weight, "::mlir::Value":$bias,
+                                 "::mlir::Value":$residual, "bool":$transposed, "::vitc::kernel::GemmScheduleAttr":$schedule), [{
+    build($_builder, $_state, value, /*derivative=*/::mlir::Type(), input, weight, bias, residual, /*factor=*/::mlir::Value(), transposed,
+          schedule, /*bf16=*/false, ::vitc::vit::Activation::None);
+  }]>];
   let hasVerifier = 1;
 }
 

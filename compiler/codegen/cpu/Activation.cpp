@@ -99,4 +99,10 @@ Value activationDerivative(ImplicitLocOpBuilder &b, vit::Activation activation, 
   llvm_unreachable("every activation is listed");
 }
 
+std::pair<Value, Value> activateWithDerivative(ImplicitLocOpBuilder &b, vit::Activation activation, Value x) {
+  if (activation == vit::Activation::GeluErf)
+    return approximateGeluWithDerivative(b, x);
+  return {activate(b, activation, x), activationDerivative(b, activation, x)};
+}
+
 } // namespace vitc::cpu

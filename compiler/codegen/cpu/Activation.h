@@ -21,6 +21,9 @@ mlir::Value activate(mlir::ImplicitLocOpBuilder &b, vit::Activation activation, 
 /// torch's, and 1 of a NaN; of the others a NaN's is one.
 mlir::Value activationDerivative(mlir::ImplicitLocOpBuilder &b, vit::Activation activation, mlir::Value x);
 
+/// The activation and its derivative, the same bits as of the two apart.
+std::pair<mlir::Value, mlir::Value> activateWithDerivative(mlir::ImplicitLocOpBuilder &b, vit::Activation activation, mlir::Value x);
+
 } // namespace vitc::cpu
 
 #endif // VITC_COMPILER_CODEGEN_CPU_ACTIVATION_H

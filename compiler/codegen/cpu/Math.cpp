@@ -130,28 +130,25 @@ static Value normalTail(Lanes &f, Value t) {
   return arith::BitcastOp::create(f.b, f.floats, arith::AddIOp::create(f.b, f.bits(root), f.exponentOf(shifted)));
 }
 
-Value approximateGelu(ImplicitLocOpBuilder &b, Value x) {
+std::pair<Value, Value> approximateGeluWithDerivative(ImplicitLocOpBuilder &b, Value x) {
+  Lanes f(b, x.getType());
+  Value zero = f.constant(0.0), t = f.atMost(math::AbsFOp::create(b, x), 8.0), tail = normalTail(f, t), isNegative = f.less(x, zero);
   // max(x, 0) - |x| Phi(-|x|): no sign to restore, no second branch, and small results for negative x keep their leading digits.
   // Where t is bounded the second term is 1e-14.
-  Lanes f(b, x.getType());
-  Value t = f.atMost(math::AbsFOp::create(b, x), 8.0);
-  Value tail = normalTail(f, t);
-  Value positive = f.select(f.less(x, f.constant(0.0)), f.constant(0.0), x);
-  return f.fma(arith::NegFOp::create(b, t), tail, positive);
-}
-
-Value approximateGeluDerivative(ImplicitLocOpBuilder &b, Value x) {
-  // With t = |x| it is Phi(-t) - t phi(t) for negative x and 1 less that for others. The density is the tail times a smooth function (the
+  Value value = f.fma(arith::NegFOp::create(b, t), tail, f.select(isNegative, zero, x));
+  // The derivative is Phi(-t) - t phi(t) for negative x and 1 less that for others. The density is the tail times a smooth function (the
   // inverse of Mills' ratio), so Phi(-t) (1 - t phi(t) / Phi(-t)) takes a polynomial q instead of another exponential: the minimax fit on
   // [0, 8] with the weight Phi(-t), error 1.1e-8.
-  Lanes f(b, x.getType());
-  Value t = f.atMost(math::AbsFOp::create(b, x), 8.0);
   Value q =
       f.polynomial(t, {1.0, -0.7978857159614563, -0.6366015672683716, -0.10910332947969437, 0.01936645247042179, -0.00012198145122965798,
                        -0.0010685946326702833, 0.00032187759643420577, -4.49904146080371e-05, 2.5794943212531507e-06});
-  Value below = f.mul(normalTail(f, t), q);
-  return f.select(f.less(x, f.constant(0.0)), below, f.sub(f.constant(1.0), below));
+  Value below = f.mul(tail, q);
+  return {value, f.select(isNegative, below, f.sub(f.constant(1.0), below))};
 }
+
+Value approximateGelu(ImplicitLocOpBuilder &b, Value x) { return approximateGeluWithDerivative(b, x).first; }
+
+Value approximateGeluDerivative(ImplicitLocOpBuilder &b, Value x) { return approximateGeluWithDerivative(b, x).second; }
 
 Value coarseGelu(ImplicitLocOpBuilder &b, Value x) {
   // Phi(x) - 1/2 as x q(x^2), q the minimax fit of x Phi(x) on [-4.2, 4.2] that makes Phi 0 and 1 at its ends; error 7.5e-5.

@@ -31,6 +31,9 @@ mlir::Value approximateGelu(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 /// The derivative Phi(x) + x phi(x) of x Phi(x): error 2.5e-7 (found: 2.25e-7).
 mlir::Value approximateGeluDerivative(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 
+/// Both, for little more than the derivative alone.
+std::pair<mlir::Value, mlir::Value> approximateGeluWithDerivative(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
+
 /// x Phi(x) for a result that is rounded to bf16 (2e-3 of its size): error below 8e-5 for |x| <= 100, 1e-6 |x| beyond; half the operations.
 mlir::Value coarseGelu(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 

@@ -61,9 +61,12 @@ FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef
   product.right = f.weight(operand++, shapeOf(op.getWeight()));
   if (op.getBias())
     product.bias = f.weight(operand++, {outputs});
-  if (op.getResidual())
-    product.addend = f.rows(operand++, rowsPerImage, outputs);
-  product.result = f.rows(operand, rowsPerImage, outputs);
+  auto rows = [&](bool present) { return present ? f.rows(operand++, rowsPerImage, outputs) : Value(); };
+  product.addend = rows(static_cast<bool>(op.getResidual()));
+  product.factor = rows(static_cast<bool>(op.getFactor()));
+  product.result = rows(true);
+  product.derivative = rows(static_cast<bool>(op.getDerivative()));
+  product.activation = op.getActivation();
   emitTrainingProduct(f, product);
 
   KernelInfo info = infoOf(product, symbol, "matmul");

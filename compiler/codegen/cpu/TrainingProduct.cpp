@@ -17,14 +17,9 @@ using namespace mlir;
 
 namespace vitc::cpu {
 
-int64_t TrainingProduct::scratchBytes() const {
-  int64_t leftBytes = 0;
-  if (bf16)
-    leftBytes = wordBytes * ShapedType::getNumElements(leftShape());
-  return panelBytes() + partialBytes() + leftBytes;
-}
-
 static constexpr int64_t lineFloats = 16;
+/// Steps of K that are long against fetching a tile's lines of the result.
+static constexpr int64_t deepEnough = 384;
 static constexpr int64_t fixedPoint = 1 << 16;
 
 namespace {
@@ -43,10 +38,12 @@ public:
     packed = f.scratch(0, {p.blockLength(), columns}, word);
     if (p.hasPartialSums())
       partial = f.scratch(p.panelBytes(), {p.rowBlock(), columns});
+    if (p.isStaged())
+      staged = f.scratch(p.panelBytes() + p.partialBytes(), {rowsOfTile, columns});
     flatLeft = p.left;
     leftStride = p.leftColumns ? *p.fixedRows : 1;
     if (p.bf16) {
-      const int64_t offset = p.panelBytes() + p.partialBytes();
+      const int64_t offset = p.panelBytes() + p.partialBytes() + p.stagedBytes();
       packedLeft = f.scratch(offset, p.leftShape(), word);
       flatLeft = f.scratch(offset, {ShapedType::getNumElements(p.leftShape())}, word);
       leftStride = p.leftColumns ? p.rowsPerTask() : 1;
@@ -100,6 +97,7 @@ private:
   PanelPacker packer;
   Value packed;                  ///< memref<k_block x columns>: the panel
   Value partial;                 ///< memref<row block x columns>: sums between k-blocks
+  Value staged;                  ///< memref<rows x columns>: a tile's sums on their way to the activation
   Value packedLeft;              ///< of TrainingProduct::leftShape, only of bf16
   Value flatLeft;                ///< memref<?x>: what of the left operand tiles read
   int64_t leftStride = 1;        ///< between two words of a row there
@@ -297,7 +295,8 @@ void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows
     sums = llvm::to_vector(ValueRange(start.getResults()));
   }
 
-  prefetchResult(at, rows, row);
+  if (p.fixedDepth.value_or(deepEnough) >= deepEnough)
+    prefetchResult(at, rows, row);
   auto steps = [&](Value from, Value count, ValueRange carried) {
     return emitTileProduct(
         b, tile, count, carried,
@@ -333,39 +332,39 @@ void ProductEmitter::emitTile(const Position &at, PanelShape shape, int64_t rows
       });
 }
 
-/// Fetches what the epilogue is going to read and to overwrite while the tile's sums are formed.
+/// Fetches what the results are made of and what they overwrite while the tile's sums are formed.
 void ProductEmitter::prefetchResult(const Position &at, int64_t rows, Value row) {
   Value column = mul(b, at.panel, columns), lastRow = sub(b, at.lastRow, constant(1));
   for (int64_t i = 0; i < rows; ++i) {
     Value current = i ? min(b, add(b, row, i), lastRow) : row;
-    for (int64_t at = 0; at < columns; at += lineFloats) {
-      SmallVector<Value> place{current, add(b, column, at)};
-      if (p.addend)
-        memref::PrefetchOp::create(b, p.addend, place, /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
-      memref::PrefetchOp::create(b, p.result, place, /*isWrite=*/true, /*localityHint=*/3, /*isDataCache=*/true);
-    }
+    for (int64_t line = 0; line < columns; line += lineFloats)
+      for (Value memref : {p.factor, p.addend, p.derivative, p.result})
+        if (memref)
+          memref::PrefetchOp::create(b, memref, ValueRange{current, add(b, column, line)},
+                                     /*isWrite=*/memref == p.result || memref == p.derivative, /*localityHint=*/3, /*isDataCache=*/true);
   }
 }
 
 void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t rows, Value row, ValueRange sums) {
-  Value column = mul(b, at.panel, columns);
-  auto emitRow = [&](int64_t i) {
-    Value current = add(b, row, i);
-    for (int64_t vector = 0; vector < shape.vectors; ++vector) {
-      Value columnAt = add(b, column, vector * lanes), value = sums[i * shape.vectors + vector];
-      int64_t count = lanesOf(shape, vector);
-      if (p.bias)
-        value = addf(b, value, loadVector(b, p.bias, columnAt, lanes, count));
-      for (Value addend : {p.addend, p.accumulate ? p.result : Value()})
-        if (addend)
-          value = addf(b, value, loadVector(b, addend, {current, columnAt}, lanes, count));
-      storeVector(b, value, p.result, {current, columnAt}, count);
-    }
+  auto emitRow = [&](Value current, function_ref<Value(int64_t vector)> sum) {
+    emitResults(b, p, {current, mul(b, at.panel, columns), shape.vectors, lanes, shape.lastLanes, sum});
   };
-  // A row that only stands for a missing one is not stored: where the result is added to, it has been already.
-  emitRow(0);
-  for (int64_t i = 1; i < rows; ++i)
-    ifThen(b, less(b, add(b, row, i), at.lastRow), [&] { emitRow(i); });
+  // A row that only stands for a missing one is not stored: where the result is an operand's memory that is overwritten by now.
+  if (staged) {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t vector = 0; vector < shape.vectors; ++vector)
+        storeVector(b, sums[i * shape.vectors + vector], staged, {constant(i), constant(vector * lanes)});
+    return forLoop(b, constant(0), min(b, constant(rows), sub(b, at.lastRow, row)), 1, [&](Value i) {
+      emitRow(add(b, row, i), [&](int64_t vector) { return loadVector(b, staged, {i, constant(vector * lanes)}, lanes); });
+    });
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    auto emit = [&] { emitRow(add(b, row, i), [&](int64_t vector) { return sums[i * shape.vectors + vector]; }); };
+    if (i)
+      ifThen(b, less(b, add(b, row, i), at.lastRow), emit);
+    else
+      emit();
+  }
 }
 
 void emitTrainingProduct(KernelFunction &f, const TrainingProduct &product) { ProductEmitter(f, product).emit(); }

@@ -17,8 +17,8 @@
 
 namespace vitc::cpu {
 
-/// result[m, n] = sum over k of left[m, k] right[k, n] + bias[n] + addend[m, n],    0 <= m < rows, 0 <= n < outputs
-/// or, with `accumulate`, result[m, n] += the sum over each k-block.
+/// result[m, n] = factor[m, n] activation(sum over k of left[m, k] right[k, n] + bias[n]) + addend[m, n],    0 <= m < rows, 0 <= n < outputs
+/// or, with `accumulate`, result[m, n] += the sum over each k-block. The activation's derivative is another result if asked for.
 ///
 /// Neither operand is packed beforehand: a training step changes the weights, and an activation is multiplied twice. A panel of the right
 /// operand, a k-block of `columns` columns, is copied (transposed where it lies by columns) into scratch memory just before its use, and stays
@@ -43,8 +43,11 @@ struct TrainingProduct {
   mlir::Value right;                ///< memref<KxNxf32>, or by columns memref<NxKxf32>
   bool rightByColumns = false;      ///< then the depth is fixed
   mlir::Value bias;                 ///< memref<Nxf32> or none
-  mlir::Value addend;               ///< memref<MxNxf32> or none; may be the result's memory
-  mlir::Value result;               ///< memref<MxNxf32>
+  vit::Activation activation = vit::Activation::None;
+  mlir::Value factor;     ///< memref<MxNxf32> or none; may be the result's memory
+  mlir::Value addend;     ///< memref<MxNxf32> or none; may be the result's memory
+  mlir::Value derivative; ///< memref<MxNxf32> or none: the activation's derivative where it is applied
+  mlir::Value result;     ///< memref<MxNxf32>
   bool accumulate = false;
   int64_t bands = 1; ///< of a row block that several ranges of tasks share
 
@@ -67,6 +70,9 @@ struct TrainingProduct {
   }
   int64_t panelBytes() const { return llvm::alignTo(blockLength() * schedule.getColumns() * wordBytes, 64); }
   int64_t partialBytes() const { return hasPartialSums() ? rowBlock() * schedule.getColumns() * wordBytes : 0; }
+  /// Whether a tile's sums go through scratch memory to the activation, whose code is there once then instead of for each row of the tile.
+  bool isStaged() const { return activation != vit::Activation::None; }
+  int64_t stagedBytes() const { return isStaged() ? schedule.getRows() * schedule.getColumns() * wordBytes : 0; }
   /// The left operand as words: [row block][K in whole vectors], or by columns [tasks' rows][k-block][rows of a task].
   llvm::SmallVector<int64_t> leftShape() const {
     if (leftColumns)
@@ -84,6 +90,16 @@ private:
 /// range has part of a row block by its two bands (first and second half of the rows), panel, rows: a range of them copies each of its panels
 /// once, and two workers that share a launch equally have a band each.
 void emitTrainingProduct(KernelFunction &f, const TrainingProduct &product);
+
+/// Part of a row of the product whose sums are complete.
+struct SumsOfRow {
+  mlir::Value row, column;
+  int64_t vectors, lanes, lastLanes;
+  llvm::function_ref<mlir::Value(int64_t vector)> sum;
+};
+
+/// Makes the results of the sums and stores them.
+void emitResults(mlir::ImplicitLocOpBuilder &b, const TrainingProduct &product, const SumsOfRow &sums);
 
 } // namespace vitc::cpu
 

@@ -144,6 +144,61 @@ std::vector<Matmul> matmulCases() {
 INSTANTIATE_TEST_SUITE_P(Cases, MatmulTest, testing::ValuesIn(matmulCases()),
                          [](const auto &info) { return parameterName(testing::PrintToString(info.param)); });
 
+/// residual + factor * activation(x W' + b), and the activation's derivative: the same bits as of launches one after the other.
+TEST(MatmulResults, AreThoseOfSeparateLaunches) {
+  const int64_t tokens = 7, outputs = 70, depth = 75, elements = images * tokens * outputs;
+  const std::vector<float> input = randomFloats(images * tokens * depth, 1), weight = randomFloats(outputs * depth, 2, 0.2f),
+                           bias = randomFloats(outputs, 3), residual = randomFloats(elements, 4), factor = randomFloats(elements, 5);
+  const std::string x = activation(tokens, depth), y = activation(tokens, outputs), w = tensor(outputs, depth);
+  auto product = [&](const Arithmetic &arithmetic, const std::string &operands, const std::string &attributes, const std::string &results) {
+    return compileLaunch(fmt::format("func.func @f(%x: {0}, %w: {1}, %b: tensor<{2}xf32>, %r: {3}, %f: {3}) {{\n"
+                                     "  %y{4} = kernel.matmul %x, %w bias(%b : tensor<{2}xf32>) {5} {{{6}{7}{8}}} : {0}, {1} -> {9}\n"
+                                     "  return\n}}\n",
+                                     x, w, outputs, y, results == y ? "" : ", %d", operands, attributes, arithmetic.attribute(),
+                                     schedule(arithmetic.level, 32, 48, 8), results),
+                         arithmetic.level.target);
+  };
+  for (const Arithmetic &arithmetic : arithmetics())
+    for (const char *kind : {"gelu_erf", "silu"}) {
+      SCOPED_TRACE(fmt::format("{}{} {}", arithmetic.level.name, arithmetic.bf16 ? ", bf16" : "", kind));
+      std::optional<Kernel> plain = product(arithmetic, "", "", y);
+      std::string attribute = fmt::format("activation = #vit.activation<{}>, ", kind);
+      std::optional<Kernel> activated = product(arithmetic, "", attribute, y + ", " + y);
+      std::optional<Kernel> whole = product(arithmetic, fmt::format("residual(%r : {0}) factor(%f : {0})", y), attribute, y);
+      ASSERT_TRUE(plain && activated && whole);
+      auto elementwise = [&](const std::string &operation, const std::vector<std::vector<float>> &operands) {
+        std::optional<Kernel> kernel =
+            compileLaunch(fmt::format("func.func @f(%x: {0}, %u: {0}) {{\n  %y = kernel.{1} {{kind = #vit.activation<{2}>, schedule = "
+                                      "#kernel.row_schedule<rows_per_task = 4, vector = {3}>}} : {0}\n  return\n}}\n",
+                                      y, operation, kind, arithmetic.level.target.vectorLanes),
+                          arithmetic.level.target);
+        return kernel ? runGuarded(*kernel, operands, elements, images) : std::vector<float>();
+      };
+      const std::vector<float> sums = runGuarded(*plain, {input, weight, bias}, elements, images);
+      const std::vector<float> values = elementwise("activation %x", {sums});
+      const std::vector<float> derivatives = elementwise("activation_grad %x, %u", {sums, std::vector<float>(elements, 1)});
+      std::mt19937 random(6);
+      std::vector<std::vector<float>> results =
+          runGuarded(*activated, {input, weight, bias}, {size_t(elements), size_t(elements)}, images, Guard::Before, &random);
+      EXPECT_EQ(results[0], values);
+      EXPECT_EQ(results[1], derivatives);
+      std::vector<float> expected(elements);
+      for (int64_t i = 0; i < elements; ++i)
+        expected[i] = values[i] * factor[i] + residual[i];
+      std::vector<float> combined = runGuarded(*whole, {input, weight, bias, residual, factor}, elements, images);
+      for (int64_t i = 0; i < elements; ++i)
+        ASSERT_NEAR(combined[i], expected[i], 1e-6) << i;
+
+      // In the factor's memory, if there is no residual.
+      std::optional<Kernel> scaled = product(arithmetic, fmt::format("factor(%f : {})", y), "", y);
+      ASSERT_TRUE(scaled);
+      std::vector<float> apart = runGuarded(*scaled, {input, weight, bias, factor}, elements, images), inPlace = factor;
+      std::vector<float> operands[] = {input, weight, bias};
+      scaled->run({operands[0].data(), operands[1].data(), operands[2].data(), inPlace.data(), inPlace.data()}, images, &random);
+      EXPECT_EQ(apart, inPlace);
+    }
+}
+
 struct Contraction {
   int64_t tokens, outputs, width;
   int64_t kBlock = 528, prefetch = 8;
