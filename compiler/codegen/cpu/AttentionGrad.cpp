@@ -11,6 +11,7 @@
 #include "compiler/codegen/cpu/Softmax.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -131,6 +132,8 @@ private:
       // The tile's first row of `weights`.
       Value weightRow = recomputes ? inBlock : add(b, firstWeights, first);
       SmallVector<Value> reciprocals = recomputes ? weigh(first, weightRow) : sumWeights(weightRow);
+      if (!recomputes)
+        fetchWeights(add(b, weightRow, rows));
       copyGradients(first, reciprocals);
       multiplyColumns(gradients, first, valueColumns, weightGradients);
       differentiateSoftmax(weightRow, inBlock, reciprocals);
@@ -167,6 +170,16 @@ private:
       return addf(b, sum, loadVector(b, weights, {add(b, weightRow, r), t}, lanes, count));
     });
     return llvm::map_to_vector(sums, [&](Value sum) { return divf(b, floatConstant(b, 1), sumOfLanes(sum)); });
+  }
+
+  /// Brings the weights of a tile nearer, which come from memory: they were written long ago. May lie beyond the operand's end, where it does nothing.
+  void fetchWeights(Value weightRow) {
+    constexpr int64_t lineFloats = 16;
+    forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), lineFloats, [&](Value t) {
+      for (int64_t r = 0; r < rows; ++r)
+        memref::PrefetchOp::create(b, weights, ValueRange{add(b, weightRow, r), t}, /*isWrite=*/false, /*localityHint=*/2,
+                                   /*isDataCache=*/true);
+    });
   }
 
   Value sumOfLanes(Value vector) {
