@@ -97,8 +97,8 @@ Operation *convertForward(OpBuilder &b, vit::NormalizeOp op) {
                                      op.getKind(), op.getEps(), kernel::RowScheduleAttr());
 }
 
-/// Whether attention keeps its weights for its gradient, which computes them again otherwise, with a fifth of its products. They are T numbers a
-/// token and head: kept if that is no more than four times the head's width, about a quarter of what is kept of a token anyway.
+/// Whether attention keeps its weights for its gradient, which computes them again otherwise: a fifth of its products. They are T numbers a
+/// token and head, kept if that is no more than four times the head's width: about a quarter of what is kept of a token anyway.
 bool keepsWeights(vit::SdpaOp op) {
   int64_t tokens = shapeOf(op.getQkv())[1], width = shapeOf(op.getValue())[2] / static_cast<int64_t>(op.getHeads());
   if (op.getQuery() || op.getWindows() != 1 || shapeOf(op.getValue())[1] != tokens || tokens > 4 * width)

@@ -21,8 +21,8 @@ namespace vitc::cpu {
 
 namespace {
 
-/// Emits the gradient of one shape. Names: T tokens, d width of a head, V lanes, R rows of a register tile, s the scale. Copies of a head's parts
-/// have rows of d rounded up to V, zero at the end, so that they are read in whole vectors.
+/// Emits the gradient of one shape. Names: T tokens, d width of a head, V lanes, R rows of a register tile, s the scale. Copies of a head's
+/// parts have rows of d rounded up to V, zero at the end, so that they are read in whole vectors.
 class AttentionGradEmitter {
 public:
   AttentionGradEmitter(ModuleOp module, kernel::AttentionGradOp op, StringRef symbol)
@@ -57,6 +57,9 @@ public:
     forLoop(b, f.begin, f.end, 1, [&](Value task) {
       firstRow = mul(b, div(b, task, heads), tokens);
       firstWeights = mul(b, task, tokens);
+      Value next = add(b, task, 1);
+      nextRow = mul(b, div(b, next, heads), tokens);
+      nextColumn = mul(b, rem(b, next, heads), width);
       queryColumn = mul(b, rem(b, task, heads), width);
       keyColumn = add(b, queryColumn, heads * width);
       valueColumn = add(b, queryColumn, 2 * heads * width);
@@ -85,9 +88,9 @@ private:
 
   /// Blocks of whole tiles, as equal as can be, of two tiles at least: the last tile of a block is shifted up to end with it.
   void planBlocks() {
-    // P and dS of a block of an image of 197 tokens, all of it, are 330 KB; of more tokens, enough rows that the sums of dK and dV, which come
-    // by once a block, cost little.
-    constexpr int64_t bytes = 400 << 10, leastRows = 96, lineFloats = 16;
+    // P and dS of all queries of an image of 197 tokens are 330 KB; of more tokens, enough rows that the sums of dK and dV, which come by
+    // once a block, cost little.
+    constexpr int64_t bytes = 400 << 10, leastRows = 96;
     pitch = tokenVectors * lanes;
     // An odd number of cache lines: a column's elements then are spread over all sets of the first-level cache.
     if (pitch % (2 * lineFloats) == 0)
@@ -134,6 +137,7 @@ private:
       SmallVector<Value> reciprocals = recomputes ? weigh(first, weightRow) : sumWeights(weightRow);
       if (!recomputes)
         fetchWeights(add(b, weightRow, rows));
+      fetchNextHead(first);
       copyGradients(first, reciprocals);
       multiplyColumns(gradients, first, valueColumns, weightGradients);
       differentiateSoftmax(weightRow, inBlock, reciprocals);
@@ -172,14 +176,24 @@ private:
     return llvm::map_to_vector(sums, [&](Value sum) { return divf(b, floatConstant(b, 1), sumOfLanes(sum)); });
   }
 
-  /// Brings the weights of a tile nearer, which come from memory: they were written long ago. May lie beyond the operand's end, where it does nothing.
+  /// Brings the weights of a tile nearer, which come from memory. Beyond an operand's end fetching ahead does nothing.
   void fetchWeights(Value weightRow) {
-    constexpr int64_t lineFloats = 16;
     forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), lineFloats, [&](Value t) {
       for (int64_t r = 0; r < rows; ++r)
-        memref::PrefetchOp::create(b, weights, ValueRange{add(b, weightRow, r), t}, /*isWrite=*/false, /*localityHint=*/2,
-                                   /*isDataCache=*/true);
+        fetch(weights, add(b, weightRow, r), t);
     });
+  }
+
+  /// Brings nearer what the next task copies of the tile's rows: by then it has come from memory.
+  void fetchNextHead(Value first) {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t part = 0; part < 3; ++part)
+        for (int64_t k = 0; k < width; k += lineFloats)
+          fetch(qkv, add(b, add(b, nextRow, first), r), add(b, nextColumn, part * heads * width + k));
+  }
+
+  void fetch(Value memref, Value row, Value column) {
+    memref::PrefetchOp::create(b, memref, ValueRange{row, column}, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
   }
 
   Value sumOfLanes(Value vector) {
@@ -270,13 +284,16 @@ private:
         body(panels.first + p * panels.size, panels.size);
   }
 
-  /// The vectors of a tile of the result: step(index in the tile, place, columns that are there), of rows [first, first + tileRows) of the image.
+  /// The vectors of a tile of the result, of rows [first, first + tileRows) of the image: step(index in the tile, place, columns that are
+  /// there).
   void forTile(int64_t tileRows, Value first, Value column, int64_t firstVector, int64_t vectors,
                function_ref<void(int64_t, ValueRange, int64_t)> step) {
     for (int64_t r = 0; r < tileRows; ++r)
       for (int64_t j = 0; j < vectors; ++j)
         step(r * vectors + j, {add(b, add(b, firstRow, first), r), add(b, column, (firstVector + j) * lanes)}, columnsOf(firstVector + j));
   }
+
+  static constexpr int64_t lineFloats = 16;
 
   KernelFunction f;
   ImplicitLocOpBuilder &b;
@@ -293,6 +310,7 @@ private:
   Value weights;                             ///< exp(S - the row's maximum): scratch, of a block, or operand
   Value scoreGradients;                      ///< scratch: of a block, s dS
   Value firstRow, firstWeights;              ///< of the task: its image's first row, its head's first row of an operand of weights
+  Value nextRow, nextColumn;                 ///< of the next task: its image's first row, where its head's queries begin
   Value queryColumn, keyColumn, valueColumn; ///< of the task: where its head's parts begin in a row of qkv and of the result
 };
 

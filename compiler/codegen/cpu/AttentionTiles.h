@@ -20,8 +20,8 @@ struct Panels {
 /// `vectors` in the fewest panels of at most `most` vectors, as equal in size as can be.
 llvm::SmallVector<Panels> splitIntoPanels(int64_t vectors, int64_t most);
 
-/// Vectors of a panel such that its accumulators for `rows` rows leave registers for the other operands: of 32 registers (AVX-512), of 16 (AVX2),
-/// of 16 without fused multiply-add.
+/// Vectors of a panel such that its accumulators for `rows` rows leave registers for the other operands: of 32 registers (AVX-512), of 16
+/// (AVX2), of 16 without fused multiply-add.
 int64_t panelVectorsFor(int64_t rows, int64_t lanes);
 
 /// rows x vectors accumulators in registers.
@@ -30,8 +30,8 @@ struct RegisterTile {
   ProductKind kind = ProductKind::F32;
 };
 
-/// sums(r, j) + the sum over k < depth, in this order, of left(r, k) * right(k, j); sums row by row, zeros if there are none. `left` is a word
-/// for all lanes, `right` a vector of words.
+/// sums(r, j) + the sum over k < depth, in this order, of left(r, k) * right(k, j); sums row by row, zeros if there are none. `left` is a
+/// word for all lanes, `right` a vector of words.
 llvm::SmallVector<mlir::Value> emitTileProduct(mlir::ImplicitLocOpBuilder &b, const RegisterTile &tile, mlir::Value depth,
                                                mlir::ValueRange sums, llvm::function_ref<mlir::Value(int64_t r, mlir::Value k)> left,
                                                llvm::function_ref<mlir::Value(mlir::Value k, int64_t j)> right);

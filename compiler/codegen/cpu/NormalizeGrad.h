@@ -17,8 +17,8 @@ namespace vitc::cpu {
 ///
 ///     dx = residual + r (u - mean(u) - x^ mean(u x^))
 ///
-/// (Ba et al. 2016; of RMSNorm, Zhang and Sennrich 2019, without both means' terms but the last.) A task is `rows_per_task` rows. A row is read for
-/// its mean, for its three sums and for the result; after the first time it lies in the first-level cache.
+/// (Ba et al. 2016. Of RMSNorm, Zhang and Sennrich 2019, the mean of x is no part of x^ and mean(u) is left out.) A task is `rows_per_task`
+/// rows. A row is read for its mean, for its three sums and for the result; after the first time it lies in the first-level cache.
 mlir::FailureOr<KernelInfo> emitNormalizeGrad(mlir::ModuleOp module, kernel::NormalizeGradOp op, llvm::StringRef symbol);
 
 /// gain[d] += sum over all rows of dy[d] x^[d], shift[d] += sum of dy[d]; a task is some columns of all rows.
