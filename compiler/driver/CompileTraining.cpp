@@ -82,26 +82,41 @@ OwningOpRef<ModuleOp> Compilation::importTraining() {
   return module;
 }
 
+/// Elements of a tensor of a scheme that follow what the sources take of it.
+static int64_t elementsLeft(const WeightNaming &naming, size_t scheme, uint32_t tensor) {
+  int64_t taken = 0;
+  for (const Source &source : naming.sources)
+    if (source.views[scheme].tensor == tensor)
+      taken += llvm::product_of(source.shape);
+  return llvm::product_of(naming.schemes[scheme].tensors[tensor].shape) - taken;
+}
+
 WeightNaming vitc::describeAllWeights(const ModelConfig &config) {
   WeightNaming naming = describeWeights(config);
-  const Scheme home = naming.schemes.front();
-  std::vector<int64_t> taken(home.tensors.size());
-  for (const Source &source : naming.sources)
-    taken[source.views.front().tensor] += llvm::product_of(source.shape);
-  for (auto [index, tensor] : llvm::enumerate(home.tensors)) {
-    int64_t rest = llvm::product_of(tensor.shape) - taken[index];
-    if (rest <= 0 || taken[index] == 0)
+  std::vector<Source> rests;
+  for (const Source &source : naming.sources) {
+    uint32_t whole = source.views.front().tensor;
+    int64_t rest = elementsLeft(naming, 0, whole);
+    if (rest <= 0 || llvm::any_of(rests, [&](const Source &known) { return known.views.front().tensor == whole; }))
       continue;
-    Source source;
-    source.name = "rest of " + tensor.names.front();
-    source.shape = {rest};
-    source.views.push_back({static_cast<uint32_t>(index), taken[index], {1}});
-    naming.sources.push_back(std::move(source));
-    // As describeWeights does: a scheme without a place for one of the weights is left out.
-    naming.schemes.resize(1);
+    // A framework that does not have the rest cannot bind what training has to keep.
+    for (size_t scheme = naming.schemes.size(); --scheme > 0;)
+      if (elementsLeft(naming, scheme, source.views[scheme].tensor) != rest) {
+        naming.schemes.erase(naming.schemes.begin() + ptrdiff_t(scheme));
+        for (std::vector<Source> *sources : {&naming.sources, &rests})
+          for (Source &other : *sources)
+            other.views.erase(other.views.begin() + ptrdiff_t(scheme));
+      }
+    Source kept;
+    kept.name = "rest of " + source.name;
+    kept.shape = {rest};
+    for (size_t scheme = 0; scheme < naming.schemes.size(); ++scheme) {
+      uint32_t tensor = source.views[scheme].tensor;
+      kept.views.push_back({tensor, llvm::product_of(naming.schemes[scheme].tensors[tensor].shape) - rest, {1}});
+    }
+    rests.push_back(std::move(kept));
   }
-  for (Source &source : naming.sources)
-    source.views.resize(naming.schemes.size());
+  naming.sources.insert(naming.sources.end(), rests.begin(), rests.end());
   return naming;
 }
 
