@@ -122,17 +122,19 @@ Json programJson(const fb::Program &program, const fb::Target &target) {
   }
   for (const fb::Buffer *buffer : *program.buffers())
     buffers.push_back(bufferJson(*buffer));
-  auto signature = [&](const flatbuffers::Vector<uint32_t> &list) {
+  // A program over the training state alone has neither list.
+  auto signature = [&](const flatbuffers::Vector<uint32_t> *list) {
     Json tensors = Json::array();
-    for (uint32_t index : list) {
+    for (uint32_t i = 0; list && i < list->size(); ++i) {
+      uint32_t index = list->Get(i);
       const fb::Buffer &buffer = *program.buffers()->Get(index);
       tensors.push_back({{"name", text(buffer.name())}, {"shape", shapeJson(buffer.shape())}});
     }
     return tensors;
   };
   return {{"name", text(program.name())},
-          {"inputs", signature(*program.inputs())},
-          {"outputs", signature(*program.outputs())},
+          {"inputs", signature(program.inputs())},
+          {"outputs", signature(program.outputs())},
           {"group_images", program.group_images()},
           {"arena_bytes_per_image", program.arena_bytes_per_image()},
           {"scratch_bytes_per_worker", scratch},
