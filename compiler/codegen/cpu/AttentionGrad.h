@@ -17,9 +17,9 @@ namespace vitc::cpu {
 ///
 ///     dV = P' dO      dP = dO V'      dS = P (dP - rowsum(P dP))      dQ = s dS K      dK = s dS' Q
 ///
-/// (Dao et al. 2022, appendix B.2, without their rescaling.) P is what emitAttention kept, or is computed again as it does, with equal bits. A
-/// block of queries at a time: its P and dS stay in the second-level cache, tile by tile of `rows` queries; then all keys' dV and dK gain the
-/// block's share, whose products read P and dS by columns. So scratch memory grows with T, not with its square.
+/// (Dao et al. 2022, appendix B.2, without their rescaling.) P is what emitAttention kept, or is computed again as it does, with equal
+/// bits. A block of queries at a time: its P and dS stay in the second-level cache, tile by tile of `rows` queries; then all keys' dV and
+/// dK gain the block's share, whose products read P and dS by columns. So scratch memory grows with T, not with its square.
 mlir::FailureOr<KernelInfo> emitAttentionGrad(mlir::ModuleOp module, kernel::AttentionGradOp op, llvm::StringRef symbol);
 
 } // namespace vitc::cpu

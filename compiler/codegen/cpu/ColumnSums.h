@@ -19,8 +19,8 @@ namespace vitc::cpu {
 /// results[i][d] += sum over all rows of term i, 0 <= d < width; a task is a panel of columns of all rows of the group.
 ///
 /// Some rows at a time: what they add up to joins totals in scratch memory, so each row is read along its columns, once, and a sum of many
-/// rows is a chain of few additions. Each column's order of additions is that of the rows alone: no bit depends on how columns are split into
-/// tasks.
+/// rows is a chain of few additions. Each column's order of additions is that of the rows alone: no bit depends on how columns are split
+/// into tasks.
 struct ColumnSums {
   int64_t width, lanes;
   mlir::Value rows;                          ///< of type index
