@@ -143,6 +143,8 @@ Gradients SdpaOp::buildGradient(OpBuilder &builder, ValueRange upstream, Needed 
 
 // value = skip + gamma * branch
 Gradients ResidualOp::buildGradient(OpBuilder &builder, ValueRange upstream, Needed needed) {
+  if (getGamma() && getSkip() == getBranch())
+    return buildPullback(*this, builder, upstream, needed);
   SmallVector<Value> result(getNumOperands());
   result[0] = upstream[0];
   if (!getGamma()) {

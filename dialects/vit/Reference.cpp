@@ -180,8 +180,11 @@ static Value attentionScores(ReferenceBuilder &b, const AttentionOperands &opera
   SmallVector<int64_t> square{split[0], split[1], split[4], queries, split[2]};
   // Loops of the scores: image, window, head, query, key | element.
   AffineExpr image = b.axis(0), window = b.axis(1), head = b.axis(2), query = b.axis(3), key = b.axis(4), element = b.axis(5);
+  SmallVector<int64_t> asking(shapeOf(operands.query));
+  asking[2] = queries;
+  Value rows = b.slice(operands.query, {0, 0, operands.firstQuery, 0, 0, 0}, asking);
   Value scores = b.reduce(square, 1, 0.0,
-                          {{operands.query, {image, window, query + operands.firstQuery, b.constant(operands.queryPart), head, element}},
+                          {{rows, {image, window, query, b.constant(operands.queryPart), head, element}},
                            {operands.keysAndValues, {image, window, key, b.constant(operands.keyPart), head, element}}},
                           [](ArrayRef<Scalar> x) { return x[2] + x[0] * x[1]; });
   SmallVector<Read> reads{{scores, b.axes(5)}};
