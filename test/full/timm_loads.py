@@ -15,7 +15,7 @@ import arrays
 
 SKIPPED = 77
 MODELS = ["vit_tiny_patch16_224", "deit_tiny_distilled_patch16_224", "vit_small_patch14_reg4_dinov2", "vit_relpos_small_patch16_224"]
-SETTINGS = {"depth": 2, "num_classes": 10, "image_size": 56}
+SETTINGS = {"depth": 2, "num_classes": 10, "image_size": 112}
 BOUND = 2e-5
 
 
