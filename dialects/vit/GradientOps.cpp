@@ -47,7 +47,8 @@ LogicalResult WeighValuesOp::verify() {
   if (failed(expectShape(*this, "shares", getShares(), {{"B"}, {"h"}, {"T"}, {"T"}})))
     return failure();
   ArrayRef<int64_t> shares = shapeOf(getShares());
-  if (failed(expectShape(*this, "qkv", getQkv(), {{"B", shares[0]}, {"T", shares[2]}, {"3 h d"}})))
+  if (failed(expectShape(*this, "shares", getShares(), {{"B"}, {"h"}, {"T"}, {"T", shares[2]}})) ||
+      failed(expectShape(*this, "qkv", getQkv(), {{"B", shares[0]}, {"T", shares[2]}, {"3 h d"}})))
     return failure();
   int64_t width = shapeOf(getQkv())[2];
   if (width % (3 * shares[1]) != 0) // (C1)
@@ -114,7 +115,8 @@ LogicalResult PullbackOp::verify() {
     return emitOpError() << "its region's arguments and results do not have the types of its inputs and its upstream";
   llvm::DenseSet<int64_t> seen;
   if (getWrt().size() != getValues().size())
-    return emitOpError() << "has " << getValues().size() << " results for " << getWrt().size() << " inputs in wrt";
+    return emitOpError() << "number of results is " << getValues().size() << ", expected " << getWrt().size()
+                         << ", one for each input in wrt";
   for (auto [index, value] : llvm::zip(getWrt(), getValues()))
     if (index < 0 || index >= static_cast<int64_t>(getInputs().size()) || !seen.insert(index).second ||
         getInputs()[index].getType() != value.getType()) // (C2)

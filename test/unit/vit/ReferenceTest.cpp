@@ -183,29 +183,32 @@ TEST_P(Reference, Sdpa) {
 }
 
 TEST_P(Reference, SdpaOfSomeQueries) {
-  const int64_t tokens = 6, heads = 2, width = 3, inner = heads * width, first = 2, count = 3;
-  Tensor qkv = Tensor::random({2, tokens, 3 * inner}, 1), bias = Tensor::random({heads, tokens, tokens}, 2);
-  Tensor query({2, count, inner}), kv({2, tokens, 2 * inner}), biasRows({heads, count, tokens});
-  Rows all = attend(Rows(qkv), heads, 0.75, &bias), expected(2, count, inner);
-  for (int64_t image = 0; image < 2; ++image)
-    for (int64_t t = 0; t < count; ++t)
-      for (int64_t i = 0; i < inner; ++i) {
-        query.data[(image * count + t) * inner + i] = qkv.at({image, first + t, i});
-        expected.at(image, t, i) = all.at(image, first + t, i);
-      }
-  for (int64_t row = 0; row < 2 * tokens; ++row)
-    std::copy_n(qkv.data.begin() + row * 3 * inner + inner, 2 * inner, kv.data.begin() + row * 2 * inner);
-  for (int64_t head = 0; head < heads; ++head)
-    std::copy_n(bias.data.begin() + (head * tokens + first) * tokens, count * tokens, biasRows.data.begin() + head * count * tokens);
+  for (int64_t first : {0, 2}) {
+    const int64_t tokens = 6, heads = 2, width = 3, inner = heads * width, count = 3;
+    Tensor qkv = Tensor::random({2, tokens, 3 * inner}, 1), bias = Tensor::random({heads, tokens, tokens}, 2);
+    Tensor query({2, count, inner}), kv({2, tokens, 2 * inner}), biasRows({heads, count, tokens});
+    Rows all = attend(Rows(qkv), heads, 0.75, &bias), expected(2, count, inner);
+    for (int64_t image = 0; image < 2; ++image)
+      for (int64_t t = 0; t < count; ++t)
+        for (int64_t i = 0; i < inner; ++i) {
+          query.data[(image * count + t) * inner + i] = qkv.at({image, first + t, i});
+          expected.at(image, t, i) = all.at(image, first + t, i);
+        }
+    for (int64_t row = 0; row < 2 * tokens; ++row)
+      std::copy_n(qkv.data.begin() + row * 3 * inner + inner, 2 * inner, kv.data.begin() + row * 2 * inner);
+    for (int64_t head = 0; head < heads; ++head)
+      std::copy_n(bias.data.begin() + (head * tokens + first) * tokens, count * tokens, biasRows.data.begin() + head * count * tokens);
 
-  Operation packed(GetParam(), {qkv, biasRows});
-  expectRows(packed.run("vit.sdpa %a0 bias(" + packed.typed(1) + ") {heads = 2 : i64, scale = 0.75 : f32, first_query = 2 : i64}",
-                        packed.type(0), {2, count, inner}),
-             expected);
-  Operation apart(GetParam(), {kv, query, biasRows}, 2);
-  expectRows(apart.run("vit.sdpa %a0 query(" + apart.typed(1) + ") bias(" + apart.typed(2) + ") {heads = 2 : i64, scale = 0.75 : f32}",
-                       apart.type(0), {2, count, inner}),
-             expected);
+    Operation packed(GetParam(), {qkv, biasRows});
+    expectRows(packed.run("vit.sdpa %a0 bias(" + packed.typed(1) +
+                              ") {heads = 2 : i64, scale = 0.75 : f32, first_query = " + std::to_string(first) + " : i64}",
+                          packed.type(0), {2, count, inner}),
+               expected);
+    Operation apart(GetParam(), {kv, query, biasRows}, 2);
+    expectRows(apart.run("vit.sdpa %a0 query(" + apart.typed(1) + ") bias(" + apart.typed(2) + ") {heads = 2 : i64, scale = 0.75 : f32}",
+                         apart.type(0), {2, count, inner}),
+               expected);
+  }
 }
 
 // exp overflows f32 from 89 on; scores of several hundred must still give a softmax.
