@@ -30,8 +30,8 @@ static Location gradLoc(Operation *op) { return childLoc(op->getLoc(), "grad"); 
 //===--------------------------------------------------------------------------------------===//
 
 /// The pullback of `op` with respect to those of its distinct operands for which `takes` says so.
-static void pullBackTo(Operation *op, OpBuilder &builder, ValueRange upstream, ArrayRef<Value> inputs, function_ref<bool(Value)> takes,
-                       llvm::DenseMap<Value, Value> &gradients) {
+static void pullBackTo(Operation *op, OpBuilder &builder, Location loc, ValueRange upstream, ArrayRef<Value> inputs,
+                       function_ref<bool(Value)> takes, llvm::DenseMap<Value, Value> &gradients) {
   SmallVector<int64_t> wrt;
   SmallVector<Type> types;
   for (auto [index, input] : llvm::enumerate(inputs))
@@ -41,7 +41,7 @@ static void pullBackTo(Operation *op, OpBuilder &builder, ValueRange upstream, A
     }
   if (wrt.empty())
     return;
-  auto pullback = PullbackOp::create(builder, gradLoc(op), types, inputs, upstream, wrt);
+  auto pullback = PullbackOp::create(builder, loc, types, inputs, upstream, wrt);
   Block &block = pullback.getBody().emplaceBlock();
   IRMapping map;
   for (Value input : inputs)
@@ -60,8 +60,11 @@ Gradients vitc::vit::buildPullback(Operation *op, OpBuilder &builder, ValueRange
     if (needed(operand.getOperandNumber()))
       wanted.insert(operand.get());
   llvm::DenseMap<Value, Value> gradients;
-  pullBackTo(op, builder, upstream, inputs.getArrayRef(), [&](Value v) { return wanted.contains(v) && !isWeightValue(v); }, gradients);
-  pullBackTo(op, builder, upstream, inputs.getArrayRef(), [&](Value v) { return wanted.contains(v) && isWeightValue(v); }, gradients);
+  auto isActivation = [&](Value v) { return wanted.contains(v) && !isWeightValue(v); };
+  auto isWeight = [&](Value v) { return wanted.contains(v) && isWeightValue(v); };
+  Location loc = gradLoc(op);
+  pullBackTo(op, builder, loc, upstream, inputs.getArrayRef(), isActivation, gradients);
+  pullBackTo(op, builder, childLoc(loc, "weight"), upstream, inputs.getArrayRef(), isWeight, gradients);
   // An operand that is there twice gets its gradient once.
   SmallVector<Value> result;
   for (Value operand : op->getOperands()) {
