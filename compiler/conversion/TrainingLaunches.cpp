@@ -103,8 +103,9 @@ bool keepsWeights(vit::SdpaOp op) {
   int64_t tokens = shapeOf(op.getQkv())[1], width = shapeOf(op.getValue())[2] / static_cast<int64_t>(op.getHeads());
   if (op.getQuery() || op.getWindows() != 1 || shapeOf(op.getValue())[1] != tokens || tokens > 4 * width)
     return false;
-  return llvm::any_of(op.getQkv().getUsers(),
-                      [&](Operation *user) { return isa<vit::SdpaGradOp>(user) && user->getBlock() == op->getBlock(); });
+  return llvm::any_of(op.getQkv().getUsers(), [&](Operation *user) {
+    return isa<vit::SdpaGradOp>(user) && user->getBlock() == op->getBlock() && !user->hasAttr("vit.recomputed");
+  });
 }
 
 Operation *convertForward(OpBuilder &b, vit::SdpaOp op) {
@@ -155,6 +156,9 @@ LogicalResult convertForTraining(Operation *op) {
           .Default([](Operation *) -> Operation * { return nullptr; });
   if (!launch)
     return failure();
+  // A clone stays apart from what it computes again.
+  if (Attribute recomputed = op->getAttr("vit.recomputed"); recomputed && !isa<vit::SdpaGradOp>(op))
+    launch->setAttr("vit.recomputed", recomputed);
   // A gradient's statistics are a result that nothing but the next launch knows.
   for (auto [result, value] : llvm::zip(op->getResults(), launch->getResults()))
     result.replaceAllUsesWith(value);

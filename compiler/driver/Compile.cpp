@@ -54,8 +54,8 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
 }
 
 PipelineOptions Compilation::pipelineOptions(StringRef target, const cpu::CpuTarget &machine) const {
-  return {target == "reference",     options.optLevel,    machine.scheduling(),      options.precision,
-          machine.has("avx512bf16"), options.tuningCache, tune::machineName(machine)};
+  return {target == "reference",     options.optLevel,    machine.scheduling(),       options.precision,
+          machine.has("avx512bf16"), options.tuningCache, tune::machineName(machine), Recompute::None};
 }
 
 void Compilation::attachRanges(ModuleOp module) {
@@ -120,6 +120,10 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lower(StringRef target, Phase phas
 }
 
 FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target) {
+  return options.training ? generateFitting(target) : generateTarget(target, Recompute::None);
+}
+
+FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target, Recompute recompute) {
   TargetCode result;
   FailureOr<OwningOpRef<ModuleOp>> module = lower(target, Phase::Kernel);
   if (failed(module) || failed(resolve(target, result.machine)))
@@ -127,7 +131,7 @@ FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target)
   SmallVector<ModuleOp> modules{**module};
   OwningOpRef<ModuleOp> training;
   if (options.training) {
-    FailureOr<OwningOpRef<ModuleOp>> lowered = lowerTraining(target, Phase::Kernel);
+    FailureOr<OwningOpRef<ModuleOp>> lowered = lowerTraining(target, Phase::Kernel, recompute);
     if (failed(lowered))
       return failure();
     modules.push_back(*(training = std::move(*lowered)));
@@ -193,6 +197,11 @@ FailureOr<artifact::Target> Compilation::compileTarget(StringRef target) {
   result.code = std::move(*shared);
   result.programs = std::move(code->generated.programs);
   result.bindings = std::move(code->generated.bindingTable);
+  if (code->training) {
+    auto train = llvm::find_if(result.programs, [](const plan::Program &program) { return program.name == "train"; });
+    vitrt::TrainingMemory memory = trainingMemory(options.training->optimizer, *code->training, result.programs, result.bindings);
+    memoryNotes.push_back("target '" + result.name + "': " + describeMemory(memory, train->groupImages));
+  }
   result.training = std::move(code->training);
   return result;
 }
@@ -228,8 +237,11 @@ llvm::Error vitc::compile(MLIRContext &context, const ModelConfig &config, const
     errors += (errors.empty() ? "" : "\n") + describe(diagnostic);
     return success();
   });
-  FailureOr<artifact::Contents> contents = Compilation(context, config, options).compile();
+  Compilation compilation(context, config, options);
+  FailureOr<artifact::Contents> contents = compilation.compile();
   if (failed(contents))
     return llvm::createStringError(errors);
-  return artifact::write(*contents, weights, path, progress, notes);
+  llvm::Error error = artifact::write(*contents, weights, path, progress, notes);
+  llvm::append_range(notes.notes, compilation.trainingNotes());
+  return error;
 }

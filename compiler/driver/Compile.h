@@ -13,7 +13,7 @@
 #include "compiler/driver/Pipelines.h"
 #include "compiler/model/ResolveModel.h"
 #include "compiler/tune/Tune.h"
-#include "runtime/artifact/UpdateScalars.h"
+#include "runtime/artifact/TrainingMemory.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -37,6 +37,9 @@ struct TrainingOptions {
   vitrt::OptimizerKind optimizer = vitrt::OptimizerKind::AdamW;
   bool bf16Momentum = false;       ///< `--momentum-dtype=bf16`, of sgd
   std::vector<std::string> freeze; ///< patterns of the framework's names: weights that stay as they are
+  /// What is computed again instead of kept; nothing: the least with which the run fits memoryLimit, in smaller groups of images first.
+  std::optional<Recompute> recompute;
+  uint64_t memoryLimit = 0; ///< bytes of a run on one thread without evaluation; 0: none
 };
 
 /// The name that users know an optimizer by: "adamw", "labml-adam".
@@ -59,6 +62,13 @@ struct CompileOptions {
   std::function<mlir::LogicalResult(mlir::PassManager &)> configurePasses;
 };
 
+/// What a run of the target's training programs takes; their plans are final.
+vitrt::TrainingMemory trainingMemory(vitrt::OptimizerKind kind, const artifact::Training &training, llvm::ArrayRef<plan::Program> programs,
+                                     llvm::ArrayRef<artifact::Binding> bindings);
+
+/// "training takes 212.3 MB on one thread: ...", for people.
+std::string describeMemory(const vitrt::TrainingMemory &memory, int64_t groupImages);
+
 /// A diagnostic's text after the name of the layer that it is about.
 std::string describe(const mlir::Diagnostic &diagnostic);
 
@@ -78,7 +88,7 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> importTraining();
 
   /// The training function's module after `phase`, which is VitOpt or Kernel.
-  mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lowerTraining(llvm::StringRef target, Phase phase);
+  mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lowerTraining(llvm::StringRef target, Phase phase, Recompute recompute);
 
   /// The module of one target after `phase`, which is VitOpt or Kernel.
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lower(llvm::StringRef target, Phase phase);
@@ -98,6 +108,9 @@ public:
   /// All targets, compiled and linked.
   mlir::FailureOr<artifact::Contents> compile();
 
+  /// Of each target that was compiled to train: what a run takes.
+  llvm::ArrayRef<std::string> trainingNotes() const { return memoryNotes; }
+
 private:
   /// A target after code was emitted for it.
   struct TargetCode {
@@ -106,6 +119,10 @@ private:
     std::optional<artifact::Training> training;
   };
   mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target);
+  /// With as little computed again, and groups of images as large, as the memory allows.
+  mlir::FailureOr<TargetCode> generateFitting(llvm::StringRef target);
+  /// Of a training program, with what is computed again.
+  mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target, Recompute recompute);
   /// What the manifest says of a training module at Phase::Kernel; emits the optimizer's kernels into `kernels`.
   mlir::FailureOr<artifact::Training> describeTraining(mlir::ModuleOp module, mlir::ModuleOp kernels, const cpu::CpuTarget &machine);
   /// Puts options.ranges where kernel-reduce-precision looks for them.
@@ -118,6 +135,7 @@ private:
   mlir::MLIRContext &context;
   ModelConfig config;
   CompileOptions options;
+  std::vector<std::string> memoryNotes;
   bool saidSlow = false; ///< that the precision is no faster on this machine
 };
 

@@ -134,7 +134,7 @@ static void addParameterBindings(ModuleOp module, const WeightNaming &naming) {
   }
 }
 
-FailureOr<OwningOpRef<ModuleOp>> Compilation::lowerTraining(StringRef target, Phase phase) {
+FailureOr<OwningOpRef<ModuleOp>> Compilation::lowerTraining(StringRef target, Phase phase, Recompute recompute) {
   cpu::CpuTarget machine;
   if (failed(resolve(target, machine)))
     return failure();
@@ -142,6 +142,7 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lowerTraining(StringRef target, Ph
   if (!module)
     return failure();
   PipelineOptions pipeline = pipelineOptions(target, machine);
+  pipeline.recompute = recompute;
   PassManager passes(&context);
   if (options.configurePasses && failed(options.configurePasses(passes)))
     return failure();

@@ -36,6 +36,10 @@ std::optional<Phase> vitc::parsePhase(StringRef name) {
   return std::nullopt;
 }
 
+StringRef vitc::recomputeName(Recompute what) {
+  return what == Recompute::None ? "none" : what == Recompute::Attention ? "attention" : "block";
+}
+
 void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
   function.addPass(createVitDecompose());
@@ -93,6 +97,8 @@ void vitc::buildTrainingVitPipeline(OpPassManager &passes, const PipelineOptions
   function.addPass(createVitDifferentiate());
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
+  if (options.recompute != Recompute::None)
+    function.addPass(createVitRecompute(VitRecomputeOptions{/*blocks=*/options.recompute == Recompute::Block}));
 }
 
 void vitc::buildTrainingKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
@@ -119,13 +125,18 @@ struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
   Option<Precision> precision{*this, "precision", llvm::cl::desc("What products compute with"), llvm::cl::init(Precision::F32),
                               llvm::cl::values(clEnumValN(Precision::F32, "f32", "f32"), clEnumValN(Precision::Bf16, "bf16", "bf16"),
                                                clEnumValN(Precision::Int8, "int8", "int8, and bf16 where that cannot be"))};
+  Option<Recompute> recompute{
+      *this, "recompute", llvm::cl::desc("What a training program computes again instead of keeping it"), llvm::cl::init(Recompute::None),
+      llvm::cl::values(clEnumValN(Recompute::None, "none", "nothing"), clEnumValN(Recompute::Attention, "attention", "attention's weights"),
+                       clEnumValN(Recompute::Block, "block", "blocks from their inputs"))};
   Option<bool> bf16Products{*this, "bf16-products", llvm::cl::desc("The target multiplies bf16"), llvm::cl::init(false)};
 
   Option<std::string> tuningCache{*this, "tuning-cache", llvm::cl::desc("File of measured schedules")};
   Option<std::string> machine{*this, "machine", llvm::cl::desc("Whose schedules are taken from the file")};
 
   PipelineOptions options() const {
-    return {reference, optLevel, {vectorLanes, vectorLanes == 16 ? 32 : 16, 1 << 20}, precision, bf16Products, tuningCache, machine};
+    return {reference, optLevel, {vectorLanes, vectorLanes == 16 ? 32 : 16, 1 << 20}, precision, bf16Products, tuningCache,
+            machine,   recompute};
   }
 };
 } // namespace

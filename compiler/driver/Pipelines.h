@@ -36,6 +36,11 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 /// What products compute with; see kernel-reduce-precision.
 enum class Precision { F32, Bf16, Int8 };
 
+/// What training programs compute again instead of keeping it (`vitc --recompute`); see vit-recompute.
+enum class Recompute { None, Attention, Block };
+
+llvm::StringRef recomputeName(Recompute what);
+
 /// What the graph pipelines have to know.
 struct PipelineOptions {
   bool reference = false;  ///< `--target=reference`: nothing is folded or fused, every launch is a reference lowering
@@ -45,6 +50,7 @@ struct PipelineOptions {
   bool bf16Products = false; ///< the target multiplies bf16 (AVX512-BF16)
   std::string tuningCache;   ///< file of measured schedules; empty: none
   std::string machineName;   ///< whose schedules are taken from it
+  Recompute recompute = Recompute::None;
 };
 
 /// Phase::Vit to Phase::VitOpt.

@@ -37,6 +37,8 @@ public:
   TrainingOutliner(func::FuncOp train) : train(train), builder(train) {}
 
   void run() {
+    // Clones and originals share their kernels.
+    train.walk([](Operation *op) { op->removeAttr("vit.recomputed"); });
     collect();
     placeParameters();
     placeGradients();

@@ -370,6 +370,30 @@ def VitDifferentiate : Pass<"vit-differentiate", "::mlir::func::FuncOp"> {
                     Statistic<"pullbacks", "pullbacks", "of these, by their reference lowering">];
 }
 
+def VitRecompute : Pass<"vit-recompute", "::mlir::func::FuncOp"> {
+  let summary = "compute activations again in the backward half instead of keeping them";
+  let description = [{
+    Of a differentiated function. By default attention's weights: its gradient gets the attribute `vit.recomputed` and computes them again,
+    so that no launch keeps them. With `blocks` each block of the model (by its layers' names, "blocks.N") but the last keeps only its input:
+    what its gradients read is computed again just before the first of them, by clones with the attribute `vit.recomputed`, which tells them
+    from their originals (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174). The clones compute the same
+    bits, dropout too, whose generator has no state.
+    ```mlir
+    %1 = vit.activation %0 {kind = gelu} loc("blocks.0.mlp.act")
+    ...
+    %8 = vit.contract_rows %7, %1
+    // -> {blocks=true}
+    %1 = vit.activation %0 {kind = gelu} loc("blocks.0.mlp.act")
+    ...
+    %c = vit.activation %0 {kind = gelu, vit.recomputed} loc("blocks.0.mlp.act")
+    %8 = vit.contract_rows %7, %c
+    ```
+  }];
+  let options = [Option<"blocks", "blocks", "bool", "false", "whole blocks from their inputs">];
+  let statistics = [Statistic<"attentions", "attentions", "gradients that compute attention's weights again">,
+                    Statistic<"recomputed", "recomputed", "operations that are computed again">];
+}
+
 def KernelOutlineTraining : Pass<"kernel-outline-training", "::mlir::ModuleOp"> {
   let summary = "split a training function by what runs once a step and what runs for each group of images";
   let description = [{

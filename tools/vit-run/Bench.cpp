@@ -106,6 +106,7 @@ int report(const BenchOptions &options, const Measured &measured) {
                                  {"load_s", measured.loadSeconds},
                                  {"base_kb", measured.baseKilobytes},
                                  {"peak_kb", statusKilobytes("VmHWM")},
+                                 {"anonymous_kb", statusKilobytes("RssAnon")},
                                  {"cpu_ms", 1e3 * percentile(measured.samples.cpu, 0.5)},
                                  {"gflop", measured.gigaflop}};
   if (!measured.losses.empty())

@@ -7,7 +7,7 @@
 
 #include "tools/vit-run/Inspection.h"
 
-#include "runtime/artifact/FileFormat.h"
+#include "runtime/artifact/TrainingMemory.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -142,6 +142,32 @@ Json programJson(const fb::Program &program, const fb::Target &target) {
           {"buffers", std::move(buffers)}};
 }
 
+/// What a training run takes, by what it allocates; see TrainingMemory.
+Json memoryJson(const fb::Target &target) {
+  const fb::Training &training = *target.training();
+  vitrt::TrainingMemory memory;
+  // Only sgd has one moment.
+  auto kind = training.optimizer()->string_view() == "sgd" ? vitrt::OptimizerKind::Sgd : vitrt::OptimizerKind::AdamW;
+  memory.addState(kind, training.bf16_momentum(), training.parameter_bytes(), training.gradient_bytes(), training.derived_bytes());
+  for (const fb::Program *program : *target.programs()) {
+    uint64_t group = program->group_images(), arena = program->arena_bytes_per_image() * group, staged = 0, scratch = 0;
+    for (const fb::Buffer *buffer : *program->buffers())
+      if (buffer->kind() == fb::BufferKind::Input || buffer->kind() == fb::BufferKind::Output)
+        staged += vitrt::alignTo(buffer->bytes_per_image() * group, vitrt::kBufferAlignment);
+    for (const fb::Launch *launch : *program->launches())
+      scratch = std::max(scratch, target.kernels()->Get(launch->kernel())->scratch_bytes());
+    if (program->name()->string_view().starts_with("train"))
+      memory.addProgram(arena, staged, scratch);
+    else
+      memory.addEvaluation(target.weights_bytes(), arena + staged, scratch);
+  }
+  return {{"peak_bytes", memory.peak(1)},
+          {"state_bytes", memory.state},
+          {"values_bytes", memory.values},
+          {"scratch_bytes_per_worker", memory.scratch},
+          {"evaluation_bytes", memory.evaluation}};
+}
+
 /// 12345678 -> "11.8 MB"
 std::string formatBytes(uint64_t bytes) {
   if (bytes < 10'000)
@@ -198,17 +224,20 @@ Json inspectionJson(const vitrt::Artifact &artifact) {
   if (manifest.schemes())
     for (const fb::Scheme *scheme : *manifest.schemes())
       schemes.push_back(text(scheme->name()));
-  return {{"file", artifact.name()},
-          {"bytes", artifact.bytes().size()},
-          {"format_version", vitrt::kFormatVersion},
-          {"abi_version", manifest.abi_version()},
-          {"producer", text(manifest.producer())},
-          {"model", modelJson(artifact.model())},
-          {"weight_names", std::move(schemes)},
-          {"targets", std::move(targets)},
-          {"target", text(target.name())},
-          {"sections", sectionsJson(target)},
-          {"programs", std::move(programs)}};
+  Json json = {{"file", artifact.name()},
+               {"bytes", artifact.bytes().size()},
+               {"format_version", vitrt::kFormatVersion},
+               {"abi_version", manifest.abi_version()},
+               {"producer", text(manifest.producer())},
+               {"model", modelJson(artifact.model())},
+               {"weight_names", std::move(schemes)},
+               {"targets", std::move(targets)},
+               {"target", text(target.name())},
+               {"sections", sectionsJson(target)},
+               {"programs", std::move(programs)}};
+  if (target.training())
+    json["training_memory"] = memoryJson(target);
+  return json;
 }
 
 void printInspection(const vitrt::Artifact &artifact) {
@@ -241,6 +270,12 @@ void printInspection(const vitrt::Artifact &artifact) {
                                         : fmt::format("{} packed weights with a checksum each", section["packed_weights"].get<uint32_t>()));
   for (const Json &program : json["programs"])
     printProgram(program);
+  if (auto memory = json.find("training_memory"); memory != json.end()) {
+    auto bytes = [&](const char *key) { return formatBytes((*memory)[key].get<uint64_t>()); };
+    fmt::print("\nmemory of training: {} on one thread: state {}, values of a group {}, scratch {} a thread; evaluation {} more\n",
+               bytes("peak_bytes"), bytes("state_bytes"), bytes("values_bytes"), bytes("scratch_bytes_per_worker"),
+               bytes("evaluation_bytes"));
+  }
 }
 
 } // namespace vitrun

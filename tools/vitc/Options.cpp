@@ -77,6 +77,14 @@ static cl::opt<std::string> momentumType("momentum-dtype", cl::desc("How sgd's m
 static cl::list<std::string> freezePatterns("freeze", cl::desc("Weights that stay as they are, by the framework's names; repeatable"),
                                             cl::value_desc("PATTERN"), cl::cat(trainingOptions));
 
+static cl::opt<std::string>
+    recompute("recompute",
+              cl::desc("Activations computed again instead of kept: none (default without --memory-limit), attention,\n"
+                       "block, auto (the least that --memory-limit asks for)"),
+              cl::value_desc("WHAT"), cl::init("auto"), cl::cat(trainingOptions));
+static cl::opt<std::string> memoryLimit("memory-limit", cl::desc("What a training run may take on one thread, as 300M or 1G bytes"),
+                                        cl::value_desc("BYTES"), cl::cat(trainingOptions));
+
 static cl::opt<bool> tuneOption("tune", cl::desc("Measure schedules on this machine and keep the best ones in the tuning cache"),
                                 cl::cat(targetOptions));
 static cl::opt<std::string> tuningCache("tuning-cache",
@@ -96,12 +104,26 @@ static constexpr llvm::StringLiteral overview =
 
 void tool::reportError(const llvm::Twine &text) { llvm::errs() << "vitc: error: " << text << '\n'; }
 
+/// A number of bytes, with K, M or G for powers of 1024; nothing if it is none.
+static std::optional<uint64_t> parseBytes(llvm::StringRef text) {
+  uint64_t unit = 1, bytes;
+  for (auto [suffix, size] : {std::pair("K", uint64_t(1) << 10), {"M", uint64_t(1) << 20}, {"G", uint64_t(1) << 30}})
+    if (text.consume_back(suffix))
+      unit = size;
+  if (text.getAsInteger(10, bytes) || bytes == 0 || bytes > UINT64_MAX / unit)
+    return std::nullopt;
+  return bytes * unit;
+}
+
 /// The options of training into the request; what is wrong with them as in readValues.
 static std::string readTraining(Request &request) {
   if (!train) {
     auto given = [](const cl::Option &option) { return option.getNumOccurrences() > 0; };
-    for (auto [isGiven, name] :
-         {std::pair(given(optimizer), "optimizer"), {given(momentumType), "momentum-dtype"}, {given(freezePatterns), "freeze"}})
+    for (auto [isGiven, name] : {std::pair(given(optimizer), "optimizer"),
+                                 {given(momentumType), "momentum-dtype"},
+                                 {given(freezePatterns), "freeze"},
+                                 {given(recompute), "recompute"},
+                                 {given(memoryLimit), "memory-limit"}})
       if (isGiven)
         return std::string("--") + name + " says how training is compiled, which needs --train";
     return "";
@@ -117,6 +139,24 @@ static std::string readTraining(Request &request) {
   if (training.bf16Momentum && *kind != vitrt::OptimizerKind::Sgd)
     return "--momentum-dtype=bf16 is of sgd alone, but --optimizer is " + optimizer;
   training.freeze = freezePatterns;
+  using Choice = std::optional<std::optional<Recompute>>;
+  Choice chosen = llvm::StringSwitch<Choice>(recompute)
+                      .Case("none", std::optional(Recompute::None))
+                      .Case("attention", std::optional(Recompute::Attention))
+                      .Case("block", std::optional(Recompute::Block))
+                      .Case("auto", std::optional<Recompute>())
+                      .Default(std::nullopt);
+  if (!chosen)
+    return "--recompute=" + recompute + " is nothing that can be computed again; there are none, attention, block and auto";
+  training.recompute = *chosen;
+  if (!memoryLimit.empty()) {
+    std::optional<uint64_t> bytes = parseBytes(memoryLimit);
+    if (!bytes)
+      return "--memory-limit=" + memoryLimit + " is no number of bytes; give one as 300M or 1G";
+    training.memoryLimit = *bytes;
+  }
+  if (request.compile.precision == Precision::Int8)
+    return "--precision=int8 has no products of gradients, which --train needs; there are f32 and bf16";
   if (!take.empty())
     return "--take chooses what inference returns, and --train evaluates its class scores; compile two files";
   request.compile.training = std::move(training);

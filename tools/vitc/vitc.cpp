@@ -156,7 +156,9 @@ static int emitPhase(const Request &request, Compilation &compilation) {
     case Phase::VitOpt:
     case Phase::Kernel: {
       FailureOr<OwningOpRef<ModuleOp>> module =
-          request.compile.training ? compilation.lowerTraining(target, request.emit) : compilation.lower(target, request.emit);
+          request.compile.training
+              ? compilation.lowerTraining(target, request.emit, request.compile.training->recompute.value_or(Recompute::None))
+              : compilation.lower(target, request.emit);
       if (failed(module))
         return failure();
       (*module)->print(os, flags);

@@ -1,0 +1,85 @@
+//===- FitTraining.cpp - training programs within a memory limit ------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/driver/Compile.h"
+
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace vitc;
+
+namespace {
+
+bool isTraining(const plan::Program &program) { return StringRef(program.name).starts_with("train"); }
+
+uint64_t scratchBytes(const plan::Program &program) {
+  int64_t bytes = 0;
+  for (const plan::Kernel &kernel : program.kernels)
+    bytes = std::max(bytes, kernel.scratchBytes);
+  return bytes;
+}
+
+uint64_t stagedBytes(const plan::Program &program) {
+  uint64_t bytes = 0;
+  for (const plan::Buffer &buffer : program.buffers)
+    if (buffer.kind == plan::BufferKind::Input || buffer.kind == plan::BufferKind::Output)
+      bytes += vitrt::alignTo(buffer.bytesPerImage * program.groupImages, vitrt::kBufferAlignment);
+  return bytes;
+}
+
+std::string megabytes(uint64_t bytes) { return llvm::formatv("{0:f1} MB", bytes / double(1 << 20)); }
+
+} // namespace
+
+vitrt::TrainingMemory vitc::trainingMemory(vitrt::OptimizerKind kind, const artifact::Training &training, ArrayRef<plan::Program> programs,
+                                           ArrayRef<artifact::Binding> bindings) {
+  vitrt::TrainingMemory memory;
+  memory.addState(kind, training.bf16Momentum, training.parameterBytes, training.gradientBytes, training.derivedBytes);
+  uint64_t weights = 0;
+  for (const artifact::Binding &binding : bindings)
+    weights = vitrt::alignTo(weights + binding.bytes, vitrt::kBufferAlignment);
+  for (const plan::Program &program : programs) {
+    uint64_t arena = program.arenaBytesPerImage * program.groupImages, staged = stagedBytes(program), scratch = scratchBytes(program);
+    if (isTraining(program))
+      memory.addProgram(arena, staged, scratch);
+    else
+      memory.addEvaluation(weights, arena + staged, scratch);
+  }
+  return memory;
+}
+
+std::string vitc::describeMemory(const vitrt::TrainingMemory &memory, int64_t groupImages) {
+  return llvm::formatv(
+      "training takes {0} on one thread: {1} of parameters, gradients and moments, {2} of values of {3} image{4} at a time, "
+      "{5} of scratch memory, as on each further thread; evaluation takes {6} more",
+      megabytes(memory.peak(1)), megabytes(memory.state), megabytes(memory.values), groupImages, groupImages == 1 ? "" : "s",
+      megabytes(memory.scratch), megabytes(memory.evaluation));
+}
+
+FailureOr<Compilation::TargetCode> Compilation::generateFitting(StringRef target) {
+  const TrainingOptions &training = *options.training;
+  SmallVector<Recompute> choices{Recompute::None, Recompute::Attention, Recompute::Block};
+  if (training.recompute)
+    choices = {*training.recompute};
+  uint64_t least = UINT64_MAX;
+  for (Recompute choice : choices) {
+    FailureOr<TargetCode> code = generateTarget(target, choice);
+    if (failed(code) || training.memoryLimit == 0)
+      return code;
+    auto train = llvm::find_if(code->generated.programs, [](const plan::Program &program) { return program.name == "train"; });
+    for (; train->groupImages > 0; --train->groupImages) {
+      uint64_t bytes = trainingMemory(training.optimizer, *code->training, code->generated.programs, code->generated.bindingTable).peak(1);
+      if (bytes <= training.memoryLimit)
+        return code;
+      least = std::min(least, bytes);
+    }
+  }
+  return emitError(UnknownLoc::get(&context)) << "training on target '" << target << "' takes at least " << megabytes(least)
+                                              << ", one image at a time with --recompute=" << recomputeName(choices.back())
+                                              << ", but --memory-limit allows " << megabytes(training.memoryLimit);
+}
