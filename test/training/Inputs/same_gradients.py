@@ -1,0 +1,25 @@
+"""Compares the gradients of two programs: same_gradients.py ACTUAL.npz EXPECTED.npz TOLERANCE [--subset].
+
+The largest difference of a tensor may be so many times its largest value, or 1/1000 of the largest of all: some gradients are 0 but for
+rounding. With --subset tensors that ACTUAL lacks are left out. Says how many there are.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../full"))
+import arrays
+
+actual, expected, tolerance = arrays.read_npz(sys.argv[1]), arrays.read_npz(sys.argv[2]), float(sys.argv[3])
+if "--subset" in sys.argv[4:]:
+    expected = {name: tensor for name, tensor in expected.items() if name in actual}
+if not expected or sorted(actual) != sorted(expected):
+    sys.exit(f"not the same tensors: {sorted(actual)} and {sorted(expected)}")
+floor = max(max(map(abs, values)) for _, values in expected.values()) / 1000
+wrong = []
+for name, (shape, values) in expected.items():
+    error = max(abs(a - b) for a, b in zip(actual[name][1], values))
+    scale = max(max(map(abs, values)), floor)
+    if actual[name][0] != shape or not error <= tolerance * scale:
+        wrong.append(f"{name}: differs by {error / scale:.2g} of its largest value")
+print("\n".join(wrong) or f"{len(expected)} tensors agree")
+sys.exit(1 if wrong else 0)
