@@ -9,17 +9,31 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../full"))
 import arrays
 
-actual, expected, tolerance = arrays.read_npz(sys.argv[1]), arrays.read_npz(sys.argv[2]), float(sys.argv[3])
-if "--subset" in sys.argv[4:]:
-    expected = {name: tensor for name, tensor in expected.items() if name in actual}
-if not expected or sorted(actual) != sorted(expected):
-    sys.exit(f"not the same tensors: {sorted(actual)} and {sorted(expected)}")
-floor = max(max(map(abs, values)) for _, values in expected.values()) / 1000
-wrong = []
-for name, (shape, values) in expected.items():
-    error = max(abs(a - b) for a, b in zip(actual[name][1], values))
-    scale = max(max(map(abs, values)), floor)
-    if actual[name][0] != shape or not error <= tolerance * scale:
-        wrong.append(f"{name}: differs by {error / scale:.2g} of its largest value")
-print("\n".join(wrong) or f"{len(expected)} tensors agree")
-sys.exit(1 if wrong else 0)
+
+def relative_errors(actual, expected):
+    """By name; infinite where shapes differ or a value is not a number."""
+    floor = max(max(map(abs, values)) for _, values in expected.values()) / 1000
+    errors = {}
+    for name, (shape, values) in expected.items():
+        differences = [abs(a - b) for a, b in zip(actual[name][1], values)]
+        valid = actual[name][0] == shape and all(d == d for d in differences)
+        errors[name] = max(differences) / max(max(map(abs, values)), floor) if valid else float("inf")
+    return errors
+
+
+def main():
+    actual, expected, tolerance = arrays.read_npz(sys.argv[1]), arrays.read_npz(sys.argv[2]), float(sys.argv[3])
+    if "--subset" in sys.argv[4:]:
+        expected = {name: tensor for name, tensor in expected.items() if name in actual}
+    if not expected or sorted(actual) != sorted(expected):
+        sys.exit(f"not the same tensors: {sorted(actual)} and {sorted(expected)}")
+    wrong = {name: error for name, error in relative_errors(actual, expected).items() if not error <= tolerance}
+    for name, error in wrong.items():
+        print(f"{name}: differs by {error:.2g} of its largest value")
+    if wrong:
+        sys.exit(1)
+    print(f"{len(expected)} tensors agree")
+
+
+if __name__ == "__main__":
+    main()
