@@ -1,6 +1,6 @@
 """Compares the gradients of two programs: same_gradients.py ACTUAL.npz EXPECTED.npz TOLERANCE [--subset].
 
-The largest difference of a tensor may be so many times its largest value, or 1/1000 of the largest of all: some gradients are 0 but for
+The largest difference of a tensor may be so many times its largest value, or 1/100 of the largest of all: some gradients are 0 but for
 rounding. With --subset tensors that ACTUAL lacks are left out. Says how many there are.
 """
 import os
@@ -12,7 +12,7 @@ import arrays
 
 def relative_errors(actual, expected):
     """By name; infinite where shapes differ or a value is not a number."""
-    floor = max(max(map(abs, values)) for _, values in expected.values()) / 1000
+    floor = max(max(map(abs, values)) for _, values in expected.values()) / 100
     errors = {}
     for name, (shape, values) in expected.items():
         differences = [abs(a - b) for a, b in zip(actual[name][1], values)]
