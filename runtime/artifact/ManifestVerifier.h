@@ -86,6 +86,8 @@ private:
   bool checkWeights(const fb::Target &target, const std::string &where);
   bool checkKernel(const fb::Kernel &kernel, const std::string &where);
   bool checkTraining(const fb::Target &target, const fb::Training &training, const std::string &where);
+  bool checkTrainingPrograms(const fb::Target &target, const std::string &where);
+  bool checkUpdates(const fb::Target &target, const fb::Training &training, const std::string &where);
   bool checkParameters(const fb::Target &target, const fb::Training &training, const std::string &where);
   bool checkProgram(const fb::Target &target, const fb::Program &program, const std::string &where);
   bool checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where);

@@ -99,7 +99,7 @@ bool ManifestVerifier::checkTarget(const fb::Target &target, const std::string &
   for (uint32_t i = 0; i < target.programs()->size(); ++i)
     if (!checkProgram(target, *target.programs()->Get(i), fmt::format("{}.programs[{}]", where, i)))
       return false;
-  return true;
+  return !target.training() || checkTrainingPrograms(target, where);
 }
 
 bool ManifestVerifier::checkSection(const fb::Section *section, const std::string &where) {

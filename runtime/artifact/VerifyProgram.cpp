@@ -37,6 +37,8 @@ bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &
   }
 
   if (buffer.kind() >= fb::BufferKind::Parameter) {
+    if (!program.name()->string_view().starts_with("train"))
+      return fail("{} is a place in the training state, of which '{}' knows nothing", where, program.name()->str());
     const fb::Training *training = target.training();
     uint64_t size = !training                                    ? 0
                     : buffer.kind() == fb::BufferKind::Parameter ? training->parameter_bytes()
@@ -173,6 +175,8 @@ bool ManifestVerifier::checkMemory(const fb::Target &target, const fb::Program &
 
 /// Inference takes the images that the model describes, and nothing else: callers prepare them by the description.
 bool ManifestVerifier::checkImages(const fb::Program &program, const std::string &where) {
+  if (sizeOf(program.inputs()) != 1)
+    return fail("{} is inference, but takes {} inputs", where, sizeOf(program.inputs()));
   const fb::Model &model = *manifest.model();
   const auto *shape = program.buffers()->Get(program.inputs()->Get(0))->shape();
   const uint64_t expected[] = {model.channels(), model.height(), model.width()};

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/artifact/ManifestVerifier.h"
+#include "runtime/artifact/UpdateScalars.h"
 
 using namespace vitrt;
 
@@ -30,6 +31,57 @@ bool ManifestVerifier::checkParameters(const fb::Target &target, const fb::Train
   return end > 0 || fail("{} has no parameters", where);
 }
 
+/// Elements of one image's share of the program's input or output of that name; 0 if there is none.
+static uint64_t elementsOf(const fb::Program &program, const flatbuffers::Vector<uint32_t> *list, std::string_view name) {
+  for (uint32_t i = 0; list && i < list->size(); ++i)
+    if (const fb::Buffer &buffer = *program.buffers()->Get(list->Get(i)); buffer.name() && buffer.name()->string_view() == name)
+      return buffer.bytes_per_image() / sizeof(float);
+  return 0;
+}
+
+/// The runtime passes images, targets, randomness and loss weights of these sizes, and nothing to what runs once a step. Called after the
+/// programs themselves were checked.
+bool ManifestVerifier::checkTrainingPrograms(const fb::Target &target, const std::string &where) {
+  for (const fb::Program *program : *target.programs()) {
+    std::string_view name = program->name()->string_view();
+    if ((name == "train.prepare" || name == "train.finish") && (sizeOf(program->inputs()) || sizeOf(program->outputs())))
+      return fail("{}: program '{}' has inputs or outputs", where, name);
+    if (name != "train")
+      continue;
+    auto input = [&](std::string_view what) { return elementsOf(*program, program->inputs(), what); };
+    const fb::Model &model = *manifest.model();
+    uint64_t pixels = uint64_t(model.channels()) * model.height() * model.width(), classes = input("targets"), teacher = input("teacher");
+    bool fits = input("images") == pixels && classes > 0 && (teacher == 0 || teacher == classes) && input("randomness") == 4 &&
+                input("loss_weights") == 1 && sizeOf(program->inputs()) == (teacher ? 5u : 4u) && sizeOf(program->outputs()) == 1 &&
+                program->buffers()->Get(program->outputs()->Get(0))->bytes_per_image() == sizeof(float);
+    if (!fits)
+      return fail("{}: program 'train' does not take images of {} numbers, targets, 4 random words and a weight to one loss", where,
+                  pixels);
+  }
+  return true;
+}
+
+/// Each way of updating that the runtime may choose is there, in tasks of the size that it counts by.
+bool ManifestVerifier::checkUpdates(const fb::Target &target, const fb::Training &training, const std::string &where) {
+  std::string_view optimizer = training.optimizer()->string_view();
+  bool isSgd = optimizer == "sgd";
+  if (!isSgd && optimizer != "adam" && optimizer != "adamw" && optimizer != "labml-adam")
+    return fail("{}.optimizer is '{}', which this version does not know", where, optimizer);
+  auto hasTasks = [&](uint32_t index) { return target.kernels()->Get(index)->rows_per_task() == updateTaskElements; };
+  if (!hasTasks(training.square_sum()))
+    return fail("{}.square_sum has tasks of another size than {}", where, updateTaskElements);
+  for (bool average : {false, true})
+    for (auto [momentum, nesterov] : {std::pair(true, false), std::pair(false, false), std::pair(true, true)}) {
+      bool found = !isSgd && (nesterov || !momentum);
+      for (const fb::Update *update : *training.updates())
+        found |= update->average() == average && (!isSgd || (update->momentum() == momentum && update->nesterov() == nesterov)) &&
+                 hasTasks(update->kernel());
+      if (!found)
+        return fail("{}.updates lacks one with average {}, momentum {}, nesterov {}", where, average, momentum, nesterov);
+    }
+  return true;
+}
+
 bool ManifestVerifier::checkTraining(const fb::Target &target, const fb::Training &training, const std::string &where) {
   if (!checkName(training.optimizer(), where + ".optimizer"))
     return false;
@@ -47,5 +99,5 @@ bool ManifestVerifier::checkTraining(const fb::Target &target, const fb::Trainin
                     "kernels"))
       return false;
   return checkIndex(training.square_sum(), sizeOf(target.kernels()), where + ".square_sum", "kernels") &&
-         checkParameters(target, training, where);
+         checkUpdates(target, training, where) && checkParameters(target, training, where);
 }

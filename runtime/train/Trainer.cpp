@@ -101,7 +101,8 @@ Expected<TrainingEnd> Trainer::run(TrainingListener &listener) {
   }
   if (Error error = save(true))
     return error;
-  if (at.step >= options.steps)
+  // All steps are done, but the last epoch's evaluation may have been stopped.
+  if (at.step >= options.steps && !(at.epochImages > 0 && at.next.batch == 0))
     return TrainingEnd::Done;
   return isOutOfPatience() ? TrainingEnd::OutOfPatience : TrainingEnd::Stopped;
 }
@@ -126,11 +127,12 @@ Expected<StepReport> Trainer::step(const TrainingBatch &batch) {
   report.loss /= double(batch.size);
 
   bool keepsGradients = at.step == 0 && !options.gradients.empty();
-  if (options.clipping || options.wantsNorm || keepsGradients) {
-    report.gradientNorm = model.gradientNorm();
-    if (!std::isfinite(*report.gradientNorm))
-      return makeError(VITRT_ERROR_ARGUMENT, "the gradients of step {} are not finite, though its loss is {}", at.step, report.loss);
-  }
+  // Always looked at: an update by gradients that are not finite would spoil the weights, and the next checkpoint with them.
+  double norm = model.gradientNorm();
+  if (!std::isfinite(norm))
+    return makeError(VITRT_ERROR_ARGUMENT, "the gradients of step {} are not finite, though its loss is {}", at.step, report.loss);
+  if (options.clipping || options.wantsNorm || keepsGradients)
+    report.gradientNorm = norm;
   if (keepsGradients)
     if (Error error = saveGradients(options.gradients, model))
       return error;

@@ -231,11 +231,14 @@ void TrainingSession::formRuns() {
   runs.clear();
   // Parts begin at multiples of 64 bytes or right behind each other; what lies between stays zero through every update.
   constexpr uint64_t largestGap = kBufferAlignment / sizeof(float);
+  bool followsTrained = false;
   for (const FrameworkTensors::Part &part : framework.parts()) {
+    // A frozen weight, however short, ends a run.
+    bool joins = std::exchange(followsTrained, part.trained);
     if (!part.trained)
       continue;
     float rate = rateFactors[part.tensor], decay = decayFactors[part.tensor];
-    Run *last = runs.empty() ? nullptr : &runs.back();
+    Run *last = joins && !runs.empty() ? &runs.back() : nullptr;
     if (last && last->rate == rate && last->decay == decay && part.first - (last->first + last->elements) < largestGap)
       last->elements = part.first + part.elements - last->first;
     else
@@ -310,21 +313,22 @@ double TrainingSession::gradientNorm() {
   return std::sqrt(total);
 }
 
-const fb::Update *TrainingSession::updateFor(bool momentum, bool nesterov) const {
-  for (const fb::Update *update : *training.updates())
+size_t TrainingSession::updateFor(bool momentum, bool nesterov) const {
+  size_t index = 0;
+  for (const fb::Update *update : *training.updates()) {
     if (update->average() == (average != nullptr) &&
         (kind != OptimizerKind::Sgd || (update->momentum() == momentum && update->nesterov() == nesterov)))
-      return update;
-  return training.updates()->Get(0);
+      break;
+    ++index;
+  }
+  return index; // the manifest was checked to have them all
 }
 
 void TrainingSession::update(const UpdateScalars &scalars) {
   finishGradients();
   bool momentum = kind != OptimizerKind::Sgd || scalars.beta1 != 0;
-  const fb::Update *chosen = updateFor(momentum, momentum && scalars.nesterov);
-  size_t index = 0;
-  while (training.updates()->Get(uint32_t(index)) != chosen)
-    ++index;
+  size_t chosen = updateFor(momentum, momentum && scalars.nesterov);
+  const fb::Kernel &chosenKernel = kernel(training.updates()->Get(uint32_t(chosen))->kernel());
   // A momentum that rests in bf16 is one itself (Flax: the constant takes the accumulator's type).
   double heldMomentum = scalars.beta1;
   if (firstHalf) {
@@ -350,7 +354,7 @@ void TrainingSession::update(const UpdateScalars &scalars) {
     if (average)
       buffers.push_back(average + run.first);
     buffers.push_back(numbers.data());
-    runKernel(updates[index], kernel(chosen->kernel()), int64_t(run.elements), buffers);
+    runKernel(updates[chosen], chosenKernel, int64_t(run.elements), buffers);
   }
   gradientsAreWhole = false;
   parametersChanged = true;
@@ -414,6 +418,8 @@ std::string TrainingSession::firstNonFinite(uint64_t seed, uint64_t step, size_t
                                             const float *targets) {
   if (!std::all_of(images, images + count * imageElements(), [](float value) { return std::isfinite(value); }))
     return "the images";
+  if (!std::all_of(targets, targets + count * classes(), [](float value) { return std::isfinite(value); }))
+    return "the targets";
   FiniteWatcher watcher;
   LaunchObserver *before = std::exchange(observer, &watcher);
   std::vector<float> losses(count);

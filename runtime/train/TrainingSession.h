@@ -68,7 +68,8 @@ private:
   float *memoryOf(TensorState state) const;
   const fb::Kernel &kernel(uint32_t index) const { return *model.artifact().target().kernels()->Get(index); }
   Expected<KernelFunction> functionOf(uint32_t kernelIndex) const;
-  const fb::Update *updateFor(bool momentum, bool nesterov) const;
+  /// Index into training.updates().
+  size_t updateFor(bool momentum, bool nesterov) const;
   void runKernel(KernelFunction function, const fb::Kernel &kernel, int64_t elements, std::span<void *const> buffers);
 
   Model &model;

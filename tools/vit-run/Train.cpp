@@ -5,6 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "runtime/artifact/FileFormat.h"
 #include "runtime/data/Files.h"
 #include "runtime/train/FineTune.h"
 #include "runtime/train/LossCurve.h"
@@ -39,8 +40,9 @@ private:
   Error groupParameters();
   Error prepareFolder();
   Error resume();
+  vitrt::RunOptions recorded() const;
   vitrt::TrainerOptions trainerOptions() const;
-  Error writeResults(const vitrt::TrainingPosition &position);
+  Error writeResults(const vitrt::TrainingPosition &position, bool complete);
   void describe() const;
 
   const vitrt::fb::Model &description() const { return model->artifact().model(); }
@@ -64,9 +66,12 @@ Error checkWritable(const std::string &path) {
 }
 
 Error TrainingRun::prepare() {
-  for (const std::string &path : {options.save, options.gradients, options.plot})
-    if (Error error = checkWritable(path))
+  for (const std::string &path : {options.save, options.gradients, options.plot}) {
+    // What goes into the checkpoints' folder waits for it to be made.
+    bool later = !options.checkpoint.empty() && std::filesystem::path(path).parent_path() == std::filesystem::path(options.checkpoint);
+    if (Error error = later ? Error::success() : checkWritable(path))
       return error;
+  }
   auto opened = openModel(options.file, options.common);
   if (!opened)
     return std::move(opened.error());
@@ -92,6 +97,8 @@ Error TrainingRun::prepare() {
     for (const std::string &note : *notes)
       fmt::print(stderr, "vit-run: note: {}\n", note);
   }
+  if (auto schedule = options.makeSchedule(stepsPerEpoch()); !schedule)
+    return std::move(schedule.error());
   if (!options.checkpoint.empty())
     if (Error error = prepareFolder())
       return error;
@@ -186,9 +193,17 @@ Error TrainingRun::prepareFolder() {
   return Error::success();
 }
 
+/// With what the artifact was compiled from: another one would come to other numbers.
+vitrt::RunOptions TrainingRun::recorded() const {
+  vitrt::RunOptions result = options.recorded(session->optimizer(), stepsPerEpoch());
+  std::string_view config = flatbuffers::GetStringView(description().config());
+  result["FILE.vitx"] =
+      fmt::format("{:016x}, {:016x}", model->artifact().target().code()->hash(), vitrt::hashBytes(config.data(), config.size()));
+  return result;
+}
+
 Error TrainingRun::resume() {
-  auto loaded = vitrt::loadTrainingState(vitrt::CheckpointFiles(options.checkpoint).state(), *session,
-                                         options.recorded(session->optimizer(), stepsPerEpoch()));
+  auto loaded = vitrt::loadTrainingState(vitrt::CheckpointFiles(options.checkpoint).state(), *session, recorded());
   if (!loaded)
     return std::move(loaded.error());
   start = std::move(*loaded);
@@ -210,7 +225,7 @@ vitrt::TrainerOptions TrainingRun::trainerOptions() const {
                                .folder = options.checkpoint,
                                .checkpointEvery = options.checkpointEvery,
                                .patience = options.patience,
-                               .recorded = options.recorded(session->optimizer(), stepsPerEpoch())};
+                               .recorded = recorded()};
   if (options.clipNorm)
     result.clipping = {*options.clipNorm, options.clipKind == "optax" ? vitrt::ClipKind::Optax : vitrt::ClipKind::Torch};
   return result;
@@ -248,7 +263,7 @@ Expected<int> TrainingRun::run() {
   report.finish();
   if (!end)
     return std::move(end.error());
-  if (Error error = writeResults(training.position()))
+  if (Error error = writeResults(training.position(), *end != vitrt::TrainingEnd::Stopped))
     return error;
   if (*end == vitrt::TrainingEnd::Stopped) {
     fmt::print(stderr, "vit-run: interrupted after {} steps{}\n", training.position().step,
@@ -262,8 +277,8 @@ Expected<int> TrainingRun::run() {
   return ExitDone;
 }
 
-Error TrainingRun::writeResults(const vitrt::TrainingPosition &position) {
-  if (!options.save.empty() && !isInterrupted())
+Error TrainingRun::writeResults(const vitrt::TrainingPosition &position, bool complete) {
+  if (!options.save.empty() && complete)
     if (Error error = vitrt::saveWeights(options.save, *session))
       return error;
   if (options.plot.empty())

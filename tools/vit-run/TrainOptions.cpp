@@ -154,7 +154,7 @@ void addOptimizerOptions(CLI::App &command, TrainOptions &options) {
       ->type_name("F")
       ->group(group);
   command.add_option("--beta2", options.beta2, "The same (default: 0.999)")->check(within(0, 1, true))->type_name("F")->group(group);
-  command.add_option("--eps", options.eps, "The same (default: 1e-8)")->check(within(0, 1e9, true))->type_name("F")->group(group);
+  command.add_option("--eps", options.eps, "The same (default: 1e-8)")->check(within(0, 1e9, false))->type_name("F")->group(group);
   command.add_option("--clip-norm", options.clipNorm, "Limit of the norm of all gradients together (default: none)")
       ->check(within(0, 1e9, false))
       ->type_name("F")
