@@ -37,7 +37,8 @@ struct TrainingOptions {
   vitrt::OptimizerKind optimizer = vitrt::OptimizerKind::AdamW;
   bool bf16Momentum = false;       ///< `--momentum-dtype=bf16`, of sgd
   std::vector<std::string> freeze; ///< patterns of the framework's names: weights that stay as they are
-  /// What is computed again instead of kept; nothing: the least with which the run fits memoryLimit, in smaller groups of images first.
+  /// What is computed again instead of kept; nothing: Attention, which costs less than a hundredth of the time, and Block where memoryLimit
+  /// asks for it and smaller groups of images are not enough.
   std::optional<Recompute> recompute;
   uint64_t memoryLimit = 0; ///< bytes of a run on one thread without evaluation; 0: none
 };

@@ -63,7 +63,7 @@ std::string vitc::describeMemory(const vitrt::TrainingMemory &memory, int64_t gr
 
 FailureOr<Compilation::TargetCode> Compilation::generateFitting(StringRef target) {
   const TrainingOptions &training = *options.training;
-  SmallVector<Recompute> choices{Recompute::None, Recompute::Attention, Recompute::Block};
+  SmallVector<Recompute> choices{Recompute::Attention, Recompute::Block};
   if (training.recompute)
     choices = {*training.recompute};
   uint64_t least = UINT64_MAX;

@@ -62,10 +62,10 @@ private:
   Operation *firstBackward = nullptr;
 };
 
-/// One block of the model on its way to being computed again.
-class BlockRecomputation {
+/// Operations of the forward half, of one block of the model, on their way to being computed again.
+class Recomputation {
 public:
-  BlockRecomputation(const Halves &halves, ArrayRef<Operation *> operations) : halves(halves), operations(operations) {
+  Recomputation(const Halves &halves, ArrayRef<Operation *> operations) : halves(halves), operations(operations) {
     members.insert(operations.begin(), operations.end());
   }
 
@@ -92,9 +92,10 @@ public:
 private:
   bool isBackward(Operation *op) const { return !halves.isForward(op) && !op->hasAttr(mark); }
 
-  /// Whether the forward half needs the value elsewhere: it is the next block's input, and kept as such.
+  /// Whether the forward half reads the value in another block: it is the next one's input, and kept as such.
   bool leavesBlock(Value value) const {
-    return llvm::any_of(value.getUsers(), [&](Operation *user) { return halves.isForward(user) && !members.contains(user); });
+    StringRef block = blockName(value.getDefiningOp());
+    return llvm::any_of(value.getUsers(), [&](Operation *user) { return halves.isForward(user) && blockName(user) != block; });
   }
 
   bool readBackward(Value value) {
@@ -118,7 +119,7 @@ private:
   }
 
   const Halves &halves;
-  ArrayRef<Operation *> operations; ///< of the block's forward half, in order
+  ArrayRef<Operation *> operations; ///< of one block's forward half, in order
   llvm::SmallPtrSet<Operation *, 32> members, needed;
   Operation *firstReader = nullptr;
 };
@@ -137,6 +138,13 @@ struct RecomputePass : impl::VitRecomputeBase<RecomputePass> {
         gradient->setAttr(mark, UnitAttr::get(&getContext()));
         ++attentions;
       });
+      // Their inputs are kept for their own gradients, and the product that reads them finds them in the cache.
+      SmallVector<Operation *> normalizations;
+      for (Operation &op : halves.forward())
+        if (isa<vit::NormalizeOp>(op))
+          normalizations.push_back(&op);
+      for (Operation *op : normalizations)
+        recomputed += Recomputation(halves, op).run();
       return;
     }
     llvm::MapVector<StringRef, SmallVector<Operation *>> byBlock;
@@ -147,7 +155,7 @@ struct RecomputePass : impl::VitRecomputeBase<RecomputePass> {
     if (!byBlock.empty())
       byBlock.pop_back();
     for (auto &[name, operations] : byBlock)
-      recomputed += BlockRecomputation(halves, operations).run();
+      recomputed += Recomputation(halves, operations).run();
   }
 };
 

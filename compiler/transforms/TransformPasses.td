@@ -373,8 +373,8 @@ def VitDifferentiate : Pass<"vit-differentiate", "::mlir::func::FuncOp"> {
 def VitRecompute : Pass<"vit-recompute", "::mlir::func::FuncOp"> {
   let summary = "compute activations again in the backward half instead of keeping them";
   let description = [{
-    Of a differentiated function. By default attention's weights: its gradient gets the attribute `vit.recomputed` and computes them again,
-    so that no launch keeps them. With `blocks` each block of the model (by its layers' names, "blocks.N") but the last keeps only its input:
+    Of a differentiated function. By default what costs little: normalized rows, whose inputs are kept for the normalization's own gradient,
+    and attention's weights, whose gradient gets the attribute `vit.recomputed` and computes them again, so that no launch keeps them. With `blocks` each block of the model (by its layers' names, "blocks.N") but the last keeps only its input:
     what its gradients read is computed again just before the first of them, by clones with the attribute `vit.recomputed`, which tells them
     from their originals (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174). The clones compute the same
     bits, dropout too, whose generator has no state.

@@ -79,8 +79,8 @@ static cl::list<std::string> freezePatterns("freeze", cl::desc("Weights that sta
 
 static cl::opt<std::string>
     recompute("recompute",
-              cl::desc("Activations computed again instead of kept: none (default without --memory-limit), attention,\n"
-                       "block, auto (the least that --memory-limit asks for)"),
+              cl::desc("Activations computed again instead of kept: none, attention, block, auto (default: attention,\n"
+                       "or block if --memory-limit asks for it)"),
               cl::value_desc("WHAT"), cl::init("auto"), cl::cat(trainingOptions));
 static cl::opt<std::string> memoryLimit("memory-limit", cl::desc("What a training run may take on one thread, as 300M or 1G bytes"),
                                         cl::value_desc("BYTES"), cl::cat(trainingOptions));

@@ -157,7 +157,7 @@ static int emitPhase(const Request &request, Compilation &compilation) {
     case Phase::Kernel: {
       FailureOr<OwningOpRef<ModuleOp>> module =
           request.compile.training
-              ? compilation.lowerTraining(target, request.emit, request.compile.training->recompute.value_or(Recompute::None))
+              ? compilation.lowerTraining(target, request.emit, request.compile.training->recompute.value_or(Recompute::Attention))
               : compilation.lower(target, request.emit);
       if (failed(module))
         return failure();
