@@ -105,6 +105,15 @@ public:
   int64_t bytes = 0, halves = 0, conversions = 0, grids = 0;
 
 private:
+  /// Whether the operation is one of a training program's; those return gradients.
+  static bool isTraining(Operation *op) {
+    auto function = op->getParentOfType<func::FuncOp>();
+    for (unsigned result = 0; result < function.getNumResults(); ++result)
+      if (function.getResultAttr(result, "vit.gradient"))
+        return true;
+    return false;
+  }
+
   /// Attention multiplies pairs of a head's elements, and scales its scores by a positive number after their maximum is known.
   bool readsBf16(kernel::AttentionOp attention) {
     if (!bf16Products)
@@ -118,6 +127,8 @@ private:
       why = "its scale is not positive";
     else if (attention.getWeights())
       why = "its weights are kept for its gradient";
+    else if (isTraining(attention))
+      why = "its gradient is computed in f32";
     if (!why.empty())
       return report.missed(attention, "attention stays f32: " + why), false;
     report.done(attention, "attention of bf16");
