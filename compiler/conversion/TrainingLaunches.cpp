@@ -28,6 +28,8 @@ bool isBefore(Value value, Operation *op) {
 Operation *convertLinear(OpBuilder &b, vit::LinearOp op) {
   Value weight = op.getWeight();
   auto transpose = weight.getDefiningOp<vit::TransposeOp>();
+  if (transpose && transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
+    transpose = nullptr;
   if (transpose)
     weight = transpose.getInput();
   return kernel::MatmulOp::create(b, op.getLoc(), op.getType(), op.getInput(), weight, op.getBias(), op.getResidual(),

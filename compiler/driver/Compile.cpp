@@ -48,7 +48,8 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
   if (options.precision == Precision::Bf16 && !bf16 && !saidSlow) {
     saidSlow = true;
     emitWarning(UnknownLoc::get(&context)) << "the target cpu '" << machine.cpu
-                                           << "' has no AVX512-BF16: weights are stored as bf16, and products computed in f32";
+                                           << "' has no AVX512-BF16: weights are stored as bf16, and products computed in f32"
+                                           << (options.training ? "; training keeps f32 throughout" : "");
   }
   return success();
 }
