@@ -15,6 +15,7 @@ import tempfile
 import numpy as np
 import timm
 import torch
+import torch_training
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -52,16 +53,7 @@ with tempfile.TemporaryDirectory() as work:
                              f"--threads={options.threads}"], check=True, stdout=subprocess.PIPE, text=True).stdout
 ours = [line["loss"] for line in map(json.loads, output.splitlines()) if "step" in line]
 
-optimizer = torch.optim.AdamW(network.parameters(), lr=options.lr, weight_decay=0.05, fused=True)
-x, y = torch.from_numpy(images), torch.from_numpy(labels)
-theirs = []
-for step in range(steps):
-    index = (torch.arange(options.batch) + step * options.batch) % len(y)
-    loss = torch.nn.functional.cross_entropy(network(x[index]), y[index])
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    theirs.append(loss.item())
+theirs = torch_training.train(network, network.parameters(), images, labels, steps, options.batch, options.lr)
 
 WIDTH, HEIGHT, LEFT, BELOW = 640, 320, 50, 40
 

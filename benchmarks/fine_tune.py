@@ -17,6 +17,7 @@ import tempfile
 import numpy as np
 import timm
 import torch
+import torch_training
 from safetensors.torch import load_file
 
 parser = argparse.ArgumentParser()
@@ -60,16 +61,7 @@ for module in network.modules():
 parameters = list(network.head.parameters()) if options.freeze else list(network.parameters())
 for parameter in network.parameters():
     parameter.requires_grad_(any(parameter is trained for trained in parameters))
-optimizer = torch.optim.AdamW(parameters, lr=options.lr, weight_decay=0.05)
-x, y = torch.from_numpy(images[train]), torch.from_numpy(labels[train])
-theirs = []
-for step in range(steps):
-    index = (torch.arange(options.batch) + step * options.batch) % len(y)
-    loss = torch.nn.functional.cross_entropy(network(x[index]), y[index])
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    theirs.append(loss.item())
+theirs = torch_training.train(network, parameters, images[train], labels[train], steps, options.batch, options.lr)
 with torch.no_grad():
     their_logits = network(torch.from_numpy(images[held])).numpy()
 

@@ -170,7 +170,7 @@ private:
 
   /// 1 / (sum of the row's weights) for each row of the tile, as emitSoftmax adds them up.
   SmallVector<Value> sumWeights(Value weightRow) {
-    SmallVector<Value> sums = overTokens([&](Value sum, int64_t r, Value t, int64_t count) {
+    SmallVector<Value> sums = sumOverTokens([&](Value sum, int64_t r, Value t, int64_t count) {
       return addf(b, sum, loadVector(b, weights, {add(b, weightRow, r), t}, lanes, count));
     });
     return llvm::map_to_vector(sums, [&](Value sum) { return divf(b, floatConstant(b, 1), sumOfLanes(sum)); });
@@ -200,21 +200,9 @@ private:
     return vector::ReductionOp::create(b, vector::CombiningKind::ADD, vector, arith::FastMathFlags::reassoc);
   }
 
-  /// A vector for each row of the tile, carried from zero over the tokens: step(carried, row, first token, tokens in this vector).
-  SmallVector<Value> overTokens(function_ref<Value(Value, int64_t, Value, int64_t)> step) {
-    SmallVector<Value> carried(rows, splat(b, 0, lanes));
-    auto all = [&](ValueRange values, Value first, int64_t count) {
-      SmallVector<Value> next;
-      for (auto [r, value] : llvm::enumerate(values))
-        next.push_back(step(value, r, first, count));
-      return next;
-    };
-    if (tokens >= lanes)
-      carried = forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / lanes * lanes), lanes, carried,
-                        [&](Value first, ValueRange values) { return all(values, first, lanes); });
-    if (tokens % lanes != 0)
-      carried = all(carried, indexConstant(b, tokens / lanes * lanes), tokens % lanes);
-    return carried;
+  /// A vector for each row of the tile, carried from zero over the tokens.
+  SmallVector<Value> sumOverTokens(function_ref<Value(Value, int64_t, Value, int64_t)> step) {
+    return overTokens(b, {rows, tokens, lanes, splat(b, 0, lanes)}, step);
   }
 
   /// gradients[first + r] = dO / the row's sum of weights.
@@ -233,11 +221,11 @@ private:
     auto weight = [&](int64_t r, Value t, int64_t count) { return loadVector(b, weights, {add(b, weightRow, r), t}, lanes, count); };
     auto gradient = [&](int64_t r, Value t) { return loadVector(b, weightGradients, {indexConstant(b, r), t}, lanes); };
     SmallVector<Value> sums =
-        overTokens([&](Value sum, int64_t r, Value t, int64_t count) { return fma(b, weight(r, t, count), gradient(r, t), sum); });
+        sumOverTokens([&](Value sum, int64_t r, Value t, int64_t count) { return fma(b, weight(r, t, count), gradient(r, t), sum); });
     SmallVector<Value> means;
     for (auto [sum, reciprocal] : llvm::zip_equal(sums, reciprocals))
       means.push_back(broadcast(b, mulf(b, sumOfLanes(sum), reciprocal), lanes));
-    overTokens([&](Value carried, int64_t r, Value t, int64_t count) {
+    sumOverTokens([&](Value carried, int64_t r, Value t, int64_t count) {
       storeVector(b, mulf(b, weight(r, t, count), subf(b, gradient(r, t), means[r])), scoreGradients, {add(b, inBlock, r), t});
       return carried;
     });

@@ -367,19 +367,24 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
     }
   };
 
-  // A row that only stands for a missing one is not stored: where the addend shares the result's memory its addend is overwritten by now.
-  if (p.isStaged()) {
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t vector = 0; vector < shape.vectors; ++vector)
-        storeVector(b, sums[i * shape.vectors + vector], staged, {constant(i), constant(vector * lanes)});
-    return forLoop(b, constant(0), min(b, constant(rows), sub(b, at.lastRow, row)), 1, [&](Value i) {
-      emitRow(add(b, row, i), [&](int64_t vector) { return loadVector(b, staged, {i, constant(vector * lanes)}, lanes); });
+  emitTileRows(b, {rows, shape.vectors, lanes, row, at.lastRow, sums, p.isStaged() ? staged : Value()}, emitRow);
+}
+
+void emitTileRows(ImplicitLocOpBuilder &b, const TileRows &tile, function_ref<void(Value, SumOf)> emitRow) {
+  auto constant = [&](int64_t value) { return indexConstant(b, value); };
+  if (tile.staged) {
+    for (int64_t i = 0; i < tile.rows; ++i)
+      for (int64_t vector = 0; vector < tile.vectors; ++vector)
+        storeVector(b, tile.sums[i * tile.vectors + vector], tile.staged, {constant(i), constant(vector * tile.lanes)});
+    return forLoop(b, constant(0), min(b, constant(tile.rows), sub(b, tile.lastRow, tile.row)), 1, [&](Value i) {
+      emitRow(add(b, tile.row, i),
+              [&](int64_t vector) { return loadVector(b, tile.staged, {i, constant(vector * tile.lanes)}, tile.lanes); });
     });
   }
-  for (int64_t i = 0; i < rows; ++i) {
-    auto emit = [&] { emitRow(add(b, row, i), [&](int64_t vector) { return sums[i * shape.vectors + vector]; }); };
+  for (int64_t i = 0; i < tile.rows; ++i) {
+    auto emit = [&] { emitRow(add(b, tile.row, i), [&](int64_t vector) { return tile.sums[i * tile.vectors + vector]; }); };
     if (i)
-      ifThen(b, less(b, add(b, row, i), at.lastRow), emit);
+      ifThen(b, less(b, add(b, tile.row, i), tile.lastRow), emit);
     else
       emit();
   }

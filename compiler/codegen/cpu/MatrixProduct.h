@@ -101,6 +101,21 @@ mlir::Type inputWord(mlir::ImplicitLocOpBuilder &b, ProductKind kind);
 /// many workers have a few panels each for half the rows.
 void emitMatrixProduct(KernelFunction &f, const MatrixProduct &product);
 
+/// The sums of one row of a tile, vector by vector.
+using SumOf = llvm::function_ref<mlir::Value(int64_t vector)>;
+
+/// A tile's sums on their way to its rows: `row` and those after it, which exist up to `lastRow`.
+struct TileRows {
+  int64_t rows, vectors, lanes;
+  mlir::Value row, lastRow;
+  mlir::ValueRange sums; ///< row by row
+  mlir::Value staged;    ///< memref<rows x columns> that the sums go through, so that a row's code is there once; or none
+};
+
+/// Calls emitRow(row, sums) for each row that exists. A row that only stands for a missing one is left out: where a result is an operand's
+/// memory, that is overwritten by then.
+void emitTileRows(mlir::ImplicitLocOpBuilder &b, const TileRows &tile, llvm::function_ref<void(mlir::Value row, SumOf sums)> emitRow);
+
 } // namespace vitc::cpu
 
 #endif // VITC_COMPILER_CODEGEN_CPU_MATRIXPRODUCT_H

@@ -19,11 +19,9 @@ using namespace mlir;
 
 namespace vitc::cpu {
 
-/// A pass over all rows, vector by vector, with one carried value a row: step(carried, row, first token, tokens in this vector).
-static SmallVector<Value> overTokens(ImplicitLocOpBuilder &b, const SoftmaxRows &softmax, Value initial,
-                                     function_ref<Value(Value, int64_t, Value, int64_t)> step) {
-  int64_t tokens = softmax.tokens, lanes = softmax.lanes;
-  SmallVector<Value> carried(softmax.rows, initial);
+SmallVector<Value> overTokens(ImplicitLocOpBuilder &b, const TokenPass &pass, function_ref<Value(Value, int64_t, Value, int64_t)> step) {
+  int64_t tokens = pass.tokens, lanes = pass.lanes;
+  SmallVector<Value> carried(pass.rows, pass.initial);
   auto all = [&](ValueRange values, Value first, int64_t count) {
     SmallVector<Value> next;
     for (auto [r, value] : llvm::enumerate(values))
@@ -66,7 +64,7 @@ SmallVector<Value> emitSoftmax(ImplicitLocOpBuilder &b, const SoftmaxRows &softm
     }
     return greater(b, firstLanesOr(s, count, -infinity), maximumSoFar);
   };
-  SmallVector<Value> maxima = overTokens(b, softmax, splat(b, -infinity, lanes), gatherMaximum);
+  SmallVector<Value> maxima = overTokens(b, {softmax.rows, softmax.tokens, lanes, splat(b, -infinity, lanes)}, gatherMaximum);
   for (Value &value : maxima)
     value = maximumOfLanes(b, value, lanes);
 
@@ -74,13 +72,14 @@ SmallVector<Value> emitSoftmax(ImplicitLocOpBuilder &b, const SoftmaxRows &softm
   double factor = std::numbers::log2e * (softmax.bias ? 1 : softmax.scale);
   Value log2e = splat(b, factor, lanes);
   SmallVector<Value> shifts = llvm::map_to_vector(maxima, [&](Value m) { return mulf(b, m, splat(b, -factor, lanes)); });
-  SmallVector<Value> sums = overTokens(b, softmax, splat(b, 0, lanes), [&](Value sum, int64_t r, Value t, int64_t count) {
-    Value e = approximateExp2OfNegative(b, fma(b, loadVector(b, softmax.scores, at(r, t), lanes), log2e, shifts[r]));
-    e = firstLanesOr(e, count, 0);
-    Value row = softmax.firstWeights ? add(b, softmax.firstWeights, r) : indexConstant(b, r);
-    storeVector(b, e, softmax.weights, {row, t});
-    return addf(b, sum, e);
-  });
+  SmallVector<Value> sums =
+      overTokens(b, {softmax.rows, softmax.tokens, lanes, splat(b, 0, lanes)}, [&](Value sum, int64_t r, Value t, int64_t count) {
+        Value e = approximateExp2OfNegative(b, fma(b, loadVector(b, softmax.scores, at(r, t), lanes), log2e, shifts[r]));
+        e = firstLanesOr(e, count, 0);
+        Value row = softmax.firstWeights ? add(b, softmax.firstWeights, r) : indexConstant(b, r);
+        storeVector(b, e, softmax.weights, {row, t});
+        return addf(b, sum, e);
+      });
   return llvm::map_to_vector(sums, [&](Value sum) {
     return divf(b, floatConstant(b, 1), vector::ReductionOp::create(b, vector::CombiningKind::ADD, sum, arith::FastMathFlags::reassoc));
   });

@@ -29,6 +29,17 @@ struct SoftmaxRows {
 /// Emits it; returns 1 / (sum of the row's weights) for each row, as scalars.
 llvm::SmallVector<mlir::Value> emitSoftmax(mlir::ImplicitLocOpBuilder &b, const SoftmaxRows &softmax);
 
+/// A walk over the tokens of some rows, a vector at a time.
+struct TokenPass {
+  int64_t rows, tokens, lanes;
+  mlir::Value initial; ///< a vector, carried by each row
+};
+
+/// What each row carries at the end: step(carried, row, first token, tokens in this vector) gives its next value.
+llvm::SmallVector<mlir::Value>
+overTokens(mlir::ImplicitLocOpBuilder &b, const TokenPass &pass,
+           llvm::function_ref<mlir::Value(mlir::Value carried, int64_t row, mlir::Value token, int64_t count)> step);
+
 } // namespace vitc::cpu
 
 #endif // VITC_COMPILER_CODEGEN_CPU_SOFTMAX_H

@@ -349,22 +349,7 @@ void ProductEmitter::emitEpilogue(const Position &at, PanelShape shape, int64_t 
   auto emitRow = [&](Value current, function_ref<Value(int64_t vector)> sum) {
     emitResults(b, p, {current, mul(b, at.panel, columns), shape.vectors, lanes, shape.lastLanes, sum});
   };
-  // A row that only stands for a missing one is not stored: where the result is an operand's memory that is overwritten by now.
-  if (staged) {
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t vector = 0; vector < shape.vectors; ++vector)
-        storeVector(b, sums[i * shape.vectors + vector], staged, {constant(i), constant(vector * lanes)});
-    return forLoop(b, constant(0), min(b, constant(rows), sub(b, at.lastRow, row)), 1, [&](Value i) {
-      emitRow(add(b, row, i), [&](int64_t vector) { return loadVector(b, staged, {i, constant(vector * lanes)}, lanes); });
-    });
-  }
-  for (int64_t i = 0; i < rows; ++i) {
-    auto emit = [&] { emitRow(add(b, row, i), [&](int64_t vector) { return sums[i * shape.vectors + vector]; }); };
-    if (i)
-      ifThen(b, less(b, add(b, row, i), at.lastRow), emit);
-    else
-      emit();
-  }
+  emitTileRows(b, {rows, shape.vectors, lanes, row, at.lastRow, sums, staged}, emitRow);
 }
 
 void emitTrainingProduct(KernelFunction &f, const TrainingProduct &product) { ProductEmitter(f, product).emit(); }
