@@ -14,7 +14,6 @@
 
 #include "runtime/data/Arrays.h"
 #include "runtime/data/Augmenter.h"
-#include "runtime/data/Mixing.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -47,6 +46,7 @@ private:
   struct Slot {
     TrainingBatch batch;
     std::shared_ptr<const Order> order;        ///< of the batch's epoch, for pictures
+    size_t count = 0;                          ///< images to be read; batch.size of them are delivered
     size_t claimed = 0, finished = 0;          ///< images
     bool ready = false;                        ///< mixed too
     std::vector<std::vector<uint32_t>> unread; ///< for each image, those before it that could not be read
@@ -78,6 +78,7 @@ private:
   Error readTensor(Slot &slot, size_t item);
   Error readPicture(Slot &slot, size_t item);
   Error readOne(Slot &slot, size_t item, uint32_t index);
+  void leaveOutUnread(Slot &slot);
   void mix(Slot &slot);
   Error takeReport(Slot &slot);
 
@@ -189,8 +190,11 @@ void BatchReader::Impl::open(uint64_t number) {
     }
     slot.order = order;
   }
+  slot.count = batch.size;
   batch.images.resize(batch.size * elements);
   batch.targets.resize(batch.size * options.classes);
+  batch.numbers.resize(batch.size);
+  batch.mix = {};
   batch.skipped.clear();
   slot.claimed = slot.finished = 0;
   slot.ready = false;
@@ -200,7 +204,7 @@ void BatchReader::Impl::open(uint64_t number) {
 
 /// The next image to be read, if there is one and room for it; the mutex is held.
 bool BatchReader::Impl::claim(Claim &claim) {
-  if (opened == 0 || slotOf(opened - 1).claimed == slotOf(opened - 1).batch.size) {
+  if (opened == 0 || slotOf(opened - 1).claimed == slotOf(opened - 1).count) {
     if (opened >= released + slots.size())
       return false;
     open(opened++);
@@ -226,9 +230,11 @@ void BatchReader::Impl::work() {
 
 void BatchReader::Impl::finish(Claim claim, std::unique_lock<std::mutex> &lock) {
   Slot &slot = *claim.slot;
-  if (++slot.finished < slot.batch.size)
+  if (++slot.finished < slot.count)
     return;
   lock.unlock();
+  if (!options.replaces)
+    leaveOutUnread(slot);
   mix(slot);
   lock.lock();
   slot.ready = true;
@@ -252,7 +258,7 @@ Error BatchReader::Impl::readTensor(Slot &slot, size_t item) {
 
 Error BatchReader::Impl::readPicture(Slot &slot, size_t item) {
   size_t position = size_t(slot.batch.cursor.batch) * options.batch + item;
-  for (size_t tried = 0; tried < data.size(); ++tried) {
+  for (size_t tried = 0; tried < (options.replaces ? data.size() : 1); ++tried) {
     uint32_t index = (*slot.order)[(position + tried) % data.size()];
     {
       std::lock_guard lock(mutex);
@@ -269,6 +275,8 @@ Error BatchReader::Impl::readPicture(Slot &slot, size_t item) {
     std::lock_guard lock(mutex);
     unreadable.emplace(index, std::move(error.message));
   }
+  if (!options.replaces)
+    return Error::success();
   return makeError(VITRT_ERROR_FORMAT, "none of the {} images can be read; the first one: {}", data.size(), [&] {
     std::lock_guard lock(mutex);
     return unreadable.at(slot.order->front());
@@ -276,6 +284,7 @@ Error BatchReader::Impl::readPicture(Slot &slot, size_t item) {
 }
 
 Error BatchReader::Impl::readOne(Slot &slot, size_t item, uint32_t index) {
+  slot.batch.numbers[item] = index;
   float *to = slot.batch.images.data() + item * elements;
   if (data.hasPictures()) {
     auto picture = data.picture(index);
@@ -295,18 +304,39 @@ Error BatchReader::Impl::readOne(Slot &slot, size_t item, uint32_t index) {
   return Error::success();
 }
 
+/// Moves the images that could be read together, without room between them.
+void BatchReader::Impl::leaveOutUnread(Slot &slot) {
+  TrainingBatch &batch = slot.batch;
+  size_t kept = 0, classes = options.classes;
+  for (size_t item = 0; item < slot.count; ++item) {
+    if (!slot.unread[item].empty())
+      continue;
+    if (kept < item) {
+      std::copy_n(batch.images.begin() + ptrdiff_t(item * elements), elements, batch.images.begin() + ptrdiff_t(kept * elements));
+      std::copy_n(batch.targets.begin() + ptrdiff_t(item * classes), classes, batch.targets.begin() + ptrdiff_t(kept * classes));
+      batch.numbers[kept] = batch.numbers[item];
+    }
+    ++kept;
+  }
+  batch.size = kept;
+  batch.images.resize(kept * elements);
+  batch.targets.resize(kept * classes);
+  batch.numbers.resize(kept);
+}
+
 void BatchReader::Impl::mix(Slot &slot) {
-  if (!data.hasPictures() || std::any_of(slot.errors.begin(), slot.errors.end(), [](const Error &error) { return bool(error); }))
+  if (!data.hasPictures() || slot.batch.size == 0 ||
+      std::any_of(slot.errors.begin(), slot.errors.end(), [](const Error &error) { return bool(error); }))
     return;
   const Cursor &cursor = slot.batch.cursor;
   RandomStream random(options.seed, uint32_t(cursor.epoch), uint32_t(cursor.batch), Place::Mixing);
-  mixBatch(slot.batch.images, slot.batch.targets, slot.batch.size, uint32_t(options.shape[0]), size(),
-           Mix::draw(options.augmentation, size(), random));
+  slot.batch.mix = Mix::draw(options.augmentation, size(), random);
+  mixBatch(slot.batch.images, slot.batch.targets, slot.batch.size, uint32_t(options.shape[0]), size(), slot.batch.mix);
 }
 
 /// What the caller is told of a finished batch: in the order of its images, whoever read them first.
 Error BatchReader::Impl::takeReport(Slot &slot) {
-  for (size_t item = 0; item < slot.batch.size; ++item) {
+  for (size_t item = 0; item < slot.count; ++item) {
     for (uint32_t index : slot.unread[item])
       if (reported.insert(index).second)
         slot.batch.skipped.push_back(unreadable.at(index));

@@ -8,8 +8,8 @@
 #ifndef VITC_RUNTIME_DATA_BATCHREADER_H
 #define VITC_RUNTIME_DATA_BATCHREADER_H
 
-#include "runtime/data/Augmentation.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/data/Mixing.h"
 #include "runtime/data/Sampler.h"
 #include "runtime/image/Preprocess.h"
 
@@ -33,15 +33,18 @@ struct BatchReaderOptions {
   unsigned threads = 1;            ///< that read ahead; 0: next() reads
   size_t ahead = 1;                ///< batches that are read beside the one in use
   bool strict = false;             ///< an image that cannot be read is an error
+  bool replaces = true;            ///< an image that cannot be read is replaced; false: its batch is so much smaller
   std::vector<int64_t> classMap{}; ///< the model's class of each of the data's labels; empty: they are the same
 };
 
 /// A batch as the training program takes it.
 struct TrainingBatch {
   Cursor cursor;
-  size_t size = 0;            ///< images in it; less than asked for in the last batch of an epoch of pictures
-  std::vector<float> images;  ///< [size, C, H, W], normalised
-  std::vector<float> targets; ///< [size, K], each row sums to 1
+  size_t size = 0;               ///< images in it; less than asked for in the last batch of an epoch of pictures
+  std::vector<float> images;     ///< [size, C, H, W], normalised
+  std::vector<float> targets;    ///< [size, K], each row sums to 1
+  std::vector<uint32_t> numbers; ///< of each image in the data set
+  Mix mix;                       ///< what was done to images and targets at the end
   /// A sentence for each image that cannot be read and was met here first.
   std::vector<std::string> skipped;
 };
@@ -52,7 +55,7 @@ struct TrainingBatch {
 /// (b * batch + i) mod N, b counted on through the epochs, and every batch is full.
 ///
 /// An image that cannot be read is replaced by the next of the epoch's order that can (which is then there twice); without such an image
-/// VITRT_ERROR_FORMAT.
+/// VITRT_ERROR_FORMAT. Where it is not to be replaced, for an evaluation counts each image once, a batch may be left with no image at all.
 class BatchReader {
 public:
   /// `data` must outlive the reader. VITRT_ERROR_ARGUMENT: tensors of another shape, pictures without preprocessor, a label that is no

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 
 namespace vitrt {
@@ -83,6 +84,23 @@ std::vector<int64_t> hardLabels(std::span<const float> soft, size_t classes) {
     labels[i] = std::max_element(row.begin(), row.end()) - row.begin();
   }
   return labels;
+}
+
+/// Soft labels are probabilities: each row's sum is 1, but for the rounding of whoever made them.
+Error checkSoftLabels(const std::string &path, std::span<const float> soft, size_t classes) {
+  constexpr double tolerance = 1e-3;
+  for (size_t row = 0; row < soft.size() / classes; ++row) {
+    double sum = 0;
+    for (size_t k = 0; k < classes; ++k) {
+      float value = soft[row * classes + k];
+      if (!(value >= 0) || std::isinf(value))
+        return makeError(VITRT_ERROR_FORMAT, "{}: `labels` of image {}: class {} has {}, expected a probability", path, row, k, value);
+      sum += double(value);
+    }
+    if (std::abs(sum - 1) > tolerance)
+      return makeError(VITRT_ERROR_FORMAT, "{}: `labels` of image {} sum to {}, expected 1 within {}", path, row, sum, tolerance);
+  }
+  return Error::success();
 }
 
 /// The folders in a folder but hidden ones, sorted.
@@ -232,6 +250,8 @@ Expected<std::unique_ptr<Dataset>> openTensors(const std::string &path) {
     auto floats = labels->second.floats();
     if (!floats)
       return std::move(floats.error());
+    if (Error error = checkSoftLabels(path, *floats, size_t(labelShape[1])))
+      return error;
     numbers = hardLabels(*floats, size_t(labelShape[1]));
   } else {
     auto integers = labels->second.integers();

@@ -80,20 +80,31 @@ void mixTargets(std::span<float> target, std::span<const float> partner, const M
 void mixBatch(std::span<float> images, std::span<float> targets, size_t count, uint32_t channels, Extent size, const Mix &mix) {
   if (mix.lambda == 1.0)
     return;
-  size_t elements = images.size() / count, classes = targets.size() / count;
-  std::vector<float> image(elements), target(classes); // of the first of a pair, as it was
+  size_t elements = images.size() / count;
+  std::vector<float> image(elements); // the first of a pair, as it was
   for (size_t i = 0; i < (count + 1) / 2; ++i) {
     size_t j = count - 1 - i;
     float *first = images.data() + i * elements, *second = images.data() + j * elements;
-    std::span<float> firstTarget = targets.subspan(i * classes, classes), secondTarget = targets.subspan(j * classes, classes);
     std::copy_n(first, elements, image.data());
-    std::copy(firstTarget.begin(), firstTarget.end(), target.begin());
     mixImage(first, second, channels, size, mix);
-    mixTargets(firstTarget, secondTarget, mix);
-    if (i == j)
-      continue;
-    mixImage(second, image.data(), channels, size, mix);
-    mixTargets(secondTarget, target, mix);
+    if (i != j)
+      mixImage(second, image.data(), channels, size, mix);
+  }
+  mixBatchTargets(targets, count, mix);
+}
+
+void mixBatchTargets(std::span<float> targets, size_t count, const Mix &mix) {
+  if (mix.lambda == 1.0)
+    return;
+  size_t classes = targets.size() / count;
+  std::vector<float> target(classes); // of the first of a pair, as it was
+  for (size_t i = 0; i < (count + 1) / 2; ++i) {
+    size_t j = count - 1 - i;
+    std::span<float> first = targets.subspan(i * classes, classes), second = targets.subspan(j * classes, classes);
+    std::copy(first.begin(), first.end(), target.begin());
+    mixTargets(first, second, mix);
+    if (i != j)
+      mixTargets(second, target, mix);
   }
 }
 

@@ -46,6 +46,9 @@ void smoothTarget(std::span<float> target, size_t label, double smoothing);
 /// The same of soft labels: (1 - smoothing) soft + smoothing / K.
 void smoothTarget(std::span<float> target, std::span<const float> soft, double smoothing);
 
+/// The rows of targets, [n, K], alone.
+void mixBatchTargets(std::span<float> targets, size_t count, const Mix &mix);
+
 /// A number of Beta(alpha, alpha), from two of Gamma(alpha) (Marsaglia and Tsang 2000).
 double drawBeta(double alpha, RandomStream &random);
 

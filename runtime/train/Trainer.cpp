@@ -185,8 +185,10 @@ Expected<std::optional<double>> Trainer::evaluate(TrainingListener &listener) {
       return std::move(batch.error());
     for (const std::string &sentence : (*batch)->skipped)
       listener.warned(sentence);
-    // Batches of tensors are always full, so the last one begins anew.
+    // Batches of tensors are always full, so the last one begins anew; one of pictures that cannot be read is empty.
     size_t count = std::min((*batch)->size, validationImages - seen);
+    if (count == 0)
+      continue;
     scores.resize(count * classes);
     if (Error error = model.logits(count, (*batch)->images.data(), scores.data()))
       return error;
@@ -196,6 +198,8 @@ Expected<std::optional<double>> Trainer::evaluate(TrainingListener &listener) {
     }
     seen += count;
   }
+  if (seen == 0)
+    return makeError(VITRT_ERROR_FORMAT, "none of the {} images to validate on can be read", validationImages);
   return std::optional(double(right) / double(seen));
 }
 

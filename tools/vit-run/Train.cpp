@@ -80,6 +80,8 @@ Error TrainingRun::prepare() {
   if (!created)
     return std::move(created.error());
   session = std::move(*created);
+  if (std::string sentence = unreadOption(options, session->optimizer()); !sentence.empty())
+    return Error{VITRT_ERROR_ARGUMENT, sentence};
   if (options.ema > 0)
     if (Error error = session->keepAverages())
       return error;
@@ -149,6 +151,7 @@ Expected<std::unique_ptr<vitrt::BatchReader>> TrainingRun::read(const vitrt::Dat
                                    .start = from,
                                    .threads = options.readers,
                                    .strict = options.strict,
+                                   .replaces = !validates,
                                    .classMap = classMap};
   if (images.hasPictures()) {
     auto preprocessor =
@@ -309,7 +312,13 @@ void addTrainCommand(CLI::App &tool, Action &action) {
                   "  vit-run train tiny.vitx --data=photographs/ --val-fraction=0.1 --epochs=20 --schedule=cosine --warmup-steps=100 \\\n"
                   "    --augment=rrc,flip --checkpoint=run --plot=run/loss.svg\n"
                   "  vit-run train tiny.vitx ... --checkpoint=run --resume");
-  command->callback([options, &action] { action = [options] { return train(*options); }; });
+  command->callback([command, options, &action] {
+    for (const CLI::Option *option : command->get_options())
+      if (option->count() > 0)
+        for (const std::string &name : option->get_lnames())
+          options->given.insert("--" + name);
+    action = [options] { return train(*options); };
+  });
 }
 
 } // namespace vitrun

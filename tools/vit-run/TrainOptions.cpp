@@ -267,21 +267,6 @@ void addTrainOptions(CLI::App &command, TrainOptions &options) {
   addCommonOptions(command, options.common);
 }
 
-std::string contradiction(const TrainOptions &options) {
-  bool isCosine = options.schedule == "cosine";
-  if (!isCosine && options.cycles > 1)
-    return fmt::format("--cycles is for --schedule=cosine, not for {}", options.schedule);
-  if (options.tMax && options.every == "step" && options.warmup == "delays" && options.warmupSteps >= *options.tMax)
-    return fmt::format("--warmup-steps={} leaves nothing of --t-max={}", options.warmupSteps, *options.tMax);
-  if (options.data.starts_with("tensors:") && options.augment != "none" && !options.augment.empty())
-    return fmt::format("--augment is for pictures, and {} holds tensors", options.data);
-  if (!options.common.trace.empty())
-    return "--trace shows inference, and train writes none";
-  if (options.nesterov && options.momentum == 0)
-    return "--nesterov needs a --momentum that is not 0";
-  return "";
-}
-
 vitrt::SplitOptions TrainOptions::split() const {
   return {.valFraction = valFraction, .valList = valList, .seed = seed, .decode = image.decode()};
 }

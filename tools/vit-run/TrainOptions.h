@@ -12,7 +12,9 @@
 #include "runtime/train/Trainer.h"
 #include "tools/vit-run/Options.h"
 
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace vitrun {
@@ -22,6 +24,7 @@ struct TrainOptions {
   CommonOptions common;
   ImageOptions image;
   std::string file;
+  std::set<std::string, std::less<>> given; ///< "--lr": the options that were given, with whatever value
 
   // Data
   std::string data, valList, augment = "none", shuffle = "on";
@@ -53,6 +56,7 @@ struct TrainOptions {
   uint64_t checkpointEvery = 0;
   bool resume = false, json = false;
 
+  bool isGiven(std::string_view option) const { return given.contains(option); }
   vitrt::SplitOptions split() const;
   vitrt::DecayRule decayRule() const;
   /// Updates in all: --steps, --epochs of `stepsPerEpoch`, whatever ends first; 10 epochs if neither was given.
@@ -71,8 +75,10 @@ private:
 /// Declares the options of the command. What an option alone can be is checked as it is read.
 void addTrainOptions(CLI::App &command, TrainOptions &options);
 
-/// A sentence about options that do not go together; empty if all is well.
+/// A sentence about options that do not go together, among them those that the schedule has no use for; empty if all is well.
 std::string contradiction(const TrainOptions &options);
+/// A sentence about a given option that the artifact's optimizer has no use for; empty if there is none.
+std::string unreadOption(const TrainOptions &options, std::string_view optimizer);
 
 } // namespace vitrun
 

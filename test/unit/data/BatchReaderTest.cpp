@@ -140,6 +140,31 @@ TEST(BatchReaderTest, damagedImagesAreNamedOnceAndReplaced) {
   EXPECT_EQ(batches[0].size, 3u);
 }
 
+TEST(BatchReaderTest, damagedImagesMayBeLeftOut) {
+  MadeUpPictures data(7, edge, 3, {1, 3, 4, 5});
+  for (unsigned threads : {0u, 2u}) {
+    BatchReaderOptions options = optionsFor(3);
+    options.shuffle = false;
+    options.replaces = false;
+    options.threads = threads;
+    auto reader = open(data, options);
+    auto batches = take(*reader, 6);
+    EXPECT_THAT(batches[0].numbers, ElementsAre(0, 2));
+    EXPECT_THAT(batches[0].targets, ElementsAre(1, 0, 0, 0, 0, 1));
+    EXPECT_EQ(batches[0].images.size(), 2u * 3 * edge * edge);
+    EXPECT_EQ(batches[1].size, 0u);
+    EXPECT_THAT(batches[1].skipped, ElementsAre("picture 3 is damaged", "picture 4 is damaged", "picture 5 is damaged"));
+    EXPECT_THAT(batches[2].numbers, ElementsAre(6));
+    for (size_t i : {0, 1, 2}) // and the same the second time, when it is known
+      EXPECT_EQ(batches[3 + i].images, batches[i].images);
+    EXPECT_EQ(reader->skippedImages(), 4u);
+    options.replaces = true;
+    auto replaced = take(*open(data, options), 1);
+    EXPECT_EQ(std::vector(replaced[0].images.end() - 3 * edge * edge, replaced[0].images.end()),
+              std::vector(batches[0].images.end() - 3 * edge * edge, batches[0].images.end()));
+  }
+}
+
 TEST(BatchReaderTest, truncatedFilesAreDamagedImages) {
   TemporaryFolder folder;
   std::vector<uint8_t> jpeg = readBytes(dataPath("image/jpeg/exif-1.jpg")), half(jpeg.begin(), jpeg.begin() + ptrdiff_t(jpeg.size() / 2));

@@ -10,6 +10,7 @@
 #include "runtime/data/Files.h"
 #include "test/unit/data/TemporaryFolder.h"
 
+#include <cmath>
 #include <gmock/gmock.h>
 #include <zlib.h>
 
@@ -144,7 +145,7 @@ TEST(DatasetTest, placesThatNoFileCanHaveAreSentences) {
 
 TEST(DatasetTest, tensorsHaveHardOrSoftLabels) {
   TemporaryFolder folder;
-  std::vector<float> images(2 * 3), soft = {0.1f, 0.9f, 0, 0.5f, 0.2f, 0.3f};
+  std::vector<float> images(2 * 3), soft = {0.1f, 0.9f, 0, 0.5f, 0.25f, 0.25f};
   for (size_t i = 0; i < images.size(); ++i)
     images[i] = float(i);
   auto open = [&](std::vector<int64_t> imageShape, std::vector<int64_t> labelShape) {
@@ -162,6 +163,12 @@ TEST(DatasetTest, tensorsHaveHardOrSoftLabels) {
   EXPECT_THAT(open({2, 3}, {2, 3}).error().message, HasSubstr("expected [N, C, H, W]"));
   EXPECT_THAT(open({2, 3, 1, 1}, {6}).error().message, HasSubstr("expected [2] or [2, classes]"));
   EXPECT_THAT(open({6, 1, 1, 1}, {6}).error().message, HasSubstr("expected integers"));
+  for (auto [value, sentence] : {std::pair(NAN, "`labels` of image 1: class 0 has nan, expected a probability"),
+                                 std::pair(-0.5f, "`labels` of image 1: class 0 has -0.5, expected a probability"),
+                                 std::pair(0.75f, "`labels` of image 1 sum to 1.25, expected 1 within 0.001")}) {
+    soft[3] = value;
+    EXPECT_THAT(open({2, 3, 1, 1}, {2, 3}).error().message, HasSubstr(sentence));
+  }
   std::vector<NpyOutput> arrays = {{"images", {2, 3, 1, 1}, images}};
   ASSERT_FALSE(bool(writeNpz(folder.path("data.npz"), arrays)));
   EXPECT_THAT(openTensors(folder.path("data.npz")).error().message, HasSubstr("found no `labels`"));

@@ -9,6 +9,7 @@
 #include "runtime/data/Arrays.h"
 #include "runtime/data/Files.h"
 #include "test/unit/data/TemporaryFolder.h"
+#include "test/unit/data/TrainingFixtures.h"
 
 #include <algorithm>
 #include <cmath>
@@ -232,6 +233,36 @@ TEST_F(TrainerTest, EvaluatesTheAverages) {
   ASSERT_TRUE(bool(run(model, listener)));
   EXPECT_EQ(model.evaluated, model.at(TensorState::Average));
   EXPECT_NE(model.weights(), model.evaluated) << "the weights are back in their place";
+}
+
+/// An image that cannot be read counts for nothing; replaced by its neighbour it would count that one twice.
+TEST_F(TrainerTest, EvaluatesEachImageOnce) {
+  class Labelled : public vitc::test::MadeUpPictures {
+  public:
+    Labelled() : MadeUpPictures(4, 2, 1, {2}) {}
+    int64_t label(size_t index) const override { return index == 0 ? 0 : 1; }
+  } pictures;
+  Matrix model; // each of whose classes has the same score, so that the first one wins
+  model.at(TensorState::Average).assign(pixels * classCount, 0);
+  std::ranges::fill(model.at(TensorState::Parameter), 0);
+  auto reader = BatchReader::create(pictures, {.batch = 3,
+                                               .classes = classCount,
+                                               .shape = {1, 2, 2},
+                                               .preprocessor = vitc::test::plainPreprocessor(2, 1),
+                                               .shuffle = false,
+                                               .threads = 0,
+                                               .replaces = false});
+  ASSERT_TRUE(bool(reader)) << reader.error().message;
+  options.steps = 3;
+  options.update = {};
+  auto data = read(*train);
+  auto schedule = Schedule::create({.kind = ScheduleKind::Constant, .base = 0});
+  Trainer trainer(model, *data, reader->get(), pictures.size(), *schedule, options);
+  Listener listener;
+  ASSERT_TRUE(bool(trainer.run(listener)));
+  ASSERT_EQ(listener.epochs.size(), 1u);
+  EXPECT_EQ(listener.epochs[0].second.valTop1, 1.0 / 3);
+  EXPECT_EQ(listener.warnings, std::vector<std::string>{"picture 2 is damaged"});
 }
 
 /// The state of a run that nobody stopped, bytes of its file, with a checkpoint after every step.
