@@ -10,6 +10,7 @@
 
 #include "compiler/codegen/cpu/CpuCodegen.h"
 #include "compiler/frontend/AdaptToWeights.h"
+#include "compiler/frontend/InitialWeights.h"
 #include "compiler/frontend/WeightNaming.h"
 #include "compiler/model/ModelConfig.h"
 #include "compiler/plan/Plan.h"
@@ -50,7 +51,6 @@ struct Training {
   uint32_t squareSum = 0; ///< index into `kernels`
 };
 
-
 /// Everything that one target adds to a file.
 struct Target {
   std::string name; ///< "cpu", "reference"
@@ -68,12 +68,13 @@ struct Contents {
   std::vector<Target> targets;
 };
 
-/// Where the weights come from. Neither: the file has none, they are bound at load.
+/// Where the weights come from. None of the three: the file has none, they are bound at load.
 struct WeightsFrom {
   std::string path;
   std::optional<uint64_t> randomSeed;
+  std::optional<InitialWeights> initial;
   std::vector<FreshTensor> fresh; ///< tensors that take the place of the file's
-  bool external() const { return path.empty() && !randomSeed; }
+  bool external() const { return path.empty() && !randomSeed && !initial; }
 };
 
 /// What the binding of weights had to say, for people.

@@ -7,44 +7,12 @@
 
 #include "compiler/artifact/FreshTensors.h"
 
-#include "runtime/weights/RandomTensors.h"
+#include "compiler/artifact/DrawTensor.h"
 
 #include "llvm/ADT/STLExtras.h"
 
-#include <cmath>
-#include <cstring>
-#include <numbers>
-
 using namespace vitc;
 using namespace vitc::artifact;
-
-/// A normal number within two deviations (Box and Muller 1958); the pairs beyond are drawn again.
-static double truncatedNormal(const vitrt::RandomBits &bits, uint64_t index) {
-  for (uint64_t attempt = 0;; ++attempt) {
-    uint64_t draw = (index << 20) + 2 * attempt;
-    auto unit = [&](uint64_t at) { return (static_cast<double>(bits(at) >> 11) + 0.5) * 0x1p-53; };
-    double value = std::sqrt(-2.0 * std::log(unit(draw))) * std::cos(2.0 * std::numbers::pi * unit(draw + 1));
-    if (std::abs(value) <= 2.0)
-      return value;
-  }
-}
-
-static void fill(const FreshTensor &tensor, llvm::MutableArrayRef<float> values) {
-  vitrt::RandomBits bits(tensor.name, /*seed=*/0);
-  double bound = 1.0 / std::sqrt(static_cast<double>(tensor.fanIn));
-  for (auto [index, value] : llvm::enumerate(values))
-    switch (tensor.init) {
-    case FreshInit::Zeros:
-      value = 0.0f;
-      break;
-    case FreshInit::TruncatedNormal:
-      value = static_cast<float>(0.02 * truncatedNormal(bits, index));
-      break;
-    case FreshInit::FanIn:
-      value = static_cast<float>(bound * static_cast<double>(bits.unit(index)));
-      break;
-    }
-}
 
 namespace {
 class OverlaidFile : public vitrt::TensorFile {
@@ -78,7 +46,8 @@ public:
       return base->read(origin.index);
     vitrt::TensorData data;
     data.owned = std::make_unique<std::byte[]>(infos[index].bytes);
-    fill(*origin.fresh, {reinterpret_cast<float *>(data.owned.get()), static_cast<size_t>(infos[index].bytes / sizeof(float))});
+    drawTensor(origin.fresh->draw, origin.fresh->name, /*seed=*/0,
+               {reinterpret_cast<float *>(data.owned.get()), static_cast<size_t>(infos[index].bytes / sizeof(float))});
     data.bytes = {data.owned.get(), static_cast<size_t>(infos[index].bytes)};
     return data;
   }

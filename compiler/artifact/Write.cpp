@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/artifact/FreshTensors.h"
+#include "compiler/artifact/InitialTensors.h"
 #include "compiler/artifact/Manifest.h"
 #include "compiler/artifact/OutputFile.h"
 #include "runtime/artifact/FileFormat.h"
@@ -40,6 +41,15 @@ std::string artifact::assembleExternal(const Contents &contents) {
   return bytes;
 }
 
+static vitrt::Expected<std::unique_ptr<vitrt::TensorFile>> openWeights(const Contents &contents, const WeightsFrom &weights,
+                                                                       const vitrt::fb::Manifest &manifest) {
+  if (weights.initial)
+    return initialTensors(contents.config, contents.naming, *weights.initial);
+  if (weights.randomSeed)
+    return vitrt::randomTensors(manifest, *weights.randomSeed);
+  return vitrt::openTensorFile(weights.path);
+}
+
 /// Opens the file without weights as any program would and has the runtime bind into the place that the weights have in the file.
 static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, Layout &layout, std::span<std::byte> file,
                         const Progress &progress, BindingNotes &notes) {
@@ -58,8 +68,7 @@ static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, La
     if (!opened)
       return toError(opened.error());
     if (!tensors) {
-      auto found =
-          weights.randomSeed ? vitrt::randomTensors((*opened)->manifest(), *weights.randomSeed) : vitrt::openTensorFile(weights.path);
+      vitrt::Expected<std::unique_ptr<vitrt::TensorFile>> found = openWeights(contents, weights, (*opened)->manifest());
       if (!found)
         return toError(found.error());
       tensors = artifact::withFreshTensors(std::move(*found), weights.fresh);

@@ -154,18 +154,19 @@ void Adapter::adaptPatches() {
                                          config.patchHeight, config.patchWidth));
 }
 
-static FreshInit freshInit(Family family) {
+/// How the framework starts a new classifier's weight. Its bias starts at zero, in torch.nn.Linear's stead too.
+static Draw freshHead(Family family, int64_t width) {
   switch (family) {
   case Family::Flax:
   case Family::Torchvision:
   case Family::Slides:
-    return FreshInit::Zeros;
+    return Draw::constant(0.0);
   case Family::Labml:
   case Family::Csdn:
   case Family::Notebook:
-    return FreshInit::FanIn;
+    return Draw::torchDefault(width);
   default:
-    return FreshInit::TruncatedNormal;
+    return Draw::normal(0.02); // timm, transformers
   }
 }
 
@@ -182,8 +183,8 @@ void Adapter::adaptClasses() {
                                              head->shape[inOut ? 1 : 0], head->shape[inOut ? 1 : 0]));
     return;
   }
-  FreshInit init = freshInit(config.family);
   int64_t width = config.headHidden ? config.headHidden : config.pooledWidth(), classes = config.numClasses;
+  Draw draw = freshHead(config.family, width);
   for (Role role : {Role::Head, Role::HeadDistillation}) {
     if (role == Role::HeadDistillation && !config.headDistillation)
       continue;
@@ -191,16 +192,16 @@ void Adapter::adaptClasses() {
     std::optional<FileShape> there = find(role), thereBias = find(role, /*bias=*/true);
     if (weight.empty())
       return;
-    adaptation.fresh.push_back({there ? there->name : weight.front(), inOut ? Shape{width, classes} : Shape{classes, width}, init, width});
+    adaptation.fresh.push_back({there ? there->name : weight.front(), inOut ? Shape{width, classes} : Shape{classes, width}, draw});
     if (config.headBias && !bias.empty())
-      adaptation.fresh.push_back({thereBias ? thereBias->name : bias.front(), {classes}, FreshInit::Zeros, width});
+      adaptation.fresh.push_back({thereBias ? thereBias->name : bias.front(), {classes}, Draw::constant(0.0)});
   }
   std::string what = head ? fmt::format("{} has {} classes", head->name, head->shape.empty() ? 0 : head->shape[inOut ? 1 : 0])
                           : std::string("the weights have no classifier");
   adaptation.notes.push_back(fmt::format("{}: the model starts with a fresh one of {} classes, {}, which has to be trained", what, classes,
-                                         init == FreshInit::Zeros             ? "all zeros"
-                                         : init == FreshInit::TruncatedNormal ? "normal with deviation 0.02"
-                                                                              : "uniform within 1/sqrt(width)"));
+                                         draw.kind == Draw::Kind::Constant ? "all zeros"
+                                         : draw.kind == Draw::Kind::Normal ? "normal with deviation 0.02"
+                                                                           : "uniform within 1/sqrt(width)"));
 }
 
 Adaptation Adapter::adapt() {

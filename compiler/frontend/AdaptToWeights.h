@@ -8,6 +8,8 @@
 #ifndef VITC_COMPILER_FRONTEND_ADAPTTOWEIGHTS_H
 #define VITC_COMPILER_FRONTEND_ADAPTTOWEIGHTS_H
 
+#include "compiler/frontend/InitialWeights.h"
+
 #include "llvm/ADT/ArrayRef.h"
 
 #include <cstdint>
@@ -24,19 +26,11 @@ struct FileShape {
   std::vector<int64_t> shape;
 };
 
-/// How a framework starts a new classifier's weight. Its bias starts at zero, in torch.nn.Linear's stead too.
-enum class FreshInit {
-  Zeros,           ///< Flax, torchvision, the slides' fine-tuning head
-  TruncatedNormal, ///< deviation 0.02, cut at two deviations: timm, transformers
-  FanIn            ///< uniform within 1/sqrt(in): torch.nn.Linear, where the system does not say otherwise
-};
-
 /// A tensor that takes the place of one in the file, or of one that the file lacks.
 struct FreshTensor {
   std::string name;
   std::vector<int64_t> shape;
-  FreshInit init;
-  int64_t fanIn; ///< inputs of the layer, whatever the order of the shape
+  Draw draw;
 };
 
 struct Adaptation {

@@ -34,6 +34,12 @@ static cl::opt<std::string> weights("weights", cl::desc("Weights: .safetensors, 
                                     cl::cat(modelOptions));
 static cl::opt<std::string> randomWeights("random-weights", cl::desc("Weights as a function of the tensors' names"), cl::value_desc("SEED"),
                                           cl::cat(modelOptions));
+static cl::opt<std::string> initialization("init",
+                                           cl::desc("Weights for training from scratch: timm (as timm begins) or mimetic (attention that\n"
+                                                    "begins near the token itself, for small data sets)"),
+                                           cl::value_desc("HOW"), cl::cat(modelOptions));
+static cl::opt<std::string> initializationSeed("init-seed", cl::desc("Seed of --init (default: 0)"), cl::value_desc("SEED"), cl::init("0"),
+                                               cl::cat(modelOptions));
 static cl::opt<bool> externalWeights("external-weights", cl::desc("Leave the weights out; they are bound at load"), cl::cat(modelOptions));
 static cl::opt<bool> explainWeights("explain-weights", cl::desc("Print which tensor went where"), cl::cat(modelOptions));
 static cl::opt<std::string> preprocessor("preprocessor",
@@ -163,6 +169,31 @@ static std::string readTraining(Request &request) {
   return "";
 }
 
+/// Where the weights come from; what is wrong with that as in readValues.
+static std::string readWeights(artifact::WeightsFrom &from) {
+  if (int(!weights.empty()) + int(!randomWeights.empty()) + int(!initialization.empty()) + int(externalWeights) > 1)
+    return "--weights, --random-weights, --init and --external-weights exclude each other";
+  from.path = weights;
+  uint64_t seed;
+  if (!randomWeights.empty()) {
+    if (llvm::StringRef(randomWeights).getAsInteger(10, seed))
+      return "--random-weights=" + randomWeights + " is no seed; a seed is a number from 0 on";
+    from.randomSeed = seed;
+  }
+  if (initialization.empty())
+    return initializationSeed.getNumOccurrences() ? "--init-seed is the seed of --init, which is not given" : "";
+  if (llvm::StringRef(initializationSeed).getAsInteger(10, seed))
+    return "--init-seed=" + initializationSeed + " is no seed; a seed is a number from 0 on";
+  auto kind = llvm::StringSwitch<std::optional<Initialization>>(initialization)
+                  .Case("timm", Initialization::Timm)
+                  .Case("mimetic", Initialization::Mimetic)
+                  .Default(std::nullopt);
+  if (!kind)
+    return "--init=" + initialization + " is no initialization of this version; there are timm and mimetic";
+  from.initial = InitialWeights{*kind, seed};
+  return "";
+}
+
 /// What is wrong with the values, in one sentence; empty if nothing is.
 static std::string readValues(Request &request) {
   if (optLevel.size() != 1 || optLevel[0] < '0' || optLevel[0] > '3')
@@ -194,15 +225,8 @@ static std::string readValues(Request &request) {
       return "--target=" + target + " is not a target of this version; there are cpu and reference";
   if (request.emit != Phase::Artifact && request.emit != Phase::Config && request.compile.targets.size() > 1)
     return "--emit prints one target; --target=" + llvm::join(request.compile.targets, ",") + " names several";
-  if (int(!weights.empty()) + int(!randomWeights.empty()) + int(externalWeights) > 1)
-    return "--weights, --random-weights and --external-weights exclude each other";
-  request.weights.path = weights;
-  if (!randomWeights.empty()) {
-    uint64_t seed;
-    if (llvm::StringRef(randomWeights).getAsInteger(10, seed))
-      return "--random-weights=" + randomWeights + " is no seed; a seed is a number from 0 on";
-    request.weights.randomSeed = seed;
-  }
+  if (std::string wrong = readWeights(request.weights); !wrong.empty())
+    return wrong;
   return readTraining(request);
 }
 

@@ -214,6 +214,11 @@ static int compileModel(Request &request) {
     weights.path = loaded->weightsPath;
   if (llvm::Error error = adapt(request, loaded->config, weights))
     return fail(std::move(error));
+  if (weights.initial && weights.initial->kind == Initialization::Mimetic)
+    if (std::string refused = refuseMimetic(loaded->config); !refused.empty()) {
+      reportError(refused);
+      return 2;
+    }
   std::string path = request.output.empty() ? loaded->config.name + ".vitx" : request.output;
   if (llvm::Error error = findRanges(context, loaded->config, weights, path, request))
     return fail(std::move(error));
@@ -225,7 +230,8 @@ static int compileModel(Request &request) {
   }
 
   if (weights.external() && !request.externalWeights) {
-    reportError("'" + request.model + "' comes without weights; give --weights=FILE, --random-weights=SEED or --external-weights");
+    reportError("'" + request.model +
+                "' comes without weights; give --weights=FILE, --init=timm to train them, --random-weights=SEED or --external-weights");
     return 2;
   }
   if (request.output == "-") {

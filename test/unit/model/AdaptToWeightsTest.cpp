@@ -82,7 +82,7 @@ TEST(AdaptToWeights, AFreshClassifierOnRequestOnly) {
   ASSERT_EQ(adaptation.fresh.size(), 2u);
   EXPECT_EQ(adaptation.fresh[0].name, "head.weight");
   EXPECT_THAT(adaptation.fresh[0].shape, ElementsAre(7, 192));
-  EXPECT_EQ(adaptation.fresh[0].init, FreshInit::TruncatedNormal);
+  EXPECT_EQ(adaptation.fresh[0].draw, Draw::normal(0.02));
   EXPECT_EQ(adaptation.fresh[1].name, "head.bias");
   EXPECT_THAT(adaptation.notes, ElementsAre(HasSubstr("head.weight has 1000 classes: the model starts with a fresh one of 7 classes")));
 
@@ -91,5 +91,5 @@ TEST(AdaptToWeights, AFreshClassifierOnRequestOnly) {
   ASSERT_EQ(adaptation.fresh.size(), 2u);
   EXPECT_EQ(adaptation.fresh[0].name, "head/kernel");
   EXPECT_THAT(adaptation.fresh[0].shape, ElementsAre(768, 7));
-  EXPECT_EQ(adaptation.fresh[0].init, FreshInit::Zeros);
+  EXPECT_EQ(adaptation.fresh[0].draw, Draw::constant(0.0));
 }
