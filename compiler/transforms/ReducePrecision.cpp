@@ -90,6 +90,8 @@ public:
         choose(op);
       else if (isa<kernel::MatmulOp, kernel::ContractRowsOp>(op))
         chooseTraining(op);
+      else if (auto grad = dyn_cast<kernel::AttentionGradOp>(op); grad && readsBf16(grad))
+        wanted[grad.getQkv()].push_back({&grad.getQkvMutable(), builder.getBF16Type()});
       else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && readsBf16(attention)) {
         ++halves;
         for (unsigned operand = 0; operand < (attention.getQuery() ? 2 : 1); ++operand)
@@ -114,20 +116,34 @@ private:
     return false;
   }
 
-  /// Attention multiplies pairs of a head's elements, and scales its scores by a positive number after their maximum is known.
+  /// Whether attention, if it were differentiated, would have a `kernel.attention_grad`.
+  static bool hasGradient(kernel::AttentionOp attention) {
+    return !attention.getQuery() && !attention.getBias() && !attention.getRowTable() && attention.getWindows() == 1 &&
+           typeOf(attention.getValue()).getDimSize(1) == typeOf(attention.getQkv()).getDimSize(1);
+  }
+
+  /// Attention multiplies pairs of a head's elements, and scales its scores by a positive number after their maximum is known. What keeps it from
+  /// that, if anything; of its gradient, which computes the scores again, it is the same.
+  static StringRef whyNotPairs(int64_t columns, int64_t heads, const APFloat &scale) {
+    if (columns / heads % 2 != 0)
+      return "the width of its heads is odd";
+    return scale.convertToDouble() <= 0 ? "its scale is not positive" : "";
+  }
+
+  bool readsBf16(kernel::AttentionGradOp grad) {
+    if (!bf16Products || !whyNotPairs(typeOf(grad.getUpstream()).getDimSize(2), grad.getHeads(), grad.getScale()).empty())
+      return false;
+    report.done(grad, "attention's gradient of bf16");
+    return true;
+  }
+
   bool readsBf16(kernel::AttentionOp attention) {
     if (!bf16Products)
       return false;
-    StringRef why;
-    if (typeOf(attention.getValue()).getDimSize(2) / static_cast<int64_t>(attention.getHeads()) % 2 != 0)
-      why = "the width of its heads is odd";
-    else if (attention.getRowTable())
+    StringRef why = whyNotPairs(typeOf(attention.getValue()).getDimSize(2), attention.getHeads(), attention.getScale());
+    if (attention.getRowTable())
       why = "it has tables of distances";
-    else if (attention.getScale().convertToDouble() <= 0)
-      why = "its scale is not positive";
-    else if (attention.getWeights())
-      why = "its weights are kept for its gradient";
-    else if (isTraining(attention))
+    else if (why.empty() && isTraining(attention) && !hasGradient(attention))
       why = "its gradient is computed in f32";
     if (!why.empty())
       return report.missed(attention, "attention stays f32: " + why), false;
@@ -178,6 +194,8 @@ private:
     Operation *op = value.getDefiningOp();
     if (auto gemm = dyn_cast_or_null<kernel::GemmOp>(op))
       return !gemm.getResidual();
+    if (auto matmul = dyn_cast_or_null<kernel::MatmulOp>(op))
+      return matmul.getValue() == value && !matmul.getInPlaceOperand();
     return isa_and_nonnull<kernel::NormalizeOp, kernel::AttentionOp>(op);
   }
 

@@ -175,7 +175,7 @@ RankedTensorType AttentionOp::weightsType(RankedTensorType qkv, int64_t heads) {
   constexpr int64_t lineFloats = 16;
   int64_t tokens = qkv.getDimSize(1);
   return RankedTensorType::get({qkv.getDimSize(0), heads, tokens, static_cast<int64_t>(llvm::alignTo(tokens, lineFloats))},
-                               qkv.getElementType());
+                               Float32Type::get(qkv.getContext()));
 }
 
 LogicalResult AttentionOp::verify() {
@@ -200,9 +200,9 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << queries << " queries from query " << firstQuery << " on do not lie within " << qkv;
   if (failed(verifyAttentionNumbers(*this)))
     return failure();
-  if (getWeights() && (!allQueries || windows > 1 || !qkv.getElementType().isF32() || getWeights().getType() != weightsType(qkv, heads)))
+  if (getWeights() && (!allQueries || windows > 1 || getWeights().getType() != weightsType(qkv, heads)))
     return emitOpError() << "weights " << getWeights().getType() << " must be " << weightsType(qkv, heads)
-                         << ", and are offered for all queries of f32 without windows only";
+                         << ", and are offered for all queries without windows only";
   if (getBias() && tensorType(getBias()).getShape() != ArrayRef<int64_t>{heads, queries, tokens})
     return emitOpError() << "bias " << getBias().getType() << " must be [" << heads << ", " << queries << ", " << tokens << "]";
   if (!getRowTable() && !getColumnTable())

@@ -145,7 +145,7 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [Pure, AttrSizedOperandSegments,
     `result_grid`, as of `kernel.gemm`.
 
     `weights` [B, h, T, T'], T' being T rounded up to 16, are for `kernel.attention_grad`: exp(scale q k' + bias - the row's maximum), not yet
-    divided by their sum, and whatever beyond T. Only of f32, of all queries of an image without windows.
+    divided by their sum, and whatever beyond T. They are f32, and of all queries of an image without windows.
   }];
   let arguments = (ins Kernel_Tensor:$qkv, Optional<Kernel_Tensor>:$query, Optional<Kernel_Tensor>:$bias, Optional<Kernel_Tensor>:$row_table,
                        Optional<Kernel_Tensor>:$column_table, I64Attr:$heads, F32Attr:$scale, DefaultValuedAttr<I64Attr, "1">:$windows,

@@ -50,6 +50,9 @@ LogicalResult MatmulOp::verify() {
   SmallVector<int64_t> weight{outputs, depth};
   if (getTransposed())
     std::swap(weight[0], weight[1]);
+  if (Type element = typeOf(getValue()).getElementType(); !element.isF32() && !(element.isBF16() && getBf16() && !getInPlaceOperand()))
+    return emitOpError() << "has a result of " << element
+                         << ", expected f32, or bf16 of a product of bf16 that has no residual and no factor";
   return failure(failed(expect(*this, "weight", getWeight(), weight)) || failed(expect(*this, "bias", getBias(), {outputs})) ||
                  failed(expectRows(*this, "result", getValue(), getInput(), outputs)) ||
                  failed(expect(*this, "residual", getResidual(), shapeOf(getValue()))) ||
@@ -83,6 +86,10 @@ LogicalResult AttentionGradOp::verify() {
     return emitOpError() << "qkv " << getQkv().getType() << " must be [B, T, 3 h d] for " << heads << " heads";
   if (getWeights() && getWeights().getType() != AttentionOp::weightsType(typeOf(getQkv()), heads))
     return emitOpError() << "weights " << getWeights().getType() << " must be " << AttentionOp::weightsType(typeOf(getQkv()), heads);
+  Type element = typeOf(getQkv()).getElementType();
+  if (!element.isF32() && !(element.isBF16() && width / (3 * heads) % 2 == 0 && getScale().convertToDouble() > 0))
+    return emitOpError() << "takes f32, or bf16 of heads of even width with a positive scale, but has " << getQkv().getType() << ", "
+                         << heads << " heads and a scale of " << getScale().convertToDouble();
   return failure(failed(expectRows(*this, "upstream", getUpstream(), getQkv(), width / 3)) ||
                  failed(expect(*this, "result", getValue(), shapeOf(getQkv()))));
 }

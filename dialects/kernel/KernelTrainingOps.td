@@ -19,6 +19,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Kernel_TrainingOp<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, !listconcat([Pure], traits)>;
 
 def Kernel_F32Tensor : TensorOf<[F32]>;
+def Kernel_FloatTensor : TensorOf<[F32, BF16]>;
 
 def Kernel_StateOp : Kernel_TrainingOp<"state"> {
   let summary = "a tensor that outlives a program's run, by name";
@@ -38,13 +39,13 @@ def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
     respect to its input. bias [N], residual and factor of the result's shape, whose memory the result may share. `derivative` is the
     activation's, of the result's shape, for a `factor` of the way back. Each task copies the panel of the
     weight that it works on into scratch, transposed where need be. With `bf16` input and weight are rounded to bf16 as they are copied,
-    sums and everything else are f32.
+    sums and everything else are f32, but for the result, which may be bf16 if it shares no memory.
   }];
   let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$weight, Optional<Kernel_F32Tensor>:$bias,
                        Optional<Kernel_F32Tensor>:$residual, Optional<Kernel_F32Tensor>:$factor, UnitAttr:$transposed,
                        OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, UnitAttr:$bf16,
                        DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation);
-  let results = (outs Kernel_F32Tensor:$value, Optional<Kernel_F32Tensor>:$derivative);
+  let results = (outs Kernel_FloatTensor:$value, Optional<Kernel_F32Tensor>:$derivative);
   let assemblyFormat = [{
     $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
     (`factor` `(` $factor^ `:` type($factor) `)`)? attr-dict
@@ -140,9 +141,9 @@ def Kernel_AttentionGradOp : Kernel_TrainingOp<"attention_grad",
   let summary = "`vit.sdpa_grad`: a head's probabilities and their gradients in the cache";
   let description = [{
     qkv [B, T, 3 h d], upstream [B, T, h d] -> [B, T, 3 h d]. A task is one head of one image. The probabilities are computed again, or are
-    those of `weights`, a result of the `kernel.attention` of the same qkv.
+    those of `weights`, a result of the `kernel.attention` of the same qkv. Of a qkv of bf16 all products multiply bf16; softmax and sums are f32.
   }];
-  let arguments = (ins Kernel_F32Tensor:$qkv, Kernel_F32Tensor:$upstream, Optional<Kernel_F32Tensor>:$weights, I64Attr:$heads, F32Attr:$scale,
+  let arguments = (ins Kernel_FloatTensor:$qkv, Kernel_F32Tensor:$upstream, Optional<Kernel_F32Tensor>:$weights, I64Attr:$heads, F32Attr:$scale,
                        OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
   let results = (outs Kernel_F32Tensor:$value);
   let assemblyFormat = [{

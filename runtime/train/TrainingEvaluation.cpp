@@ -40,6 +40,16 @@ Error TrainingSession::logits(size_t count, const float *images, float *scores) 
 
 namespace {
 
+/// Of memory that holds `bytes` of numbers; those of bf16 are the upper halves of f32.
+bool allFinite(const void *memory, uint64_t bytes, fb::NumberType type) {
+  auto check = [&](auto *first, uint32_t exponent) {
+    return std::none_of(first, first + bytes / sizeof(*first), [=](auto bits) { return (bits & exponent) == exponent; });
+  };
+  if (type == fb::NumberType::BF16)
+    return check(static_cast<const uint16_t *>(memory), 0x7f80);
+  return check(static_cast<const uint32_t *>(memory), 0x7f800000);
+}
+
 /// Remembers the first launch whose values are not all finite.
 class FiniteWatcher : public LaunchObserver {
 public:
@@ -50,9 +60,8 @@ public:
     for (size_t result = 0; result < results; ++result) {
       const Buffer &buffer = event.program.buffers[event.launch.operands[firstResult + result]];
       bool isActivation = buffer.kind == fb::BufferKind::Arena || buffer.kind == fb::BufferKind::Output;
-      uint64_t count = buffer.bytesPerImage / sizeof(float) * (isActivation ? uint64_t(event.images) : 1);
-      const auto *values = static_cast<const float *>(event.output(result));
-      if (!std::all_of(values, values + count, [](float value) { return std::isfinite(value); }))
+      uint64_t bytes = buffer.bytesPerImage * (isActivation ? uint64_t(event.images) : 1);
+      if (!allFinite(event.output(result), bytes, isActivation ? buffer.type : fb::NumberType::F32))
         found = event.launch.name;
     }
   }

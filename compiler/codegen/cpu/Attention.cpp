@@ -66,8 +66,13 @@ public:
     // Rows of V that are not whole vectors are copied to where their last vector may be read to its end; those of bf16 to meet in pairs.
     if (width % lanes != 0 || perWord > 1)
       values = allocate({llvm::divideCeilSigned(tokens, perWord), columnBlocks * lanes}, word);
-    if (op.getWeights())
-      weights = storedWeights = f.rows(operand + 1, heads * tokens, cast<ShapedType>(op.getWeights().getType()).getShape().back());
+    if (op.getWeights()) {
+      Value kept = f.rows(operand + 1, heads * tokens, cast<ShapedType>(op.getWeights().getType()).getShape().back());
+      if (perWord > 1)
+        unroundedWeights = kept;
+      else
+        weights = storedWeights = kept;
+    }
     keepsWeights = static_cast<bool>(op.getWeights());
     if (rowTable) {
       rowScores = allocate({rows, roundedUp(height)});
@@ -150,28 +155,13 @@ private:
   }
 
   void copyValues() {
-    auto read = [&](Value t, int64_t column) {
-      return loadVector(b, elements, {token(t), add(b, valueColumn, column)}, lanes, std::min(lanes, width - column));
-    };
-    auto words = VectorType::get({lanes}, b.getI32Type());
-    // An element of bf16 that was read as f32 fills the upper half of its word.
-    auto bits = [&](Value x) { return arith::BitcastOp::create(b, words, x).getResult(); };
-    auto lowerHalf = [&](Value x) -> Value {
-      Value half = arith::ConstantOp::create(b, DenseElementsAttr::get(words, b.getI32IntegerAttr(16)));
-      return arith::ShRUIOp::create(b, bits(x), half);
-    };
-    forLoop(b, indexConstant(b, 0), indexConstant(b, tokens / perWord), 1, [&](Value step) {
-      for (int64_t column = 0; column < width; column += lanes) {
-        Value t = mul(b, step, perWord), v = read(t, column);
-        if (perWord > 1)
-          v = arith::OrIOp::create(b, lowerHalf(v), bits(read(add(b, t, 1), column)));
-        storeVector(b, v, values, {step, indexConstant(b, column)});
-      }
-    });
-    if (tokens % perWord != 0)
+    if (perWord > 1)
+      return emitPairedRows(b, {elements, firstRow, valueColumn, tokens, width, lanes, values});
+    forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), 1, [&](Value t) {
       for (int64_t column = 0; column < width; column += lanes)
-        storeVector(b, lowerHalf(read(indexConstant(b, tokens - 1), column)), values,
-                    {indexConstant(b, tokens / perWord), indexConstant(b, column)});
+        storeVector(b, loadVector(b, qkv, {token(t), add(b, valueColumn, column)}, lanes, std::min(lanes, width - column)), values,
+                    {t, indexConstant(b, column)});
+    });
   }
 
   //===--- products -----------------------------------------------------------------------===//
@@ -198,10 +188,14 @@ private:
 
   /// weights = exp(scores + bias - the row's maximum); returns 1 / sum for each row.
   SmallVector<Value> softmax(Value first) {
-    SoftmaxRows softmax = {scores, storedWeights, rows, tokens, lanes, /*scale=*/1, /*bias=*/{}, firstWeights};
+    SoftmaxRows softmax = {scores, storedWeights, rows, tokens, lanes};
     // Keys of bf16 are not scaled, which would round them again: their scores are, here.
     if (perWord > 1)
       softmax.scale = scale;
+    if (unroundedWeights)
+      softmax.unrounded = {unroundedWeights, firstWeights};
+    else
+      softmax.firstWeights = firstWeights;
     if (bias)
       softmax.bias = [&](int64_t r, Value t, int64_t count) { return loadVector(b, bias, {head, add(b, first, r), t}, lanes, count); };
     return emitSoftmax(b, softmax);
@@ -213,7 +207,7 @@ private:
       for (int64_t p = 0; p < panels.count; ++p) {
         int64_t block = panels.first + p * panels.size;
         auto weight = [&](int64_t r, Value step) {
-          return load(b, weights, {keepsWeights ? add(b, firstWeights, r) : indexConstant(b, r), step});
+          return load(b, weights, {keepsWeights && !unroundedWeights ? add(b, firstWeights, r) : indexConstant(b, r), step});
         };
         auto value = [&](Value step, int64_t j) {
           int64_t column = (block + j) * lanes;
@@ -290,15 +284,16 @@ private:
   ProductKind kind = ProductKind::F32;
   int64_t perWord = 1; ///< elements of a word
   int64_t scratchSize = 0, lastOffset = 0;
-  int64_t height = 0, across = 0;  ///< of the grid of tokens, if there are tables of distances
-  bool separate = false;           ///< whether the queries are an operand of their own
-  Value qkv, query, bias, result;  ///< operands; `query` is qkv unless it is separate
-  Value rowTable, columnTable;     ///< operands
-  Value keys, scores;              ///< scratch: [T / V, words of d, V] and [R, T], T rounded up to V
-  Value weights, storedWeights;    ///< exp of the scores in their place, by words and by elements
-  Value values;                    ///< scratch: [words of T, d], d rounded up to V; only of bf16, or where d is no multiple of V
-  bool keepsWeights = false;       ///< whether they are a result: `weights` then is [B h T, T rounded up to 16]
-  Value firstWeights;              ///< the row of `weights` that belongs to the tile's first query, if they are kept
+  int64_t height = 0, across = 0; ///< of the grid of tokens, if there are tables of distances
+  bool separate = false;          ///< whether the queries are an operand of their own
+  Value qkv, query, bias, result; ///< operands; `query` is qkv unless it is separate
+  Value rowTable, columnTable;    ///< operands
+  Value keys, scores;             ///< scratch: [T / V, words of d, V] and [R, T], T rounded up to V
+  Value weights, storedWeights;   ///< exp of the scores in their place, by words and by elements
+  Value values;                   ///< scratch: [words of T, d], d rounded up to V; only of bf16, or where d is no multiple of V
+  bool keepsWeights = false;      ///< whether they are a result [B h T, T rounded up to 16]: `weights`, or of bf16 `unroundedWeights`
+  Value unroundedWeights;
+  Value firstWeights;              ///< the row of the kept weights that belongs to the tile's first query
   Value elements;                  ///< operand: qkv by elements instead of words
   Value rowScores, columnScores;   ///< scratch: [R, H] and [R, W], the last axis rounded up to V; only with tables
   Value head, firstRow;            ///< of the task: its head, and its window's first row of keys and values

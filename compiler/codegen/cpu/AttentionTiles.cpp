@@ -97,4 +97,40 @@ void emitTransposedRows(ImplicitLocOpBuilder &b, const TransposedRows &transpose
     rowBlock(indexConstant(b, rows / lanes), rows % lanes);
 }
 
+Value pairOfBf16(ImplicitLocOpBuilder &b, Value first, Value second) {
+  int64_t lanes = cast<VectorType>(first.getType()).getDimSize(0);
+  auto rounded = [&](Value vector) -> Value { return arith::TruncFOp::create(b, VectorType::get({lanes}, b.getBF16Type()), vector); };
+  SmallVector<int64_t> places;
+  for (int64_t i = 0; i < lanes; ++i)
+    places.append({i, lanes + i});
+  Value elements = vector::ShuffleOp::create(b, rounded(first), rounded(second), places);
+  return vector::BitCastOp::create(b, VectorType::get({lanes}, b.getI32Type()), elements);
+}
+
+void emitPairedRows(ImplicitLocOpBuilder &b, const PairedRows &paired) {
+  int64_t lanes = paired.lanes, rows = paired.rows;
+  auto words = VectorType::get({lanes}, b.getI32Type());
+  // An element of bf16 that was read as f32 fills the upper half of its word.
+  auto read = [&](Value row, int64_t column) -> Value {
+    Value from = loadVector(b, paired.from, {add(b, paired.firstRow, row), add(b, paired.firstColumn, column)}, lanes,
+                            std::min(lanes, paired.columns - column));
+    return arith::BitcastOp::create(b, words, from);
+  };
+  auto lowerHalf = [&](Value bits) -> Value {
+    return arith::ShRUIOp::create(b, bits, arith::ConstantOp::create(b, DenseElementsAttr::get(words, b.getI32IntegerAttr(16))));
+  };
+  auto pair = [&](Value index, bool isWhole) {
+    Value row = mul(b, index, 2);
+    for (int64_t column = 0; column < paired.columns; column += lanes) {
+      Value bits = lowerHalf(read(row, column));
+      if (isWhole)
+        bits = arith::OrIOp::create(b, bits, read(add(b, row, 1), column));
+      storeVector(b, bits, paired.into, {index, indexConstant(b, column)});
+    }
+  };
+  forLoop(b, indexConstant(b, 0), indexConstant(b, rows / 2), 1, [&](Value index) { pair(index, true); });
+  if (rows % 2 != 0)
+    pair(indexConstant(b, rows / 2), false);
+}
+
 } // namespace vitc::cpu

@@ -50,6 +50,20 @@ struct TransposedRows {
 
 void emitTransposedRows(mlir::ImplicitLocOpBuilder &b, const TransposedRows &transposed);
 
+/// Two vectors of f32 rounded to bf16: word i is (first[i], second[i]).
+mlir::Value pairOfBf16(mlir::ImplicitLocOpBuilder &b, mlir::Value first, mlir::Value second);
+
+/// into[t / 2][k] = (from[firstRow + t][firstColumn + k], from[firstRow + t + 1][firstColumn + k]), t even, 0 <= t < rows, 0 <= k < columns; zero
+/// in place of row `rows`.
+struct PairedRows {
+  mlir::Value from; ///< memref<?x?> of bf16
+  mlir::Value firstRow, firstColumn;
+  int64_t rows, columns, lanes;
+  mlir::Value into; ///< memref<ceil(rows / 2) x columns> of i32, columns rounded up to whole vectors
+};
+
+void emitPairedRows(mlir::ImplicitLocOpBuilder &b, const PairedRows &paired);
+
 } // namespace vitc::cpu
 
 #endif // VITC_COMPILER_CODEGEN_CPU_ATTENTIONTILES_H

@@ -64,7 +64,7 @@ FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef
   auto rows = [&](bool present) { return present ? f.rows(operand++, rowsPerImage, outputs) : Value(); };
   product.addend = rows(static_cast<bool>(op.getResidual()));
   product.factor = rows(static_cast<bool>(op.getFactor()));
-  product.result = rows(true);
+  product.result = f.rows(operand++, rowsPerImage, outputs, cast<RankedTensorType>(op.getValue().getType()).getElementType());
   product.derivative = rows(static_cast<bool>(op.getDerivative()));
   product.activation = op.getActivation();
   emitTrainingProduct(f, product);

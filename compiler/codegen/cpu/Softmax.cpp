@@ -78,6 +78,8 @@ SmallVector<Value> emitSoftmax(ImplicitLocOpBuilder &b, const SoftmaxRows &softm
         e = firstLanesOr(e, count, 0);
         Value row = softmax.firstWeights ? add(b, softmax.firstWeights, r) : indexConstant(b, r);
         storeVector(b, e, softmax.weights, {row, t});
+        if (softmax.unrounded.rows)
+          storeVector(b, e, softmax.unrounded.rows, {add(b, softmax.unrounded.first, r), t});
         return addf(b, sum, e);
       });
   return llvm::map_to_vector(sums, [&](Value sum) {

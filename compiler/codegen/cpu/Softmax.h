@@ -22,8 +22,13 @@ struct SoftmaxRows {
   mlir::Value weights; ///< rows as long, f32 or bf16; each weight is written after its score was read; zero from `tokens` on
   int64_t rows, tokens, lanes;
   double scale = 1;
-  std::function<mlir::Value(int64_t row, mlir::Value token, int64_t count)> bias; ///< a vector whose first `count` lanes count, or none
+  /// A vector whose first `count` lanes count, or none.
+  std::function<mlir::Value(int64_t row, mlir::Value token, int64_t count)> bias = {};
   mlir::Value firstWeights = {}; ///< the row of `weights` that the first row's go to; 0 if none
+  /// Rows of f32 that get the weights too, from row `first` on; none if there is no memref.
+  struct {
+    mlir::Value rows, first;
+  } unrounded = {};
 };
 
 /// Emits it; returns 1 / (sum of the row's weights) for each row, as scalars.

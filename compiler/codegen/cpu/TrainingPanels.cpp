@@ -26,13 +26,6 @@ static Value asWords(ImplicitLocOpBuilder &b, Value elements) {
   return vector::BitCastOp::create(b, VectorType::get({words}, b.getI32Type()), elements);
 }
 
-Value PanelPacker::pair(Value first, Value second) {
-  SmallVector<int64_t> places;
-  for (int64_t i = 0; i < lanes; ++i)
-    places.append({i, lanes + i});
-  return asWords(b, vector::ShuffleOp::create(b, rounded(b, first), rounded(b, second), places));
-}
-
 Value PanelPacker::wordsOf(int64_t elements, function_ref<Value(int64_t offset, int64_t count)> load) {
   Value low = load(0, std::min(elements, lanes));
   if (perWord == 1)
@@ -51,7 +44,7 @@ void PanelPacker::copyRows(Value from, Steps steps, Value column, int64_t column
       Value first = load(row);
       SmallVector<Value> at(prefix);
       at.append({k, indexConstant(b, j)});
-      storeVector(b, perWord == 1 ? first : pair(first, isWhole ? load(add(b, row, 1)) : splat(b, 0, lanes)), into, at);
+      storeVector(b, perWord == 1 ? first : pairOfBf16(b, first, isWhole ? load(add(b, row, 1)) : splat(b, 0, lanes)), into, at);
     }
   };
   if (perWord == 1 || (fixedDepth && fixedDepth % perWord == 0))

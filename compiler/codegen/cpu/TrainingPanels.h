@@ -38,8 +38,6 @@ public:
   void convertRows(mlir::Value from, mlir::Value firstRow, mlir::Value rows, mlir::Value into);
 
 private:
-  /// Word i is (first[i], second[i]) of two vectors of f32.
-  mlir::Value pair(mlir::Value first, mlir::Value second);
   /// The words of `elements` consecutive f32 of a row, at most lanes * perWord.
   mlir::Value wordsOf(int64_t elements, llvm::function_ref<mlir::Value(int64_t offset, int64_t count)> load);
 

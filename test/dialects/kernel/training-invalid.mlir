@@ -1,7 +1,7 @@
 // RUN: vit-opt %s --split-input-file --verify-diagnostics
 
 func.func @weights_of_other_rows(%qkv: tensor<?x17x24xf32>) -> tensor<?x17x8xf32> {
-  // expected-error @+1 {{weights 'tensor<?x2x17x17xf32>' must be 'tensor<?x2x17x32xf32>', and are offered for all queries of f32 without windows only}}
+  // expected-error @+1 {{weights 'tensor<?x2x17x17xf32>' must be 'tensor<?x2x17x32xf32>', and are offered for all queries without windows only}}
   %y, %w = kernel.attention %qkv {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x17x24xf32> -> tensor<?x17x8xf32>, tensor<?x2x17x17xf32>
   return %y : tensor<?x17x8xf32>
 }
@@ -9,7 +9,7 @@ func.func @weights_of_other_rows(%qkv: tensor<?x17x24xf32>) -> tensor<?x17x8xf32
 // -----
 
 func.func @weights_of_some_queries(%qkv: tensor<?x17x24xf32>) -> tensor<?x1x8xf32> {
-  // expected-error @+1 {{are offered for all queries of f32 without windows only}}
+  // expected-error @+1 {{are offered for all queries without windows only}}
   %y, %w = kernel.attention %qkv {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x17x24xf32> -> tensor<?x1x8xf32>, tensor<?x2x17x32xf32>
   return %y : tensor<?x1x8xf32>
 }
@@ -53,4 +53,12 @@ func.func @sums(%x: tensor<?x5x8xf32>) -> tensor<5xf32> {
   // expected-error @+1 {{result must be 8, but is 'tensor<5xf32>'}}
   %0 = kernel.sum_rows %x : tensor<?x5x8xf32> -> tensor<5xf32>
   return %0 : tensor<5xf32>
+}
+
+// -----
+
+func.func @f(%qkv: tensor<?x17x18xbf16>, %u: tensor<?x17x6xf32>) -> tensor<?x17x18xf32> {
+  // expected-error @+1 {{takes f32, or bf16 of heads of even width with a positive scale, but has 'tensor<?x17x18xbf16>', 2 heads and a scale of}}
+  %y = kernel.attention_grad %qkv, %u {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x17x18xbf16>, tensor<?x17x6xf32> -> tensor<?x17x18xf32>
+  return %y : tensor<?x17x18xf32>
 }

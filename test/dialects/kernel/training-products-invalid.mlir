@@ -45,3 +45,11 @@ func.func @contraction(%l: tensor<?x5x8xf32>, %r: tensor<?x5x24xf32>) -> tensor<
   %0 = kernel.contract_rows %l, %r : tensor<?x5x8xf32>, tensor<?x5x24xf32> -> tensor<24x8xf32>
   return %0 : tensor<24x8xf32>
 }
+
+// -----
+
+func.func @f(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x5x8xbf16> {
+  // expected-error @+1 {{has a result of 'bf16', expected f32, or bf16 of a product of bf16 that has no residual and no factor}}
+  %y = kernel.matmul %x, %w : tensor<?x5x8xf32>, tensor<8x8xf32> -> tensor<?x5x8xbf16>
+  return %y : tensor<?x5x8xbf16>
+}

@@ -6,10 +6,12 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "KernelHarness.h"
+#include "Numbers.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace vitc::test;
@@ -19,6 +21,7 @@ namespace {
 struct Case {
   int64_t tokens, heads, width;
   double scale = 0.125;
+  std::string element = "f32"; ///< of qkv
 
   int64_t inner() const { return heads * width; }
 };
@@ -26,18 +29,19 @@ struct Case {
 std::string weightsType(const Case &c) { return fmt::format("tensor<?x{}x{}x{}xf32>", c.heads, c.tokens, (c.tokens + 15) / 16 * 16); }
 
 std::string gradText(const Case &c, const Level &level, bool withWeights = false) {
-  std::string qkv = fmt::format("tensor<?x{}x{}xf32>", c.tokens, 3 * c.inner());
+  std::string qkv = fmt::format("tensor<?x{}x{}x{}>", c.tokens, 3 * c.inner(), c.element);
+  std::string gradient = fmt::format("tensor<?x{}x{}xf32>", c.tokens, 3 * c.inner());
   std::string upstream = fmt::format("tensor<?x{}x{}xf32>", c.tokens, c.inner());
-  return fmt::format("func.func @f(%x: {0}, %u: {1}, %w: {6}) -> {0} {{\n  %y = kernel.attention_grad %x, %u {7} {{heads = {2} : i64, "
-                     "scale = {3:e} : f32, schedule = #kernel.attention_schedule<rows = {4}, vector = {5}>}} : {0}, {1} -> {0}\n"
-                     "  return %y : {0}\n}}",
+  return fmt::format("func.func @f(%x: {0}, %u: {1}, %w: {6}) -> {8} {{\n  %y = kernel.attention_grad %x, %u {7} {{heads = {2} : i64, "
+                     "scale = {3:e} : f32, schedule = #kernel.attention_schedule<rows = {4}, vector = {5}>}} : {0}, {1} -> {8}\n"
+                     "  return %y : {8}\n}}",
                      qkv, upstream, c.heads, c.scale, level.rows, level.target.vectorLanes, weightsType(c),
-                     withWeights ? "weights(%w : " + weightsType(c) + ")" : "");
+                     withWeights ? "weights(%w : " + weightsType(c) + ")" : "", gradient);
 }
 
 /// kernel.attention of the same qkv that keeps its weights.
 std::string attentionText(const Case &c, const Level &level) {
-  std::string qkv = fmt::format("tensor<?x{}x{}xf32>", c.tokens, 3 * c.inner());
+  std::string qkv = fmt::format("tensor<?x{}x{}x{}>", c.tokens, 3 * c.inner(), c.element);
   std::string value = fmt::format("tensor<?x{}x{}xf32>", c.tokens, c.inner());
   return fmt::format("func.func @f(%x: {0}) -> {1} {{\n  %y, %w = kernel.attention %x {{heads = {2} : i64, scale = {3:e} : f32, "
                      "schedule = #kernel.attention_schedule<rows = {4}, vector = {5}>}} : {0} -> {1}, {6}\n  return %y : {1}\n}}",
@@ -166,5 +170,94 @@ TEST_P(AttentionGradTest, IsOneTaskAHead) {
 
 INSTANTIATE_TEST_SUITE_P(Levels, AttentionGradTest, testing::ValuesIn(runnableLevels()),
                          [](const auto &info) { return parameterName(info.param.name); });
+
+class ReducedAttentionGrad : public testing::Test {
+protected:
+  void SetUp() override {
+    level = levelWith("avx512bf16");
+    if (!level)
+      GTEST_SKIP() << "this machine does not multiply bf16";
+  }
+
+  std::optional<Level> level;
+};
+
+/// Of a qkv of bf16; what is rounded besides are P, dO and dS, by 2^-9 of itself each. One block of queries and several, tokens that fill neither
+/// tiles nor pairs, heads that fill no vectors.
+TEST_F(ReducedAttentionGrad, AgreesWithDoublePrecision) {
+  const int64_t images = 2;
+  for (Case c : {Case{1, 2, 6},
+                 {2, 1, 16},
+                 {5, 3, 18},
+                 {7, 1, 64},
+                 {17, 2, 72, 0.3},
+                 {65, 1, 48},
+                 {197, 2, 64},
+                 {33, 2, 104},
+                 {64, 3, 16, 1.0},
+                 {6, 1, 64},
+                 {256, 1, 24},
+                 {785, 1, 20},
+                 {901, 1, 64}}) {
+    SCOPED_TRACE(fmt::format("{} tokens, {} heads of {}", c.tokens, c.heads, c.width));
+    c.element = "bf16";
+    std::optional<Kernel> kernel = compileLaunch(gradText(c, *level), level->target);
+    ASSERT_TRUE(kernel);
+    std::vector<float> qkv = roundedToBf16(randomFloats(images * c.tokens * 3 * c.inner(), 1));
+    std::vector<float> upstream = randomFloats(images * c.tokens * c.inner(), 2);
+    std::vector<double> expected = differentiated(c, qkv, upstream, images);
+    expectKernel(*kernel, {bf16Words(qkv), upstream}, expected, images, 2e-2);
+    // Of many tokens single elements are small.
+    std::vector<float> result = runGuarded(*kernel, {bf16Words(qkv), upstream}, qkv.size(), images);
+    for (int64_t part = 0; part < 3 && c.tokens > 1; ++part) {
+      double square = 0, squareOfError = 0;
+      for (size_t i = 0; i < expected.size(); ++i)
+        if (int64_t(i) / c.inner() % 3 == part) {
+          square += expected[i] * expected[i];
+          squareOfError += (result[i] - expected[i]) * (result[i] - expected[i]);
+        }
+      EXPECT_LE(std::sqrt(squareOfError / square), 0.01) << "of Q, K or V: " << part;
+    }
+  }
+}
+
+/// As in f32 the forward pass keeps what the gradient would compute again.
+TEST_F(ReducedAttentionGrad, TakesTheWeightsOfTheForwardPass) {
+  const int64_t images = 2;
+  for (Case c : {Case{1, 2, 6}, {5, 3, 18}, {197, 2, 64}, {208, 1, 16}, {785, 1, 16}}) {
+    SCOPED_TRACE(fmt::format("{} tokens, {} heads of {}", c.tokens, c.heads, c.width));
+    c.element = "bf16";
+    std::optional<Kernel> forward = compileLaunch(attentionText(c, *level), level->target);
+    std::optional<Kernel> backward = compileLaunch(gradText(c, *level, true), level->target);
+    std::optional<Kernel> alone = compileLaunch(gradText(c, *level), level->target);
+    ASSERT_TRUE(forward && backward && alone);
+    size_t rows = images * c.tokens;
+    std::vector<float> qkv = bf16Words(randomFloats(rows * 3 * c.inner(), 1)), upstream = randomFloats(rows * c.inner(), 2);
+    std::vector<size_t> sizes{rows * c.inner(), rows * c.heads * ((c.tokens + 15) / 16 * 16)};
+    std::vector<std::vector<float>> kept = runGuarded(*forward, {qkv}, sizes, images);
+    std::vector<float> results = runGuarded(*backward, {qkv, upstream, kept[1]}, 2 * qkv.size(), images);
+    EXPECT_EQ(results, runGuarded(*alone, {qkv, upstream}, 2 * qkv.size(), images));
+  }
+}
+
+/// A head's NaN must not get lost, nor reach the other head.
+TEST_F(ReducedAttentionGrad, KeepsNotANumbers) {
+  Case c{9, 2, 16, 1.0, "bf16"};
+  std::optional<Kernel> kernel = compileLaunch(gradText(c, *level), level->target);
+  ASSERT_TRUE(kernel);
+  std::vector<float> qkv = bf16Words(randomFloats(c.tokens * 3 * c.inner(), 1, 20.0f)), upstream = randomFloats(c.tokens * c.inner(), 2);
+  std::vector<float> result = runGuarded(*kernel, {qkv, upstream}, 2 * qkv.size(), 1);
+  EXPECT_TRUE(std::ranges::all_of(result, [](float value) { return std::isfinite(value); }));
+
+  upstream[4 * c.inner()] = NAN; // query 4 of head 0, which two tiles have
+  result = runGuarded(*kernel, {qkv, upstream}, 2 * qkv.size(), 1);
+  for (size_t i = 0; i < result.size(); ++i) {
+    int64_t token = int64_t(i) / (3 * c.inner()), part = int64_t(i) / c.inner() % 3, head = int64_t(i) / c.width % c.heads;
+    if (head == 1 || (part == 0 && token != 4))
+      EXPECT_FALSE(std::isnan(result[i])) << "element " << i;
+    if (head == 0 && (part == 1 || (part == 0 && token == 4)))
+      EXPECT_TRUE(std::isnan(result[i])) << "element " << i;
+  }
+}
 
 } // namespace
