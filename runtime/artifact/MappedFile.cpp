@@ -63,6 +63,8 @@ Expected<AnonymousMemory> AnonymousMemory::allocate(uint64_t bytes, const std::s
   if (base == MAP_FAILED)
     return makeError(VITRT_ERROR_MEMORY, "cannot allocate {} bytes for {}: {}", bytes, what, std::strerror(errno));
   result.data = {static_cast<std::byte *>(base), size_t(bytes)};
+  // Launches walk over more pages than a core's tables of addresses hold. A kernel without large pages refuses, which changes no result.
+  madvise(base, bytes, MADV_HUGEPAGE);
   return result;
 }
 

@@ -23,6 +23,9 @@ namespace {
 /// About 50 us on current cores: longer than the gap between two launches, much shorter than a person notices on a core's load.
 constexpr unsigned kSpins = 2000;
 
+/// Of its own part a worker takes 7/8 at once: what is left evens out speeds that differ by an eighth.
+constexpr int64_t kFirstOf8 = 7;
+
 void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -135,10 +138,12 @@ bool ThreadPool::workOn(uint32_t job, unsigned part, unsigned worker) {
     if (left <= 0 || uint32_t(state >> 32) != job)
       return false;
     int64_t tasks = taskCount.load(std::memory_order_acquire), unit = unitSize.load(std::memory_order_acquire);
-    int64_t taken = halves.load(std::memory_order_acquire) ? (left + 1) / 2 : 1;
+    bool own = part == worker;
+    int64_t taken = 1;
+    if (takesRanges.load(std::memory_order_acquire))
+      taken = own && first == 0 ? std::max<int64_t>(left * kFirstOf8 / 8, 1) : (left + 1) / 2;
     Callback call = callback.load(std::memory_order_acquire);
     void *callContext = context.load(std::memory_order_acquire);
-    bool own = part == worker;
     uint64_t after = own ? state + (uint64_t(taken) << 16) : state - uint64_t(taken);
     if (!rest.compare_exchange_weak(state, after, std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
@@ -177,7 +182,7 @@ void ThreadPool::run(Job job, Callback body, void *bodyContext) {
   int64_t unit = std::max({int64_t(1), job.unit, (job.tasks + count * 0xfffe - 1) / (count * 0xfffe)});
   int64_t units = (job.tasks + unit - 1) / unit;
   if (workers.empty() || units == 1) {
-    int64_t length = job.halving ? job.tasks : unit;
+    int64_t length = job.inRanges ? job.tasks : unit;
     for (int64_t begin = 0; begin < job.tasks; begin += length)
       body(bodyContext, 0, begin, std::min(begin + length, job.tasks));
     return;
@@ -187,7 +192,7 @@ void ThreadPool::run(Job job, Callback body, void *bodyContext) {
   context.store(bodyContext, std::memory_order_release);
   taskCount.store(job.tasks, std::memory_order_release);
   unitSize.store(unit, std::memory_order_release);
-  halves.store(job.halving, std::memory_order_release);
+  takesRanges.store(job.inRanges, std::memory_order_release);
   finished.store(0, std::memory_order_relaxed);
   uint32_t number = jobNumber.load(std::memory_order_relaxed) + 1;
   for (int64_t i = 0; i < count; ++i)

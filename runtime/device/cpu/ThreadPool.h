@@ -46,14 +46,15 @@ public:
   /// particular order, and returns when all are done. What `body` throws first comes out of this call, after that. One call at a time, and
   /// not from within `body`. A chunk is larger only where a worker would have more than 65535 of them.
   template <typename Body> void parallelFor(int64_t tasks, int64_t chunk, Body &&body) {
-    run({tasks, chunk, /*halving=*/false}, callbackOf<Body>(), contextOf(body));
+    run({tasks, chunk, /*inRanges=*/false}, callbackOf<Body>(), contextOf(body));
   }
 
   /// The same in ranges that are as long as can be: each worker begins at its own part of [0, tasks), the same one for the same number of
-  /// tasks, and takes half of what is left of it at a time, `grain` tasks at least; a worker with nothing left takes from the others' ends.
-  /// So neighbouring tasks stay together, a worker finds in its caches what it wrote in the call before, and a late worker is no loss.
+  /// tasks. It takes most of it at once, for every range costs what its tasks have in common, and then half of what is left at a time, `grain`
+  /// tasks at least; a worker with nothing left takes half of what is left from the others' ends. So neighbouring tasks stay together, a
+  /// worker finds in its caches what it wrote in the call before, and one that is late or a little slower than the others is no loss.
   template <typename Body> void parallelRanges(int64_t tasks, int64_t grain, Body &&body) {
-    run({tasks, grain, /*halving=*/true}, callbackOf<Body>(), contextOf(body));
+    run({tasks, grain, /*inRanges=*/true}, callbackOf<Body>(), contextOf(body));
   }
 
 private:
@@ -63,11 +64,11 @@ private:
     unsigned index;
     pthread_t thread;
   };
-  /// How tasks are cut: into units of `unit` tasks, which are taken one by one or half of a worker's rest at a time.
+  /// How tasks are cut: into units of `unit` tasks, which are taken one by one or in ranges.
   struct Job {
     int64_t tasks;
     int64_t unit;
-    bool halving;
+    bool inRanges;
   };
   /// What is left of a worker's part of a job: the job's number (32 bits), and the first unit and one past the last, counted from the part's
   /// first (16 bits each). A state never comes back while its job is open, since units only get fewer.
@@ -97,7 +98,7 @@ private:
   std::atomic<void *> context = nullptr;
   std::atomic<int64_t> taskCount = 0;
   std::atomic<int64_t> unitSize = 1;
-  std::atomic<bool> halves = false;
+  std::atomic<bool> takesRanges = false;
   std::vector<Part> parts; ///< by worker
 
   alignas(64) std::atomic<uint32_t> finished = 0; ///< units done; a futex word

@@ -59,21 +59,22 @@ TEST(ThreadPool, RangesCoverEveryTaskOnce) {
         });
         for (int64_t i = 0; i < tasks; ++i)
           ASSERT_EQ(done[size_t(i)], 1) << i << " of " << tasks;
-        // A part of 65535 units is halved 16 times by whoever takes from it.
+        // What is left of a part of 65535 units is halved 16 times at most.
         EXPECT_LE(calls, threads == 1 ? 1 : int(threads) * 17);
       }
   }
 }
 
-TEST(ThreadPool, AWorkerBeginsAtItsOwnPart) {
+TEST(ThreadPool, AWorkerBeginsWithMostOfItsOwnPart) {
   auto pool = makePool(2);
   for (int job = 0; job < 100; ++job) {
     std::atomic<int> arrived = 0;
-    int64_t first[2] = {-1, -1};
-    pool->parallelRanges(64, 1, [&](unsigned worker, int64_t begin, int64_t) {
+    int64_t first[2] = {-1, -1}, length[2] = {};
+    pool->parallelRanges(64, 1, [&](unsigned worker, int64_t begin, int64_t end) {
       if (first[worker] >= 0)
         return;
       first[worker] = begin;
+      length[worker] = end - begin;
       // Nobody goes on before both have taken their first range.
       ++arrived;
       while (arrived < 2)
@@ -81,6 +82,9 @@ TEST(ThreadPool, AWorkerBeginsAtItsOwnPart) {
     });
     EXPECT_EQ(first[0], 0);
     EXPECT_EQ(first[1], 32);
+    // Most of a part is one range, but not all of it.
+    EXPECT_EQ(length[0], 28);
+    EXPECT_EQ(length[1], 28);
   }
 }
 
