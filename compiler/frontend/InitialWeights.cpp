@@ -32,7 +32,7 @@ struct Rules {
   double gainBehind = 1.0;      ///< of the norms behind attention and mlp, block=post_norm
   double headScale = 1.0;       ///< head_init_scale
   bool shrinkWithDepth = false; ///< fix_init_weight: projection and fc2 of block i by 1/sqrt(2 (i + 1))
-  bool openGates = true;        ///< GluMlp and SwiGLU: one factor begins at 1 + 1e-6 z
+  bool openGates = true;        ///< GluMlp and SwiGLU: one factor begins at 1
   bool linearPatches = false;   ///< the patch embedding is a torch.nn.Linear
 };
 
@@ -97,12 +97,13 @@ Draw Drawer::shrunk(const PlacedSource &source, int64_t fanIn) const {
   return draw;
 }
 
-/// ResNet and ResNetV2 (kaiming_normal by fan-out, the last norm of each bottleneck begins at 0); ConvNormAct keeps torch's own.
+/// ResNet and ResNetV2 (kaiming_normal by fan-out, the last norm of each bottleneck begins at 0). ConvNormAct, and the root of a ResNetV2
+/// alone, keep torch's own.
 Draw Drawer::stem(const PlacedSource &source) const {
   llvm::StringRef name = source.name;
   if (source.shape.size() == 4) {
     int64_t window = source.shape[2] * source.shape[3];
-    if (config.stem == Stem::Convolutions)
+    if (config.stem == Stem::Convolutions || config.stemLayers.empty())
       return Draw::torchDefault(source.shape[1] * window);
     return Draw::normal(std::sqrt(2.0 / static_cast<double>(source.shape[0] * window)));
   }

@@ -308,7 +308,7 @@ void addTrainCommand(CLI::App &tool, Action &action) {
   CLI::App *command = tool.add_subcommand("train", "Train a model that was compiled with vitc --train");
   addTrainOptions(*command, *options);
   command->footer("Examples:\n"
-                  "  vitc vit_tiny_patch16_224 --set num_classes=10 --random-weights=0 --train -o tiny.vitx\n"
+                  "  vitc vit_tiny_patch16_224 --set num_classes=10 --init=timm --train -o tiny.vitx\n"
                   "  vit-run train tiny.vitx --data=photographs/ --val-fraction=0.1 --epochs=20 --schedule=cosine --warmup-steps=100 \\\n"
                   "    --augment=rrc,flip --checkpoint=run --plot=run/loss.svg\n"
                   "  vit-run train tiny.vitx ... --checkpoint=run --resume");
