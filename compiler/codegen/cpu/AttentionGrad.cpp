@@ -6,427 +6,261 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/AttentionGrad.h"
-#include "compiler/codegen/cpu/AttentionTiles.h"
-#include "compiler/codegen/cpu/KernelFunction.h"
-#include "compiler/codegen/cpu/Softmax.h"
+#include "compiler/codegen/cpu/AttentionGradEmitter.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
 namespace vitc::cpu {
 
-namespace {
+AttentionGradEmitter::AttentionGradEmitter(ModuleOp module, kernel::AttentionGradOp op, StringRef symbol)
+    : f(module, symbol, op.getLoc()), b(f.b), tokens(cast<RankedTensorType>(op.getQkv().getType()).getDimSize(1)), heads(op.getHeads()),
+      width(cast<RankedTensorType>(op.getUpstream().getType()).getDimSize(2) / heads), lanes(op.getScheduleAttr().getVector()),
+      rows(std::min(op.getScheduleAttr().getRows(), tokens)), tokenVectors(llvm::divideCeilSigned(tokens, lanes)),
+      columnVectors(llvm::divideCeilSigned(width, lanes)), panelVectors(panelVectorsFor(rows, lanes)),
+      scale(op.getScale().convertToDouble()) {
+  Type element = cast<ShapedType>(op.getQkv().getType()).getElementType(), word = inputWord(b, kind = productKind(element, element));
+  perWord = kernel::elementsPerWord(element);
+  unsigned operand = 0;
+  elements = f.rows(operand, tokens, 3 * heads * width, element);
+  qkv = f.rows(operand++, tokens, 3 * heads * width / perWord, word);
+  upstream = f.rows(operand++, tokens, heads * width);
+  recomputes = !op.getWeights();
+  if (!recomputes)
+    weights = f.rows(operand++, heads * tokens, cast<ShapedType>(op.getWeights().getType()).getShape().back());
+  result = f.rows(operand, tokens, 3 * heads * width);
+  valueColumns = allocate({tokenVectors, width / perWord, lanes}, word);
+  if (recomputes)
+    keyColumns = allocate({tokenVectors, width / perWord, lanes}, word);
+  weightGradients = allocate({rows, tokenVectors * lanes});
+  if (recomputes)
+    scores = allocate({rows, tokenVectors * lanes});
+  planBlocks();
+  if (perWord == 1) {
+    for (Value *copy : {&queries, &keys, &gradients})
+      *copy = allocate({tokens, columnVectors * lanes});
+    scoreGradients = allocate({blockRows, pitch});
+    if (recomputes)
+      weights = allocate({blockRows, pitch});
+    return;
+  }
+  keys = allocate({llvm::divideCeilSigned(tokens, perWord), columnVectors * lanes}, word);
+  for (Value *pairs : {&queries, &gradients})
+    *pairs = allocate({blockWords, columnVectors * lanes}, word);
+  for (Value *pairs : {&scoreGradients, &pairedWeights})
+    *pairs = allocate({blockWords, pitch}, word);
+  gradientRows = allocateRounded(columnVectors * lanes);
+  scoreGradientRows = allocateRounded(tokenVectors * lanes);
+  if (recomputes)
+    weights = allocate({rows, pitch});
+}
 
-/// Emits the gradient of one shape. Names: T tokens, d width of a head, V lanes, R rows of a register tile, s the scale. Copies of a head's
-/// parts have rows of d rounded up to V, zero at the end, so that they are read in whole vectors.
-///
-/// Of bf16 the products' sums run over pairs, words of 32 bits: of columns in S and dP, of keys in dQ, of queries in dV and dK. Operands that
-/// are computed here (dO over the sum of weights, P, dS) are rounded as they are stored. Queries meet in pairs of rows of a tile; the last tile of
-/// a block, which is shifted up to end with it, has zeros in place of rows that the tile before has had.
-class AttentionGradEmitter {
-public:
-  AttentionGradEmitter(ModuleOp module, kernel::AttentionGradOp op, StringRef symbol)
-      : f(module, symbol, op.getLoc()), b(f.b), tokens(cast<RankedTensorType>(op.getQkv().getType()).getDimSize(1)), heads(op.getHeads()),
-        width(cast<RankedTensorType>(op.getUpstream().getType()).getDimSize(2) / heads), lanes(op.getScheduleAttr().getVector()),
-        rows(std::min(op.getScheduleAttr().getRows(), tokens)), tokenVectors(llvm::divideCeilSigned(tokens, lanes)),
-        columnVectors(llvm::divideCeilSigned(width, lanes)), panelVectors(panelVectorsFor(rows, lanes)),
-        scale(op.getScale().convertToDouble()) {
-    Type element = cast<ShapedType>(op.getQkv().getType()).getElementType(), word = inputWord(b, kind = productKind(element, element));
-    perWord = kernel::elementsPerWord(element);
-    unsigned operand = 0;
-    elements = f.rows(operand, tokens, 3 * heads * width, element);
-    qkv = f.rows(operand++, tokens, 3 * heads * width / perWord, word);
-    upstream = f.rows(operand++, tokens, heads * width);
-    recomputes = !op.getWeights();
-    if (!recomputes)
-      weights = f.rows(operand++, heads * tokens, cast<ShapedType>(op.getWeights().getType()).getShape().back());
-    result = f.rows(operand, tokens, 3 * heads * width);
-    valueColumns = allocate({tokenVectors, width / perWord, lanes}, word);
+void AttentionGradEmitter::emit() {
+  forLoop(b, f.begin, f.end, 1, [&](Value task) {
+    firstRow = mul(b, div(b, task, heads), tokens);
+    firstWeights = mul(b, task, tokens);
+    Value next = add(b, task, 1);
+    nextRow = mul(b, div(b, next, heads), tokens);
+    nextColumn = mul(b, rem(b, next, heads), width);
+    queryColumn = mul(b, rem(b, task, heads), width);
+    keyColumn = add(b, queryColumn, heads * width);
+    valueColumn = add(b, queryColumn, 2 * heads * width);
+    auto transpose = [&](Value column, Value into) {
+      // Of bf16 scaling is left to the scores and to dS: it would round again.
+      emitTransposedRows(b, {qkv, firstRow, div(b, column, perWord), tokens, width / perWord, lanes, perWord == 1 ? scale : 1, into});
+    };
     if (recomputes)
-      keyColumns = allocate({tokenVectors, width / perWord, lanes}, word);
-    weightGradients = allocate({rows, tokenVectors * lanes});
-    if (recomputes)
-      scores = allocate({rows, tokenVectors * lanes});
-    planBlocks();
+      transpose(keyColumn, keyColumns);
+    // With the scale of dQ and dK, which dP brings into dS.
+    transpose(valueColumn, valueColumns);
     if (perWord == 1) {
-      for (Value *copy : {&queries, &keys, &gradients})
-        *copy = allocate({tokens, columnVectors * lanes});
-      scoreGradients = allocate({blockRows, pitch});
-      if (recomputes)
-        weights = allocate({blockRows, pitch});
-      return;
-    }
-    keys = allocate({llvm::divideCeilSigned(tokens, perWord), columnVectors * lanes}, word);
-    for (Value *pairs : {&queries, &gradients})
-      *pairs = allocate({blockWords, columnVectors * lanes}, word);
-    for (Value *pairs : {&scoreGradients, &pairedWeights})
-      *pairs = allocate({blockWords, pitch}, word);
-    gradientRows = allocateRounded(columnVectors * lanes);
-    scoreGradientRows = allocateRounded(tokenVectors * lanes);
-    if (recomputes)
-      weights = allocate({rows, pitch});
-  }
-
-  int64_t scratchBytes() const { return scratchSize; }
-
-  void emit() {
-    forLoop(b, f.begin, f.end, 1, [&](Value task) {
-      firstRow = mul(b, div(b, task, heads), tokens);
-      firstWeights = mul(b, task, tokens);
-      Value next = add(b, task, 1);
-      nextRow = mul(b, div(b, next, heads), tokens);
-      nextColumn = mul(b, rem(b, next, heads), width);
-      queryColumn = mul(b, rem(b, task, heads), width);
-      keyColumn = add(b, queryColumn, heads * width);
-      valueColumn = add(b, queryColumn, 2 * heads * width);
-      auto transpose = [&](Value column, Value into) {
-        // Of bf16 scaling is left to the scores and to dS: it would round again.
-        emitTransposedRows(b, {qkv, firstRow, div(b, column, perWord), tokens, width / perWord, lanes, perWord == 1 ? scale : 1, into});
-      };
-      if (recomputes)
-        transpose(keyColumn, keyColumns);
-      // With the scale of dQ and dK, which dP brings into dS.
-      transpose(valueColumn, valueColumns);
-      if (perWord == 1) {
-        copyRows(queryColumn, queries);
-        copyRows(keyColumn, keys);
-      } else {
-        emitPairedRows(b, {elements, firstRow, keyColumn, tokens, width, lanes, keys});
-      }
-      if (blocks == 1)
-        return emitBlock(indexConstant(b, 0), indexConstant(b, tokens));
-      clearSums();
-      forLoop(b, indexConstant(b, 0), indexConstant(b, blocks), 1,
-              [&](Value block) { emitBlock(firstQueryOf(block), firstQueryOf(add(b, block, 1))); });
-    });
-  }
-
-private:
-  //===--- memory -------------------------------------------------------------------------===//
-
-  Value allocate(ArrayRef<int64_t> shape, Type word = {}) {
-    int64_t offset = scratchSize;
-    scratchSize += llvm::alignTo(ShapedType::getNumElements(shape) * sizeof(float), 64);
-    return f.scratch(offset, shape, word);
-  }
-
-  /// Rows of bf16 that are written by elements and read by words.
-  struct RoundedRows {
-    Value elements, words;
-  };
-
-  /// Of a tile, `columns` elements each.
-  RoundedRows allocateRounded(int64_t columns) {
-    int64_t offset = scratchSize;
-    Value words = allocate({rows, columns / perWord}, b.getI32Type());
-    return {f.scratch(offset, {rows, columns}, b.getBF16Type()), words};
-  }
-
-  /// Blocks of whole tiles, as equal as can be, of two tiles at least: the last tile of a block is shifted up to end with it.
-  void planBlocks() {
-    // P and dS of all queries of an image of 197 tokens are 330 KB; of more tokens, enough rows that the sums of dK and dV, which come by
-    // once a block, cost little.
-    constexpr int64_t bytes = 400 << 10, leastRows = 96;
-    pitch = tokenVectors * lanes;
-    // An odd number of cache lines: a column's elements then are spread over all sets of the first-level cache.
-    if (pitch % (2 * lineFloats) == 0)
-      pitch += lineFloats;
-    int64_t tiles = llvm::divideCeilSigned(tokens, rows);
-    int64_t mostRows = std::max<int64_t>(bytes * perWord / (2 * sizeof(float) * pitch), leastRows);
-    blocks = std::clamp<int64_t>(llvm::divideCeilSigned(tokens, mostRows), 1, std::max<int64_t>(1, tiles / 2));
-    blockRows = std::min(llvm::divideCeilSigned(tiles, blocks) * rows, tokens);
-    blockWords = llvm::divideCeilSigned(tiles, blocks) * wordsOfTile();
-  }
-
-  /// Words that a column of a tile's rows of bf16 takes.
-  int64_t wordsOfTile() const { return llvm::divideCeilSigned(rows, perWord); }
-
-  Value firstQueryOf(Value block) {
-    Value tile = div(b, mul(b, block, llvm::divideCeilSigned(tokens, rows)), blocks);
-    return min(b, mul(b, tile, rows), indexConstant(b, tokens));
-  }
-
-  int64_t columnsOf(int64_t vector) const { return std::min(lanes, width - vector * lanes); }
-
-  /// copy[t][k] = qkv[firstRow + t][column + k].
-  void copyRows(Value column, Value copy) {
-    forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), 1, [&](Value t) {
-      for (int64_t j = 0; j < columnVectors; ++j)
-        storeVector(b, loadVector(b, qkv, {add(b, firstRow, t), add(b, column, j * lanes)}, lanes, columnsOf(j)), copy,
-                    {t, indexConstant(b, j * lanes)});
-    });
-  }
-
-  /// dK and dV as no block has added to them.
-  void clearSums() {
-    forLoop(b, firstRow, add(b, firstRow, tokens), 1, [&](Value row) {
-      for (Value column : {keyColumn, valueColumn})
-        for (int64_t j = 0; j < columnVectors; ++j)
-          storeVector(b, splat(b, 0, lanes), result, {row, add(b, column, j * lanes)}, columnsOf(j));
-    });
-  }
-
-  //===--- a block of queries -------------------------------------------------------------===//
-
-  /// Rows [first, first + R) of queries, of which those before `fresh` are the tile's before. They are rows [inBlock, inBlock + R) of the block's,
-  /// or of bf16 the words from `inBlock` on; their weights begin at `weightRow`.
-  struct Tile {
-    Value first, fresh, inBlock, weightRow;
-  };
-
-  void emitBlock(Value begin, Value end) {
-    Value zero = indexConstant(b, 0);
-    forLoop(b, begin, end, rows, [&](Value row) {
-      // The last rows are shifted up to end with the last query; those computed twice get the same bits.
-      Tile tile;
-      tile.fresh = row;
-      tile.first = min(b, row, sub(b, end, indexConstant(b, rows)));
-      tile.inBlock = perWord == 1 ? sub(b, tile.first, begin) : mul(b, div(b, sub(b, row, begin), rows), wordsOfTile());
-      tile.weightRow = !recomputes ? add(b, firstWeights, tile.first) : perWord == 1 ? tile.inBlock : zero;
-      SmallVector<Value> reciprocals = recomputes ? weigh(tile) : sumWeights(tile.weightRow);
-      if (!recomputes)
-        fetchWeights(add(b, tile.weightRow, rows));
-      fetchNextHead(tile.first);
-      copyGradients(tile, reciprocals);
-      multiplyColumns(perWord == 1 ? Rows{gradients, tile.first, zero} : Rows{gradientRows.words, zero, zero}, valueColumns,
-                      weightGradients);
-      differentiateSoftmax(tile, reciprocals);
-      multiplyKeys(tile);
-    });
-    Value count = sub(b, end, begin);
-    if (perWord == 1) {
-      addToKeys(weights, recomputes ? zero : add(b, firstWeights, begin), count, gradients, begin, valueColumn);
-      addToKeys(scoreGradients, zero, count, queries, begin, keyColumn);
+      copyRows(queryColumn, queries);
+      copyRows(keyColumn, keys);
     } else {
-      Value words = mul(b, ceilDiv(b, count, rows), wordsOfTile());
-      addToKeys(pairedWeights, zero, words, gradients, zero, valueColumn);
-      addToKeys(scoreGradients, zero, words, queries, zero, keyColumn);
+      emitPairedRows(b, {elements, firstRow, keyColumn, tokens, width, lanes, keys});
     }
+    if (blocks == 1)
+      return emitBlock(indexConstant(b, 0), indexConstant(b, tokens));
+    clearSums();
+    forLoop(b, indexConstant(b, 0), indexConstant(b, blocks), 1,
+            [&](Value block) { emitBlock(firstQueryOf(block), firstQueryOf(add(b, block, 1))); });
+  });
+}
+
+//===--- memory -------------------------------------------------------------------------===//
+
+Value AttentionGradEmitter::allocate(ArrayRef<int64_t> shape, Type word) {
+  int64_t offset = scratchSize;
+  scratchSize += llvm::alignTo(ShapedType::getNumElements(shape) * sizeof(float), 64);
+  return f.scratch(offset, shape, word);
+}
+
+/// Of a tile, `columns` elements each.
+AttentionGradEmitter::RoundedRows AttentionGradEmitter::allocateRounded(int64_t columns) {
+  int64_t offset = scratchSize;
+  Value words = allocate({rows, columns / perWord}, b.getI32Type());
+  return {f.scratch(offset, {rows, columns}, b.getBF16Type()), words};
+}
+
+/// Blocks of whole tiles, as equal as can be, of two tiles at least: the last tile of a block is shifted up to end with it.
+void AttentionGradEmitter::planBlocks() {
+  // P and dS of all queries of an image of 197 tokens are 330 KB; of more tokens, enough rows that the sums of dK and dV, which come by
+  // once a block, cost little.
+  constexpr int64_t bytes = 400 << 10, leastRows = 96;
+  pitch = tokenVectors * lanes;
+  // An odd number of cache lines: a column's elements then are spread over all sets of the first-level cache.
+  if (pitch % (2 * lineFloats) == 0)
+    pitch += lineFloats;
+  int64_t tiles = llvm::divideCeilSigned(tokens, rows);
+  int64_t mostRows = std::max<int64_t>(bytes * perWord / (2 * sizeof(float) * pitch), leastRows);
+  blocks = std::clamp<int64_t>(llvm::divideCeilSigned(tokens, mostRows), 1, std::max<int64_t>(1, tiles / 2));
+  blockRows = std::min(llvm::divideCeilSigned(tiles, blocks) * rows, tokens);
+  blockWords = llvm::divideCeilSigned(tiles, blocks) * wordsOfTile();
+}
+
+Value AttentionGradEmitter::firstQueryOf(Value block) {
+  Value tile = div(b, mul(b, block, llvm::divideCeilSigned(tokens, rows)), blocks);
+  return min(b, mul(b, tile, rows), indexConstant(b, tokens));
+}
+
+/// copy[t][k] = qkv[firstRow + t][column + k].
+void AttentionGradEmitter::copyRows(Value column, Value copy) {
+  forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), 1, [&](Value t) {
+    for (int64_t j = 0; j < columnVectors; ++j)
+      storeVector(b, loadVector(b, qkv, {add(b, firstRow, t), add(b, column, j * lanes)}, lanes, columnsOf(j)), copy,
+                  {t, indexConstant(b, j * lanes)});
+  });
+}
+
+/// dK and dV as no block has added to them.
+void AttentionGradEmitter::clearSums() {
+  forLoop(b, firstRow, add(b, firstRow, tokens), 1, [&](Value row) {
+    for (Value column : {keyColumn, valueColumn})
+      for (int64_t j = 0; j < columnVectors; ++j)
+        storeVector(b, splat(b, 0, lanes), result, {row, add(b, column, j * lanes)}, columnsOf(j));
+  });
+}
+
+//===--- a block of queries -------------------------------------------------------------===//
+
+void AttentionGradEmitter::emitBlock(Value begin, Value end) {
+  Value zero = indexConstant(b, 0);
+  forLoop(b, begin, end, rows, [&](Value row) {
+    // The last rows are shifted up to end with the last query; those computed twice get the same bits.
+    Tile tile;
+    tile.fresh = row;
+    tile.first = min(b, row, sub(b, end, indexConstant(b, rows)));
+    tile.inBlock = perWord == 1 ? sub(b, tile.first, begin) : mul(b, div(b, sub(b, row, begin), rows), wordsOfTile());
+    tile.weightRow = !recomputes ? add(b, firstWeights, tile.first) : perWord == 1 ? tile.inBlock : zero;
+    SmallVector<Value> reciprocals = recomputes ? weigh(tile) : sumWeights(tile.weightRow);
+    if (!recomputes)
+      fetchWeights(add(b, tile.weightRow, rows));
+    fetchNextHead(tile.first);
+    copyGradients(tile, reciprocals);
+    multiplyColumns(perWord == 1 ? Rows{gradients, tile.first, zero} : Rows{gradientRows.words, zero, zero}, valueColumns, weightGradients);
+    differentiateSoftmax(tile, reciprocals);
+    multiplyKeys(tile);
+  });
+  Value count = sub(b, end, begin);
+  if (perWord == 1) {
+    addToKeys(weights, recomputes ? zero : add(b, firstWeights, begin), count, gradients, begin, valueColumn);
+    addToKeys(scoreGradients, zero, count, queries, begin, keyColumn);
+  } else {
+    Value words = mul(b, ceilDiv(b, count, rows), wordsOfTile());
+    addToKeys(pairedWeights, zero, words, gradients, zero, valueColumn);
+    addToKeys(scoreGradients, zero, words, queries, zero, keyColumn);
   }
+}
 
-  /// Where the rows of a product's left operand begin.
-  struct Rows {
-    Value memref, row, column;
-  };
-
-  /// into[r][t] = row r of left . columns[t].
-  void multiplyColumns(Rows left, Value columns, Value into) {
-    for (Panels panels : splitIntoPanels(tokenVectors, panelVectors))
-      forLoop(b, indexConstant(b, panels.first), indexConstant(b, panels.first + panels.count * panels.size), panels.size,
-              [&](Value block) {
-                auto element = [&](int64_t r, Value k) { return load(b, left.memref, {add(b, left.row, r), add(b, left.column, k)}); };
-                auto column = [&](Value k, int64_t j) { return loadVector(b, columns, {add(b, block, j), k, indexConstant(b, 0)}, lanes); };
-                SmallVector<Value> sums =
-                    emitTileProduct(b, {rows, panels.size, lanes, kind}, indexConstant(b, width / perWord), /*sums=*/{}, element, column);
-                for (int64_t r = 0; r < rows; ++r)
-                  for (int64_t j = 0; j < panels.size; ++j)
-                    storeVector(b, sums[r * panels.size + j], into, {indexConstant(b, r), mul(b, add(b, block, j), lanes)});
-              });
-  }
-
-  /// The tile's weights exp(S - the row's maximum); returns 1 / (sum of the row's weights) for each row.
-  SmallVector<Value> weigh(const Tile &tile) {
-    Rows left{queries, tile.first, indexConstant(b, 0)};
-    if (perWord > 1)
-      left = {qkv, add(b, firstRow, tile.first), div(b, queryColumn, perWord)};
-    multiplyColumns(left, keyColumns, scores);
-    return emitSoftmax(b, {scores, weights, rows, tokens, lanes, perWord == 1 ? 1 : scale, /*bias=*/{}, tile.weightRow});
-  }
-
-  /// 1 / (sum of the row's weights) for each row of the tile, as emitSoftmax adds them up.
-  SmallVector<Value> sumWeights(Value weightRow) {
-    SmallVector<Value> sums = sumOverTokens([&](Value sum, int64_t r, Value t, int64_t count) {
-      return addf(b, sum, loadVector(b, weights, {add(b, weightRow, r), t}, lanes, count));
-    });
-    return llvm::map_to_vector(sums, [&](Value sum) { return divf(b, floatConstant(b, 1), sumOfLanes(sum)); });
-  }
-
-  /// Brings the weights of a tile nearer, which come from memory. Beyond an operand's end fetching ahead does nothing.
-  void fetchWeights(Value weightRow) {
-    forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), lineFloats, [&](Value t) {
+/// into[r][t] = row r of left . columns[t].
+void AttentionGradEmitter::multiplyColumns(Rows left, Value columns, Value into) {
+  for (Panels panels : splitIntoPanels(tokenVectors, panelVectors))
+    forLoop(b, indexConstant(b, panels.first), indexConstant(b, panels.first + panels.count * panels.size), panels.size, [&](Value block) {
+      auto element = [&](int64_t r, Value k) { return load(b, left.memref, {add(b, left.row, r), add(b, left.column, k)}); };
+      auto column = [&](Value k, int64_t j) { return loadVector(b, columns, {add(b, block, j), k, indexConstant(b, 0)}, lanes); };
+      SmallVector<Value> sums =
+          emitTileProduct(b, {rows, panels.size, lanes, kind}, indexConstant(b, width / perWord), /*sums=*/{}, element, column);
       for (int64_t r = 0; r < rows; ++r)
-        fetch(weights, add(b, weightRow, r), t);
+        for (int64_t j = 0; j < panels.size; ++j)
+          storeVector(b, sums[r * panels.size + j], into, {indexConstant(b, r), mul(b, add(b, block, j), lanes)});
     });
-  }
+}
 
-  /// Brings nearer what the next task copies of the tile's rows: by then it has come from memory.
-  void fetchNextHead(Value first) {
+/// Brings the weights of a tile nearer, which come from memory. Beyond an operand's end fetching ahead does nothing.
+void AttentionGradEmitter::fetchWeights(Value weightRow) {
+  forLoop(b, indexConstant(b, 0), indexConstant(b, tokens), lineFloats, [&](Value t) {
     for (int64_t r = 0; r < rows; ++r)
-      for (int64_t part = 0; part < 3; ++part)
-        for (int64_t k = 0; k < width; k += lineFloats * perWord)
-          fetch(elements, add(b, add(b, nextRow, first), r), add(b, nextColumn, part * heads * width + k));
-  }
+      fetch(weights, add(b, weightRow, r), t);
+  });
+}
 
-  void fetch(Value memref, Value row, Value column) {
-    memref::PrefetchOp::create(b, memref, ValueRange{row, column}, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
-  }
+/// Brings nearer what the next task copies of the tile's rows: by then it has come from memory.
+void AttentionGradEmitter::fetchNextHead(Value first) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t part = 0; part < 3; ++part)
+      for (int64_t k = 0; k < width; k += lineFloats * perWord)
+        fetch(elements, add(b, add(b, nextRow, first), r), add(b, nextColumn, part * heads * width + k));
+}
 
-  Value sumOfLanes(Value vector) {
-    return vector::ReductionOp::create(b, vector::CombiningKind::ADD, vector, arith::FastMathFlags::reassoc);
-  }
+void AttentionGradEmitter::fetch(Value memref, Value row, Value column) {
+  memref::PrefetchOp::create(b, memref, ValueRange{row, column}, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+}
 
-  /// A vector for each row of the tile, carried from zero over the tokens.
-  SmallVector<Value> sumOverTokens(function_ref<Value(Value, int64_t, Value, int64_t)> step) {
-    return overTokens(b, {rows, tokens, lanes, splat(b, 0, lanes)}, step);
-  }
+/// dQ[first + r] = sum over t of (s dS)[r][t] K[t].
+void AttentionGradEmitter::multiplyKeys(const Tile &tile) {
+  Value depth = indexConstant(b, llvm::divideCeilSigned(tokens, perWord));
+  forColumnPanels([&](int64_t firstVector, int64_t vectors) {
+    auto element = [&](int64_t r, Value t) {
+      return perWord == 1 ? load(b, scoreGradients, {add(b, tile.inBlock, r), t})
+                          : load(b, scoreGradientRows.words, {indexConstant(b, r), t});
+    };
+    auto key = [&](Value t, int64_t j) { return loadVector(b, keys, {t, indexConstant(b, (firstVector + j) * lanes)}, lanes); };
+    SmallVector<Value> sums = emitTileProduct(b, {rows, vectors, lanes, kind}, depth, /*sums=*/{}, element, key);
+    forTile(rows, tile.first, queryColumn, firstVector, vectors,
+            [&](int64_t index, ValueRange at, int64_t columns) { storeVector(b, sums[index], result, at, columns); });
+  });
+}
 
-  /// Vector j of dO / the row's sum of weights, r a row of the tile.
-  Value gradient(const Tile &tile, int64_t r, int64_t j, Value reciprocal) {
-    Value row = add(b, add(b, firstRow, tile.first), r);
-    Value dO = loadVector(b, upstream, {row, add(b, queryColumn, j * lanes)}, lanes, columnsOf(j));
-    return mulf(b, dO, broadcast(b, reciprocal, lanes));
-  }
-
-  /// The tile's rows of dO over their sums of weights; of bf16 in both of their orders, and those of Q.
-  void copyGradients(const Tile &tile, ValueRange reciprocals) {
-    if (perWord == 1) {
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t j = 0; j < columnVectors; ++j)
-          storeVector(b, gradient(tile, r, j, reciprocals[r]), gradients, {add(b, tile.first, r), indexConstant(b, j * lanes)});
-      return;
-    }
-    SmallVector<Value> isFresh;
-    for (int64_t r = 0; r < rows; ++r)
-      isFresh.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::sge, add(b, tile.first, r), tile.fresh));
-    Value zero = splat(b, 0, lanes);
-    auto ifFresh = [&](int64_t r, Value vector) -> Value { return arith::SelectOp::create(b, isFresh[r], vector, zero); };
-    for (int64_t j = 0; j < columnVectors; ++j) {
-      SmallVector<Value> dO(llvm::alignTo(rows, perWord), zero), q = dO;
-      for (int64_t r = 0; r < rows; ++r) {
-        Value row = add(b, add(b, firstRow, tile.first), r);
-        Value quotient = gradient(tile, r, j, reciprocals[r]);
-        storeVector(b, quotient, gradientRows.elements, {indexConstant(b, r), indexConstant(b, j * lanes)});
-        dO[r] = ifFresh(r, quotient);
-        q[r] = ifFresh(r, loadVector(b, elements, {row, add(b, queryColumn, j * lanes)}, lanes, columnsOf(j)));
-      }
-      storePairs(dO, gradients, tile.inBlock, indexConstant(b, j * lanes));
-      storePairs(q, queries, tile.inBlock, indexConstant(b, j * lanes));
-    }
-  }
-
-  /// into[word + r / 2][column + ..] = a vector of (vectors[r], vectors[r + 1]), r even.
-  void storePairs(ArrayRef<Value> vectors, Value into, Value word, Value column) {
-    for (size_t r = 0; r < vectors.size(); r += 2)
-      storeVector(b, pairOfBf16(b, vectors[r], vectors[r + 1]), into, {add(b, word, r / 2), column});
-  }
-
-  /// s dS = P (s dP - rowsum(P s dP)) of the tile, from P's weights w = P sum and s dP / sum: w (s dP / sum - rowsum(w s dP / sum) / sum). Of bf16
-  /// s is not in dP, but joins here.
-  void differentiateSoftmax(const Tile &tile, ValueRange reciprocals) {
-    auto weight = [&](int64_t r, Value t, int64_t count) { return loadVector(b, weights, {add(b, tile.weightRow, r), t}, lanes, count); };
-    auto gradient = [&](int64_t r, Value t) { return loadVector(b, weightGradients, {indexConstant(b, r), t}, lanes); };
-    SmallVector<Value> sums =
-        sumOverTokens([&](Value sum, int64_t r, Value t, int64_t count) { return fma(b, weight(r, t, count), gradient(r, t), sum); });
-    SmallVector<Value> means;
-    for (auto [sum, reciprocal] : llvm::zip_equal(sums, reciprocals))
-      means.push_back(broadcast(b, mulf(b, sumOfLanes(sum), reciprocal), lanes));
-    auto centered = [&](int64_t r, Value t) { return subf(b, gradient(r, t), means[r]); };
-    if (perWord == 1) {
-      sumOverTokens([&](Value carried, int64_t r, Value t, int64_t count) {
-        storeVector(b, mulf(b, weight(r, t, count), centered(r, t)), scoreGradients, {add(b, tile.inBlock, r), t});
-        return carried;
-      });
-      return;
-    }
-    Value zero = splat(b, 0, lanes), factor = splat(b, scale, lanes);
-    overTokens(b, {wordsOfTile(), tokens, lanes, zero}, [&](Value carried, int64_t word, Value t, int64_t count) {
-      SmallVector<Value> weightsOfWord(perWord, zero), gradientsOfWord = weightsOfWord;
-      for (int64_t r = word * perWord, i = 0; i < perWord && r < rows; ++r, ++i) {
-        weightsOfWord[i] = weight(r, t, count);
-        gradientsOfWord[i] = mulf(b, mulf(b, weightsOfWord[i], factor), centered(r, t));
-        storeVector(b, gradientsOfWord[i], scoreGradientRows.elements, {indexConstant(b, r), t});
-      }
-      storePairs(weightsOfWord, pairedWeights, add(b, tile.inBlock, word), t);
-      storePairs(gradientsOfWord, scoreGradients, add(b, tile.inBlock, word), t);
-      return carried;
-    });
-  }
-
-  /// dQ[first + r] = sum over t of (s dS)[r][t] K[t].
-  void multiplyKeys(const Tile &tile) {
-    Value depth = indexConstant(b, llvm::divideCeilSigned(tokens, perWord));
+/// result[t] += sum over i < count of left[leftBegin + i][t] right[begin + i], at `column` of the rows of all keys; i by words.
+void AttentionGradEmitter::addToKeys(Value left, Value leftBegin, Value count, Value right, Value begin, Value column) {
+  auto tile = [&](Value first, int64_t tileRows) {
     forColumnPanels([&](int64_t firstVector, int64_t vectors) {
-      auto element = [&](int64_t r, Value t) {
-        return perWord == 1 ? load(b, scoreGradients, {add(b, tile.inBlock, r), t})
-                            : load(b, scoreGradientRows.words, {indexConstant(b, r), t});
+      auto element = [&](int64_t r, Value i) { return load(b, left, {add(b, leftBegin, i), add(b, first, r)}); };
+      auto row = [&](Value i, int64_t j) {
+        return loadVector(b, right, {add(b, begin, i), indexConstant(b, (firstVector + j) * lanes)}, lanes);
       };
-      auto key = [&](Value t, int64_t j) { return loadVector(b, keys, {t, indexConstant(b, (firstVector + j) * lanes)}, lanes); };
-      SmallVector<Value> sums = emitTileProduct(b, {rows, vectors, lanes, kind}, depth, /*sums=*/{}, element, key);
-      forTile(rows, tile.first, queryColumn, firstVector, vectors,
+      SmallVector<Value> sums;
+      if (blocks > 1)
+        forTile(tileRows, first, column, firstVector, vectors,
+                [&](int64_t, ValueRange at, int64_t columns) { sums.push_back(loadVector(b, result, at, lanes, columns)); });
+      sums = emitTileProduct(b, {tileRows, vectors, lanes, kind}, count, sums, element, row);
+      forTile(tileRows, first, column, firstVector, vectors,
               [&](int64_t index, ValueRange at, int64_t columns) { storeVector(b, sums[index], result, at, columns); });
     });
-  }
+  };
+  int64_t whole = tokens / rows * rows;
+  forLoop(b, indexConstant(b, 0), indexConstant(b, whole), rows, [&](Value first) { tile(first, rows); });
+  if (whole < tokens)
+    tile(indexConstant(b, whole), tokens - whole);
+}
 
-  /// result[t] += sum over i < count of left[leftBegin + i][t] right[begin + i], at `column` of the rows of all keys; i by words.
-  void addToKeys(Value left, Value leftBegin, Value count, Value right, Value begin, Value column) {
-    auto tile = [&](Value first, int64_t tileRows) {
-      forColumnPanels([&](int64_t firstVector, int64_t vectors) {
-        auto element = [&](int64_t r, Value i) { return load(b, left, {add(b, leftBegin, i), add(b, first, r)}); };
-        auto row = [&](Value i, int64_t j) {
-          return loadVector(b, right, {add(b, begin, i), indexConstant(b, (firstVector + j) * lanes)}, lanes);
-        };
-        SmallVector<Value> sums;
-        if (blocks > 1)
-          forTile(tileRows, first, column, firstVector, vectors,
-                  [&](int64_t, ValueRange at, int64_t columns) { sums.push_back(loadVector(b, result, at, lanes, columns)); });
-        sums = emitTileProduct(b, {tileRows, vectors, lanes, kind}, count, sums, element, row);
-        forTile(tileRows, first, column, firstVector, vectors,
-                [&](int64_t index, ValueRange at, int64_t columns) { storeVector(b, sums[index], result, at, columns); });
-      });
-    };
-    int64_t whole = tokens / rows * rows;
-    forLoop(b, indexConstant(b, 0), indexConstant(b, whole), rows, [&](Value first) { tile(first, rows); });
-    if (whole < tokens)
-      tile(indexConstant(b, whole), tokens - whole);
-  }
+/// Panels of the d columns: body(first vector, vectors).
+void AttentionGradEmitter::forColumnPanels(function_ref<void(int64_t, int64_t)> body) {
+  for (Panels panels : splitIntoPanels(columnVectors, panelVectors))
+    for (int64_t p = 0; p < panels.count; ++p)
+      body(panels.first + p * panels.size, panels.size);
+}
 
-  /// Panels of the d columns: body(first vector, vectors).
-  void forColumnPanels(function_ref<void(int64_t, int64_t)> body) {
-    for (Panels panels : splitIntoPanels(columnVectors, panelVectors))
-      for (int64_t p = 0; p < panels.count; ++p)
-        body(panels.first + p * panels.size, panels.size);
-  }
-
-  /// The vectors of a tile of the result, of rows [first, first + tileRows) of the image: step(index in the tile, place, columns that are
-  /// there).
-  void forTile(int64_t tileRows, Value first, Value column, int64_t firstVector, int64_t vectors,
-               function_ref<void(int64_t, ValueRange, int64_t)> step) {
-    for (int64_t r = 0; r < tileRows; ++r)
-      for (int64_t j = 0; j < vectors; ++j)
-        step(r * vectors + j, {add(b, add(b, firstRow, first), r), add(b, column, (firstVector + j) * lanes)}, columnsOf(firstVector + j));
-  }
-
-  static constexpr int64_t lineFloats = 16;
-
-  KernelFunction f;
-  ImplicitLocOpBuilder &b;
-  int64_t tokens, heads, width, lanes, rows, tokenVectors, columnVectors, panelVectors;
-  double scale;
-  ProductKind kind = ProductKind::F32;
-  int64_t perWord = 1;                               ///< elements of a word
-  int64_t blocks = 1, blockRows = 0, blockWords = 0; ///< of queries
-  int64_t pitch = 0;                                 ///< words of a row of P and dS
-  int64_t scratchSize = 0;
-  bool recomputes = true;                ///< the weights, which are an operand otherwise
-  Value qkv, elements, upstream, result; ///< operands; qkv by words and by elements
-  Value queries, keys, gradients;        ///< scratch: Q, K, and each row of dO over its sum of weights, [T, d]; of bf16 by pairs of rows
-  Value keyColumns, valueColumns;        ///< scratch: K and V as emitTransposedRows leaves them, times s of f32
-  Value scores, weightGradients;         ///< scratch: of a tile, S and dP over the row's sum of weights, [R, T]
-  Value weights;                         ///< exp(S - the row's maximum): scratch, of a block or of bf16 of a tile, or operand
-  Value scoreGradients;                  ///< scratch: of a block, s dS; of bf16 by pairs of rows
-  Value pairedWeights;                   ///< scratch of bf16: the weights of a block by pairs of rows
-  RoundedRows gradientRows;              ///< scratch of bf16: of a tile, dO over the row's sum of weights, [R, d]
-  RoundedRows scoreGradientRows;         ///< scratch of bf16: of a tile, s dS, [R, T]
-  Value firstRow, firstWeights;          ///< of the task: its image's first row, its head's first row of an operand of weights
-  Value nextRow, nextColumn;             ///< of the next task: its image's first row, where its head's queries begin
-  Value queryColumn, keyColumn, valueColumn; ///< of the task: where its head's parts begin in a row of qkv and of the result
-};
-
-} // namespace
+/// The vectors of a tile of the result, of rows [first, first + tileRows) of the image: step(index in the tile, place, columns that are
+/// there).
+void AttentionGradEmitter::forTile(int64_t tileRows, Value first, Value column, int64_t firstVector, int64_t vectors,
+                                   function_ref<void(int64_t, ValueRange, int64_t)> step) {
+  for (int64_t r = 0; r < tileRows; ++r)
+    for (int64_t j = 0; j < vectors; ++j)
+      step(r * vectors + j, {add(b, add(b, firstRow, first), r), add(b, column, (firstVector + j) * lanes)}, columnsOf(firstVector + j));
+}
 
 FailureOr<KernelInfo> emitAttentionGrad(ModuleOp module, kernel::AttentionGradOp op, StringRef symbol) {
   kernel::AttentionScheduleAttr schedule = op.getScheduleAttr();
