@@ -8,6 +8,7 @@
 #include "runtime/device/cpu/ThreadPool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <climits>
 #include <cstring>
 #include <linux/futex.h>
@@ -20,8 +21,11 @@ using namespace vitrt;
 
 namespace {
 
-/// About 50 us on current cores: longer than the gap between two launches, much shorter than a person notices on a core's load.
+/// About 50 us on current cores: longer than the gap between most launches.
 constexpr unsigned kSpins = 2000;
+/// Longer than a launch's longest task, much shorter than a person notices on a core's load. Waking a thread up takes as long as a small
+/// launch, more where a hypervisor has to wake its core.
+constexpr std::chrono::microseconds kYields(1000);
 
 /// Of its own part a worker takes 7/8 at once: what is left evens out speeds that differ by an eighth.
 constexpr int64_t kFirstOf8 = 7;
@@ -32,6 +36,21 @@ void relax() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+/// Waits for a while, soon at the mercy of other threads that want the core. Returns whether it is done.
+template <typename Done> bool spinUntil(Done done) {
+  for (unsigned spin = 0; spin < kSpins; ++spin) {
+    if (done())
+      return true;
+    relax();
+  }
+  for (auto end = std::chrono::steady_clock::now() + kYields; std::chrono::steady_clock::now() < end;) {
+    if (done())
+      return true;
+    sched_yield();
+  }
+  return false;
 }
 
 static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "a futex word is 32 bits");
@@ -105,9 +124,7 @@ void *ThreadPool::threadMain(void *argument) {
   ThreadPool &pool = *worker->pool;
   uint32_t seen = 0;
   for (;;) {
-    for (unsigned spin = 0; spin < kSpins && pool.jobNumber.load(std::memory_order_acquire) == seen; ++spin)
-      relax();
-    if (pool.jobNumber.load() == seen) {
+    if (!spinUntil([&] { return pool.jobNumber.load(std::memory_order_acquire) != seen; })) {
       // Sequentially consistent with `run`: either it sees this sleeper and wakes it, or this sees its job and does not sleep.
       pool.sleepers.fetch_add(1);
       while (pool.jobNumber.load() == seen)
@@ -163,11 +180,8 @@ bool ThreadPool::workOn(uint32_t job, unsigned part, unsigned worker) {
 }
 
 void ThreadPool::awaitCompletion(uint32_t units) {
-  for (unsigned spin = 0; spin < kSpins; ++spin) {
-    if (finished.load(std::memory_order_acquire) == units)
-      return;
-    relax();
-  }
+  if (spinUntil([&] { return finished.load(std::memory_order_acquire) == units; }))
+    return;
   callerSleeps.store(1);
   for (uint32_t done = finished.load(); done != units; done = finished.load())
     futexWait(finished, done);

@@ -5,8 +5,9 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// A network has some hundred launches of about 100 us each, so handing out work must cost about a microsecond: workers spin for a short
-// while and sleep on a futex after that, and a launch never waits for a worker that has not woken up in time to take part.
+// A network has some hundred launches of about 100 us each, so handing out work must cost about a microsecond: workers spin for a
+// millisecond, soon giving way to others that want the core, and sleep on a futex after that; a launch never waits for a worker that has not
+// woken up in time to take part.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -50,9 +51,9 @@ public:
   }
 
   /// The same in ranges that are as long as can be: each worker begins at its own part of [0, tasks), the same one for the same number of
-  /// tasks. It takes most of it at once, for every range costs what its tasks have in common, and then half of what is left at a time, `grain`
-  /// tasks at least; a worker with nothing left takes half of what is left from the others' ends. So neighbouring tasks stay together, a
-  /// worker finds in its caches what it wrote in the call before, and one that is late or a little slower than the others is no loss.
+  /// tasks. It takes most of it at once, for every range costs what its tasks share, and then half of what is left, `grain` tasks at least;
+  /// a worker with nothing left takes half of what is left from the others' ends. So neighbouring tasks stay together, a worker finds in its
+  /// caches what it wrote in the call before, and one that is late or a little slower than the others is no loss.
   template <typename Body> void parallelRanges(int64_t tasks, int64_t grain, Body &&body) {
     run({tasks, grain, /*inRanges=*/true}, callbackOf<Body>(), contextOf(body));
   }

@@ -96,7 +96,7 @@ TEST(ThreadPool, ManyShortJobsWhileWorkersFallAsleepAndWake) {
     pool->parallelFor(5, 1, [&](unsigned, int64_t begin, int64_t) { partial += begin + job; });
     sum += partial;
     if (job % 1000 == 0)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      std::this_thread::sleep_for(std::chrono::milliseconds(3));
   }
   EXPECT_EQ(sum, 20000 * 10 + 5 * (int64_t(20000) * 19999 / 2));
 }
