@@ -7,6 +7,7 @@
 
 #include "compiler/driver/Compile.h"
 
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -40,9 +41,13 @@ vitrt::TrainingMemory vitc::trainingMemory(vitrt::OptimizerKind kind, const arti
                                            ArrayRef<artifact::Binding> bindings) {
   vitrt::TrainingMemory memory;
   memory.addState(kind, training.bf16Momentum, training.parameterBytes, training.gradientBytes, training.derivedBytes);
-  uint64_t weights = 0;
+  llvm::StringSet<> parameters;
+  for (const artifact::Training::Parameter &parameter : training.parameters)
+    parameters.insert(parameter.binding);
+  uint64_t weights = 0; // for inference
   for (const artifact::Binding &binding : bindings)
-    weights = vitrt::alignTo(weights + binding.bytes, vitrt::kBufferAlignment);
+    if (!parameters.contains(binding.name))
+      weights += vitrt::alignTo(binding.bytes, vitrt::kBufferAlignment);
   for (const plan::Program &program : programs) {
     uint64_t arena = program.arenaBytesPerImage * program.groupImages, staged = stagedBytes(program), scratch = scratchBytes(program);
     if (isTraining(program))

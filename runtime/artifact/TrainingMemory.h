@@ -21,7 +21,7 @@ struct TrainingMemory {
   uint64_t state = 0;      ///< parameters, gradients, moments and derived weights
   uint64_t values = 0;     ///< activations and their gradients of a group of images
   uint64_t scratch = 0;    ///< of a thread
-  uint64_t evaluation = 0; ///< packed weights, and inference's activations on one thread, from the first evaluation on
+  uint64_t evaluation = 0; ///< inference's packed weights, and its activations on one thread, from the first evaluation on
 
   uint64_t peak(uint64_t threads) const { return state + values + scratch * threads; }
 

@@ -284,7 +284,7 @@ Error BatchReader::Impl::readPicture(Slot &slot, size_t item) {
 }
 
 Error BatchReader::Impl::readOne(Slot &slot, size_t item, uint32_t index) {
-  slot.batch.numbers[item] = index;
+  slot.batch.numbers[item] = uint32_t(data.number(index));
   float *to = slot.batch.images.data() + item * elements;
   if (data.hasPictures()) {
     auto picture = data.picture(index);

@@ -43,7 +43,7 @@ struct TrainingBatch {
   size_t size = 0;               ///< images in it; less than asked for in the last batch of an epoch of pictures
   std::vector<float> images;     ///< [size, C, H, W], normalised
   std::vector<float> targets;    ///< [size, K], each row sums to 1
-  std::vector<uint32_t> numbers; ///< of each image in the data set
+  std::vector<uint32_t> numbers; ///< of each image: Dataset::number
   Mix mix;                       ///< what was done to images and targets at the end
   /// A sentence for each image that cannot be read and was met here first.
   std::vector<std::string> skipped;

@@ -31,6 +31,8 @@ public:
   virtual int64_t label(size_t index) const = 0;
   /// Soft labels of an image, one a class; empty where the data has hard ones.
   virtual std::span<const float> softLabel(size_t index) const { return {}; }
+  /// The number of an image in the data set that this is a part of.
+  virtual size_t number(size_t index) const { return index; }
   /// What messages call an image: its path, or its number.
   virtual std::string name(size_t index) const = 0;
   /// Names of the classes, by label; empty where the data has none.

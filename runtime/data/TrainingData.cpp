@@ -27,6 +27,7 @@ public:
   size_t size() const override { return indices.size(); }
   int64_t label(size_t index) const override { return whole->label(indices[index]); }
   std::span<const float> softLabel(size_t index) const override { return whole->softLabel(indices[index]); }
+  size_t number(size_t index) const override { return whole->number(indices[index]); }
   std::string name(size_t index) const override { return whole->name(indices[index]); }
   std::span<const std::string> classNames() const override { return whole->classNames(); }
   bool hasPictures() const override { return whole->hasPictures(); }
@@ -111,7 +112,8 @@ Expected<TrainingData> TrainingData::open(const std::string &description, const 
         return std::move(test.error());
       val = std::move(*test);
     }
-    return TrainingData(std::move(*train), std::move(val));
+    size_t images = (*train)->size();
+    return TrainingData(images, std::move(*train), std::move(val));
   }
   if (!(*train)->hasPictures())
     return makeError(VITRT_ERROR_ARGUMENT, "{}: tensors are read in order and not split; evaluate on a file of their own", description);
@@ -130,7 +132,7 @@ Expected<TrainingData> TrainingData::open(const std::string &description, const 
     return makeError(VITRT_ERROR_ARGUMENT, "{}: {} of its {} images would be trained on and {} would validate, expected some of both",
                      description, parts[0].size(), chosen->size(), parts[1].size());
   std::shared_ptr<const Dataset> whole = std::move(*train);
-  return TrainingData(makeSubset(whole, std::move(parts[0])), makeSubset(whole, std::move(parts[1])));
+  return TrainingData(whole->size(), makeSubset(whole, std::move(parts[0])), makeSubset(whole, std::move(parts[1])));
 }
 
 } // namespace vitrt

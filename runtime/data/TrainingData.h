@@ -37,14 +37,18 @@ public:
   static Expected<TrainingData> open(const std::string &description, const SplitOptions &options = {});
 
   const Dataset &train() const { return *trainPart; }
+  /// Images that Dataset::number of train() counts: those of the training part, and those set aside from it.
+  size_t images() const { return count; }
   /// The images to validate on, as `vit-run eval` reads them; null if there are none.
   const Dataset *val() const { return valPart.get(); }
   std::span<const std::string> classNames() const { return trainPart->classNames(); }
   bool hasPictures() const { return trainPart->hasPictures(); }
 
 private:
-  TrainingData(std::unique_ptr<Dataset> train, std::unique_ptr<Dataset> val) : trainPart(std::move(train)), valPart(std::move(val)) {}
+  TrainingData(size_t count, std::unique_ptr<Dataset> train, std::unique_ptr<Dataset> val)
+      : count(count), trainPart(std::move(train)), valPart(std::move(val)) {}
 
+  size_t count;
   std::unique_ptr<Dataset> trainPart, valPart;
 };
 

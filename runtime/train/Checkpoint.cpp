@@ -56,14 +56,9 @@ ordered_json describe(const TrainingPosition &position) {
   ordered_json epochs = ordered_json::array();
   for (const EpochRecord &epoch : position.epochs)
     epochs.push_back({{"train_loss", epoch.trainLoss}, {"val_top1", epoch.valTop1 ? ordered_json(*epoch.valTop1) : ordered_json()}});
-  return {{"step", position.step},
-          {"epoch", position.next.epoch},
-          {"batch", position.next.batch},
-          {"epoch_loss", position.epochLoss},
-          {"epoch_images", position.epochImages},
-          {"best", position.best},
-          {"best_epoch", position.bestEpoch},
-          {"epochs", std::move(epochs)}};
+  return {{"step", position.step},        {"images", position.images},        {"epoch", position.next.epoch},
+          {"batch", position.next.batch}, {"epoch_loss", position.epochLoss}, {"epoch_images", position.epochImages},
+          {"best", position.best},        {"best_epoch", position.bestEpoch}, {"epochs", std::move(epochs)}};
 }
 
 /// Throws nlohmann's exceptions for anything else than what `describe` makes.
@@ -71,6 +66,7 @@ TrainingPosition parsePosition(const std::string &text) {
   ordered_json object = ordered_json::parse(text);
   TrainingPosition position;
   object.at("step").get_to(position.step);
+  position.images = object.value("images", uint64_t(0)); // states of earlier versions do not say
   object.at("epoch").get_to(position.next.epoch);
   object.at("batch").get_to(position.next.batch);
   object.at("epoch_loss").get_to(position.epochLoss);
@@ -93,10 +89,18 @@ Error compareOptions(const std::string &path, const RunOptions &then, const RunO
   };
   RunOptions both = then;
   both.insert(now.begin(), now.end());
-  for (const auto &[name, value] : both)
-    if (std::string before = valueOf(then, name), after = valueOf(now, name); before != after)
-      return makeError(VITRT_ERROR_ARGUMENT, "{}: the run was started with {} {}, which is {} now; --resume goes on with the same options",
-                       path, name, before, after);
+  // First those that both have: that there is another option at all follows from an optimizer or a schedule that differs.
+  for (bool inBoth : {true, false})
+    for (const auto &[name, value] : both) {
+      std::string before = valueOf(then, name), after = valueOf(now, name);
+      if (before == after || (then.contains(name) && now.contains(name)) != inBoth)
+        continue;
+      if (!name.starts_with("--"))
+        return makeError(VITRT_ERROR_ARGUMENT, "{}: the run was started with another {}; --resume goes on with the same one", path, name);
+      return makeError(VITRT_ERROR_ARGUMENT,
+                       "{}: the run was started with {} {}{}, which is {} now; --resume goes on with the same options", path, name, before,
+                       name == "--t-max" ? " (the length of the run unless given)" : "", after);
+    }
   return Error::success();
 }
 

@@ -38,8 +38,9 @@ struct EpochRecord {
 
 /// How far a run is.
 struct TrainingPosition {
-  uint64_t step = 0; ///< updates done
-  Cursor next;       ///< the batch to be read next
+  uint64_t step = 0;   ///< updates done
+  uint64_t images = 0; ///< that an epoch trains on; 0: unknown
+  Cursor next;         ///< the batch to be read next
   double epochLoss = 0;
   uint64_t epochImages = 0; ///< of the epoch under way, and the sum of their losses
   std::vector<EpochRecord> epochs;

@@ -8,6 +8,7 @@
 #include "runtime/train/FrameworkTensors.h"
 
 #include <algorithm>
+#include <bit>
 
 using namespace vitrt;
 
@@ -61,6 +62,15 @@ void FrameworkTensors::read(size_t tensor, const float *from, std::span<float> i
 
 void FrameworkTensors::write(size_t tensor, std::span<const float> from, float *into) const {
   visit(tensor, [&](uint64_t flat, uint64_t inTensor) { into[flat] = from[inTensor]; });
+}
+
+void FrameworkTensors::read(size_t tensor, const uint16_t *from, std::span<float> into) const {
+  std::fill(into.begin(), into.end(), 0.0f);
+  visit(tensor, [&](uint64_t flat, uint64_t inTensor) { into[inTensor] = std::bit_cast<float>(uint32_t(from[flat]) << 16); });
+}
+
+void FrameworkTensors::write(size_t tensor, std::span<const float> from, uint16_t *into) const {
+  visit(tensor, [&](uint64_t flat, uint64_t inTensor) { into[flat] = uint16_t(std::bit_cast<uint32_t>(from[inTensor]) >> 16); });
 }
 
 StateFile::StateFile(const TrainingState &state) : state(state) {

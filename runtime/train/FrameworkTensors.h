@@ -36,6 +36,9 @@ public:
   /// Copies a tensor out of flat memory `from`, or into it. Elements of a tensor that no weight takes are 0, and not written.
   void read(size_t tensor, const float *from, std::span<float> into) const;
   void write(size_t tensor, std::span<const float> from, float *into) const;
+  /// The same of a flat memory of bf16, the upper halves of f32; what is written loses the lower ones.
+  void read(size_t tensor, const uint16_t *from, std::span<float> into) const;
+  void write(size_t tensor, std::span<const float> from, uint16_t *into) const;
 
 private:
   template <typename Visit> void visit(size_t tensor, Visit &&element) const;

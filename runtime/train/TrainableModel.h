@@ -51,6 +51,11 @@ public:
   /// The tensor's learning rate and decay are multiples of the update's; 1 and 1 at first.
   virtual void setFactors(size_t tensor, float learningRate, float decay) = 0;
 
+  /// Whether the model has a distillation token, whose targets are a teacher's; they are the labels' unless set.
+  virtual bool hasTeacher() const { return false; }
+  /// [count, K] for accumulate() from now on; null: the targets.
+  virtual void setTeacher(const float * /*rows*/) {}
+
   virtual void beginStep() = 0;
   /// Adds to the gradients those of `count` images, [count, C, H, W] with targets [count, K], each loss counted `lossWeight` times; the loss
   /// of each image goes to `losses`. `firstImage` is the number of the first of them in the step: with `seed` and `step` (from 0) it keys the
@@ -64,8 +69,8 @@ public:
   /// Class scores [count, K] by the parameters as they are.
   virtual Error logits(size_t count, const float *images, float *scores) = 0;
 
-  /// The layer whose values stop being finite first for the images of a part, after accumulate() gave such a loss: a sentence's end,
-  /// "blocks.3.mlp" or "the loss".
+  /// The layer whose values, or whose gradients, stop being finite first for the images of a part: "blocks.3.mlp", or "the images"; empty
+  /// if all are finite. The gradients of the step are lost.
   virtual std::string firstNonFinite(uint64_t seed, uint64_t step, size_t firstImage, size_t count, const float *images,
                                      const float *targets) = 0;
 };

@@ -111,16 +111,22 @@ Expected<StepReport> Trainer::step(const TrainingBatch &batch) {
   StepReport report{
       .step = at.step, .loss = 0, .learningRate = schedule.rate(at.step), .gradientNorm = {}, .images = batch.size, .seconds = 0};
   losses.resize(batch.size);
+  if (options.teacher) {
+    teacherRows.resize(batch.size * model.classes());
+    if (Error error = options.teacher->teach(batch, teacherRows))
+      return error;
+  }
   model.beginStep();
-  size_t part = (batch.size + options.parts - 1) / options.parts;
-  for (size_t first = 0; first < batch.size; first += part) {
-    size_t count = std::min(part, batch.size - first);
+  for (size_t first = 0; first < batch.size; first += partOf(batch)) {
+    size_t count = std::min(partOf(batch), batch.size - first);
+    if (options.teacher)
+      model.setTeacher(&teacherRows[first * model.classes()]);
     const float *images = batch.images.data() + first * model.imageElements(), *targets = batch.targets.data() + first * model.classes();
     if (Error error = model.accumulate(options.seed, at.step, first, count, images, targets, 1.0f / float(batch.size), &losses[first]))
       return error;
     if (!std::all_of(&losses[first], &losses[first] + count, [](float loss) { return std::isfinite(loss); }))
       return makeError(VITRT_ERROR_ARGUMENT, "the loss of step {} is not finite; the first value that is not comes from {}", at.step,
-                       model.firstNonFinite(options.seed, at.step, first, count, images, targets));
+                       firstNonFinite(batch, first).value_or("the loss"));
   }
   for (float loss : losses)
     report.loss += double(loss);
@@ -130,7 +136,9 @@ Expected<StepReport> Trainer::step(const TrainingBatch &batch) {
   // Always looked at: an update by gradients that are not finite would spoil the weights, and the next checkpoint with them.
   double norm = model.gradientNorm();
   if (!std::isfinite(norm))
-    return makeError(VITRT_ERROR_ARGUMENT, "the gradients of step {} are not finite, though its loss is {}", at.step, report.loss);
+    return makeError(VITRT_ERROR_ARGUMENT,
+                     "the gradients of step {} are not finite, though its loss is {}; the first value that is not comes from {}", at.step,
+                     report.loss, firstNonFinite(batch, 0).value_or("the sum of their squares"));
   if (options.clipping || options.wantsNorm || keepsGradients)
     report.gradientNorm = norm;
   if (keepsGradients)
@@ -143,6 +151,20 @@ Expected<StepReport> Trainer::step(const TrainingBatch &batch) {
     update.gradientFactor = clippingFactor(options.clipping->kind, *report.gradientNorm, options.clipping->limit);
   model.update(update);
   return report;
+}
+
+/// The layer in the first of the parts from image `first` on that has one.
+std::optional<std::string> Trainer::firstNonFinite(const TrainingBatch &batch, size_t first) {
+  for (; first < batch.size; first += partOf(batch)) {
+    if (options.teacher)
+      model.setTeacher(&teacherRows[first * model.classes()]);
+    size_t count = std::min(partOf(batch), batch.size - first);
+    std::string layer = model.firstNonFinite(options.seed, at.step, first, count, &batch.images[first * model.imageElements()],
+                                             &batch.targets[first * model.classes()]);
+    if (!layer.empty())
+      return layer;
+  }
+  return std::nullopt;
 }
 
 Error Trainer::finishEpoch(TrainingListener &listener) {

@@ -12,6 +12,7 @@
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/ParameterGroups.h"
 #include "runtime/train/Schedule.h"
+#include "runtime/train/Teacher.h"
 #include "runtime/train/TrainableModel.h"
 
 #include <functional>
@@ -30,6 +31,7 @@ struct TrainerOptions {
   uint64_t seed = 0;
   UpdateScalars update{}; ///< learning rate, factor and step are set for each update
   std::optional<Clipping> clipping{};
+  Teacher *teacher = nullptr;   ///< of the model's distillation token; null: the labels stand in
   bool wantsNorm = false;       ///< the norm of the gradients is reported though nothing is clipped
   std::string gradients{};      ///< file for the gradients of the first step; empty: none
   std::string folder{};         ///< of checkpoints; empty: none
@@ -92,6 +94,9 @@ public:
 
 private:
   Expected<StepReport> step(const TrainingBatch &batch);
+  std::optional<std::string> firstNonFinite(const TrainingBatch &batch, size_t first);
+  /// Images of each part of a batch but perhaps the last.
+  size_t partOf(const TrainingBatch &batch) const { return (batch.size + options.parts - 1) / options.parts; }
   Error finishEpoch(TrainingListener &listener);
   Expected<std::optional<double>> evaluate(TrainingListener &listener);
   Error checkpoint();
@@ -104,7 +109,7 @@ private:
   const Schedule &schedule;
   TrainerOptions options;
   TrainingPosition at;
-  std::vector<float> losses;
+  std::vector<float> losses, teacherRows;
 };
 
 } // namespace vitrt

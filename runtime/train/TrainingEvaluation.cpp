@@ -9,14 +9,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 using namespace vitrt;
 
 Error TrainingSession::logits(size_t count, const float *images, float *scores) {
   if (!inferenceIsCurrent) {
     StateFile file(*this);
-    BindOptions options;
-    options.threads = pool->size();
+    std::unordered_set<uint64_t> offsets;
+    for (const Buffer &buffer : model.program().buffers)
+      if (buffer.kind == fb::BufferKind::Weight)
+        offsets.insert(buffer.weightOffset);
+    // Training's own weights lie in the session: what is not filled in takes no memory.
+    BindOptions options{.threads = pool->size(), .wanted = [&](uint32_t weight) {
+                          return offsets.contains(model.artifact().target().weights()->Get(weight)->offset());
+                        }};
     Expected<BindReport> report = model.rebind(file, options);
     if (!report)
       return std::move(report.error());
@@ -72,14 +79,16 @@ public:
 
 std::string TrainingSession::firstNonFinite(uint64_t seed, uint64_t step, size_t firstImage, size_t count, const float *images,
                                             const float *targets) {
-  if (!std::all_of(images, images + count * imageElements(), [](float value) { return std::isfinite(value); }))
+  if (!allFinite(images, count * imageElements() * sizeof(float), fb::NumberType::F32))
     return "the images";
-  if (!std::all_of(targets, targets + count * classes(), [](float value) { return std::isfinite(value); }))
+  if (!allFinite(targets, count * classes() * sizeof(float), fb::NumberType::F32))
     return "the targets";
   FiniteWatcher watcher;
   LaunchObserver *before = std::exchange(observer, &watcher);
   std::vector<float> losses(count);
-  (void)accumulate(seed, step, firstImage, count, images, targets, 0, losses.data());
+  beginStep(); // what the gradients are now may be what is looked for
+  (void)accumulate(seed, step, firstImage, count, images, targets, 1.0f / float(count), losses.data());
+  finishGradients();
   observer = before;
-  return watcher.found.empty() ? "the loss" : watcher.found;
+  return watcher.found;
 }

@@ -187,13 +187,9 @@ bool TrainingSession::holds(TensorState which) const { return memoryOf(which) ||
 void TrainingSession::read(TensorState which, size_t tensor, std::span<float> into) const {
   if (which == TensorState::Gradient)
     finishGradients();
-  if (float *from = memoryOf(which))
+  if (const float *from = memoryOf(which))
     return framework.read(tensor, from, into);
-  // bf16 is the upper half of an f32.
-  std::vector<float> wide(training.parameter_bytes() / sizeof(float));
-  for (size_t i = 0; i < wide.size(); ++i)
-    wide[i] = std::bit_cast<float>(uint32_t(firstHalf[i]) << 16);
-  framework.read(tensor, wide.data(), into);
+  framework.read(tensor, firstHalf, into);
 }
 
 void TrainingSession::write(TensorState which, size_t tensor, std::span<const float> from) {
@@ -203,12 +199,7 @@ void TrainingSession::write(TensorState which, size_t tensor, std::span<const fl
   }
   if (float *into = memoryOf(which))
     return framework.write(tensor, from, into);
-  std::vector<float> wide(training.parameter_bytes() / sizeof(float));
-  for (size_t i = 0; i < wide.size(); ++i)
-    wide[i] = std::bit_cast<float>(uint32_t(firstHalf[i]) << 16);
-  framework.write(tensor, from, wide.data());
-  for (size_t i = 0; i < wide.size(); ++i)
-    firstHalf[i] = uint16_t(std::bit_cast<uint32_t>(wide[i]) >> 16);
+  framework.write(tensor, from, firstHalf);
 }
 
 Error TrainingSession::keepAverages() {

@@ -27,10 +27,8 @@ public:
   unsigned threads() const override { return pool->size(); }
   /// Images that go through forward and backward together.
   int64_t groupImages() const { return train->groupImages(); }
-  /// Whether the model has a distillation token, whose targets are a teacher's (docs/training.md); they are the labels' unless set.
-  bool hasTeacher() const { return teacherSlot >= 0; }
-  /// [count, K] for the next accumulate(); null: the targets.
-  void setTeacher(const float *classes) { teacher = classes; }
+  bool hasTeacher() const override { return teacherSlot >= 0; }
+  void setTeacher(const float *rows) override { teacher = rows; }
 
   std::span<const TrainedTensor> tensors() const override { return framework.tensors(); }
   bool holds(TensorState state) const override;

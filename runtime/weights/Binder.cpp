@@ -238,9 +238,14 @@ Error Binder::run(const BindOptions &options) {
   if (!target.weights())
     return Error::success();
   uint64_t total = 0;
-  for (const fb::PackedWeight *weight : *target.weights()) {
-    total += weight->size();
-    for (size_t tensor : tensorsOf(*weight))
+  std::vector<uint32_t> wanted;
+  for (uint32_t index = 0; index < target.weights()->size(); ++index) {
+    if (options.wanted && !options.wanted(index))
+      continue;
+    wanted.push_back(index);
+    const fb::PackedWeight &weight = *target.weights()->Get(index);
+    total += weight.size();
+    for (size_t tensor : tensorsOf(weight))
       cache.addUser(tensor);
   }
   Expected<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(options.threads);
@@ -251,9 +256,9 @@ Error Binder::run(const BindOptions &options) {
   Error failure;
   uint64_t done = 0;
   std::atomic<bool> failed = false;
-  (*pool)->parallelFor(int64_t(target.weights()->size()), 1, [&](unsigned, int64_t begin, int64_t end) {
+  (*pool)->parallelFor(int64_t(wanted.size()), 1, [&](unsigned, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end && !failed; ++i) {
-      const fb::PackedWeight &weight = *target.weights()->Get(uint32_t(i));
+      const fb::PackedWeight &weight = *target.weights()->Get(wanted[size_t(i)]);
       uint64_t memory = memoryFor(weight);
       budget.take(memory);
       Error error = bind(weight);

@@ -51,8 +51,10 @@ std::string explain(const BindReport &report);
 
 struct BindOptions {
   unsigned threads = 0; ///< 0: every available core
+  /// Whether the packed weight of that number is filled in; none: all of them are.
+  std::function<bool(uint32_t weight)> wanted{};
   /// Called with bytes of packed weights done and in all, from one thread at a time.
-  std::function<void(uint64_t done, uint64_t total)> progress;
+  std::function<void(uint64_t done, uint64_t total)> progress{};
 };
 
 /// Fills `destination` (target().weights_bytes() bytes, 64-byte aligned, zeroed) with the packed weights of the artifact's target. The

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <set>
 
 namespace vitrun {
 
@@ -149,6 +150,13 @@ Json memoryJson(const fb::Target &target) {
   // Only sgd has one moment.
   auto kind = training.optimizer()->string_view() == "sgd" ? vitrt::OptimizerKind::Sgd : vitrt::OptimizerKind::AdamW;
   memory.addState(kind, training.bf16_momentum(), training.parameter_bytes(), training.gradient_bytes(), training.derived_bytes());
+  std::set<uint32_t> parameters;
+  for (const fb::Parameter *parameter : *training.parameters())
+    parameters.insert(parameter->weight());
+  uint64_t packed = 0; // for inference
+  for (uint32_t index = 0; index < target.weights()->size(); ++index)
+    if (!parameters.contains(index))
+      packed += vitrt::alignTo(target.weights()->Get(index)->size(), vitrt::kBufferAlignment);
   for (const fb::Program *program : *target.programs()) {
     uint64_t group = program->group_images(), arena = program->arena_bytes_per_image() * group, staged = 0, scratch = 0;
     for (const fb::Buffer *buffer : *program->buffers())
@@ -159,7 +167,7 @@ Json memoryJson(const fb::Target &target) {
     if (program->name()->string_view().starts_with("train"))
       memory.addProgram(arena, staged, scratch);
     else
-      memory.addEvaluation(target.weights_bytes(), arena + staged, scratch);
+      memory.addEvaluation(packed, arena + staged, scratch);
   }
   return {{"peak_bytes", memory.peak(1)},
           {"state_bytes", memory.state},

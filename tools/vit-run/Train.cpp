@@ -37,6 +37,7 @@ public:
 private:
   Error openData();
   Expected<std::unique_ptr<vitrt::BatchReader>> read(const vitrt::Dataset &data, bool validates, vitrt::Cursor start = {});
+  Error openTeacher();
   Error groupParameters();
   Error prepareFolder();
   Error resume();
@@ -49,11 +50,12 @@ private:
   uint64_t stepsPerEpoch() const { return trainReader->batchesPerEpoch(); }
 
   const TrainOptions &options;
-  std::unique_ptr<vitrt::Model> model;
+  std::unique_ptr<vitrt::Model> model, teacherModel;
   std::unique_ptr<vitrt::TrainableModel> session;
   std::optional<vitrt::TrainingData> data;
   std::vector<int64_t> classMap;
   std::unique_ptr<vitrt::BatchReader> trainReader, valReader;
+  std::unique_ptr<vitrt::Teacher> teacher;
   vitrt::TrainingPosition start;
 };
 
@@ -65,13 +67,19 @@ Error checkWritable(const std::string &path) {
   return file ? Error::success() : std::move(file.error());
 }
 
-Error TrainingRun::prepare() {
+/// Of the files that are written at the end those in the checkpoints' folder, which waits to be made, or those elsewhere.
+Error checkResultsWritable(const TrainOptions &options, bool inFolder) {
   for (const std::string &path : {options.save, options.gradients, options.plot}) {
-    // What goes into the checkpoints' folder waits for it to be made.
-    bool later = !options.checkpoint.empty() && std::filesystem::path(path).parent_path() == std::filesystem::path(options.checkpoint);
-    if (Error error = later ? Error::success() : checkWritable(path))
+    bool isThere = !options.checkpoint.empty() && std::filesystem::path(path).parent_path() == std::filesystem::path(options.checkpoint);
+    if (Error error = isThere == inFolder ? checkWritable(path) : Error::success())
       return error;
   }
+  return Error::success();
+}
+
+Error TrainingRun::prepare() {
+  if (Error error = checkResultsWritable(options, false))
+    return error;
   auto opened = openModel(options.file, options.common);
   if (!opened)
     return std::move(opened.error());
@@ -86,6 +94,8 @@ Error TrainingRun::prepare() {
     if (Error error = session->keepAverages())
       return error;
   if (Error error = openData())
+    return error;
+  if (Error error = openTeacher())
     return error;
   if (Error error = groupParameters())
     return error;
@@ -126,6 +136,7 @@ Error TrainingRun::openData() {
   if (!reader)
     return std::move(reader.error());
   trainReader = std::move(*reader);
+  start.images = data->train().size();
   if (!data->val()) {
     if (options.patience)
       return makeError(VITRT_ERROR_ARGUMENT,
@@ -165,6 +176,35 @@ Expected<std::unique_ptr<vitrt::BatchReader>> TrainingRun::read(const vitrt::Dat
   return vitrt::BatchReader::create(images, std::move(reader));
 }
 
+Error TrainingRun::openTeacher() {
+  bool isModel = options.teacher.empty();
+  const std::string &path = isModel ? options.teacherModel : options.teacher;
+  if (path.empty())
+    return Error::success();
+  if (!session->hasTeacher())
+    return makeError(VITRT_ERROR_ARGUMENT,
+                     "{}: a teacher is for a model with a distillation token (vitc --list-models distilled), and {} has none", path,
+                     options.file);
+  auto kind = options.teacherKind == "soft" ? vitrt::TeacherKind::Soft : vitrt::TeacherKind::Hard;
+  auto opened = vitrt::Expected<std::unique_ptr<vitrt::Teacher>>(nullptr);
+  if (isModel) {
+    CommonOptions common = options.common;
+    common.weights.clear(); // those that the options name are the student's
+    common.randomWeights.reset();
+    auto loaded = openModel(path, common);
+    if (!loaded)
+      return std::move(loaded.error());
+    teacherModel = std::move(*loaded);
+    opened = vitrt::createTeacher(*teacherModel, kind, description(), session->classes(), session->threads());
+  } else {
+    opened = vitrt::openTeacherFile(path, kind, data->images(), session->classes());
+  }
+  if (!opened)
+    return std::move(opened.error());
+  teacher = std::move(*opened);
+  return Error::success();
+}
+
 Error TrainingRun::groupParameters() {
   vitrt::DecayRule rule = options.decayRule();
   std::vector<std::string> names;
@@ -193,7 +233,9 @@ Error TrainingRun::prepareFolder() {
     return makeError(VITRT_ERROR_ARGUMENT, "{}: a run is there already; --resume goes on with it, another folder begins anew", state);
   if (!there && options.resume)
     return makeError(VITRT_ERROR_ARGUMENT, "{}: no such file, so there is nothing to --resume", state);
-  return Error::success();
+  if (Error error = checkWritable(state))
+    return error;
+  return checkResultsWritable(options, true);
 }
 
 /// With what the artifact was compiled from: another one would come to other numbers.
@@ -210,6 +252,9 @@ Error TrainingRun::resume() {
   if (!loaded)
     return std::move(loaded.error());
   start = std::move(*loaded);
+  if (start.images && start.images != data->train().size())
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} images are trained on, {} when the run was started; --resume goes on with the same ones",
+                     options.data, data->train().size(), start.images);
   auto reader = read(data->train(), false, start.next);
   if (!reader)
     return std::move(reader.error());
@@ -223,6 +268,7 @@ vitrt::TrainerOptions TrainingRun::trainerOptions() const {
                                .parts = options.accumulate,
                                .seed = options.seed,
                                .update = options.update(session->optimizer()),
+                               .teacher = teacher.get(),
                                .wantsNorm = options.json,
                                .gradients = options.gradients,
                                .folder = options.checkpoint,
@@ -255,9 +301,14 @@ Expected<int> TrainingRun::run() {
   if (!schedule)
     return std::move(schedule.error());
   vitrt::TrainerOptions trainer = trainerOptions();
+  if (start.step > trainer.steps) {
+    fmt::print(stderr, "vit-run: note: {}: {} steps are done, and the options ask for {}; nothing was changed\n", options.checkpoint,
+               start.step, trainer.steps);
+    return ExitDone;
+  }
+  uint64_t left = trainer.steps - start.step;
   if (!options.json)
     describe();
-  uint64_t left = trainer.steps - std::min(start.step, trainer.steps);
   TrainReport report(options.json, left * options.batch, (trainer.steps + stepsPerEpoch() - 1) / stepsPerEpoch());
   vitrt::Trainer training(*session, *trainReader, valReader.get(), data->val() ? data->val()->size() : 0, *schedule, std::move(trainer));
   training.resume(std::move(start));

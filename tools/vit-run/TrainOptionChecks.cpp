@@ -60,6 +60,8 @@ std::string contradiction(const TrainOptions &options) {
   for (std::string_view option : {"--warmup", "--warmup-lr"})
     if (options.isGiven(option) && !options.isGiven("--warmup-steps"))
       return fmt::format("{} says how the rate rises over the --warmup-steps, and none are given", option);
+  if (options.isGiven("--teacher-kind") && options.teacher.empty() && options.teacherModel.empty())
+    return "--teacher-kind says what is taken from the --teacher or --teacher-model, and none is given";
   if (options.isGiven("--clip-kind") && !options.clipNorm)
     return "--clip-kind says how the norm is limited to --clip-norm, which is not given";
   if (options.tMax && options.every == "step" && options.warmup == "delays" && options.warmupSteps >= *options.tMax)

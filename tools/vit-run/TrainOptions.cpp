@@ -96,6 +96,21 @@ void addDataOptions(CLI::App &command, TrainOptions &options) {
       ->check(oneOf({"on", "off"}))
       ->type_name("on|off")
       ->group(group);
+  auto *teacher =
+      command
+          .add_option("--teacher", options.teacher,
+                      "What a distillation token learns: .npy, .npz or .safetensors with scores [N, classes] or classes [N] for "
+                      "the images in their order (default: the labels)")
+          ->type_name("FILE")
+          ->group(group);
+  command.add_option("--teacher-model", options.teacherModel, "The same from a compiled classifier, of the images as they are augmented")
+      ->type_name("FILE.vitx")
+      ->excludes(teacher)
+      ->group(group);
+  command.add_option("--teacher-kind", options.teacherKind, "hard: the teacher's first class (default); soft: its probabilities")
+      ->check(oneOf({"hard", "soft"}))
+      ->type_name("hard|soft")
+      ->group(group);
   command.add_option("--readers", options.readers, "Threads that read and augment images ahead (default: 1)")
       ->check(CLI::Range(0u, 256u))
       ->type_name("N")
@@ -334,6 +349,8 @@ vitrt::RunOptions TrainOptions::recorded(std::string_view optimizer, uint64_t st
                               {"--clip-norm", clipNorm ? fmt::format("{} ({})", *clipNorm, clipKind) : "not given"},
                               {"--ema", fmt::format("{}", ema)},
                               {"--schedule", schedule}};
+  if (const std::string &source = teacher.empty() ? teacherModel : teacher; !source.empty())
+    result[teacher.empty() ? "--teacher-model" : "--teacher"] = fmt::format("{} ({})", source, teacherKind);
   if (optimizer == "sgd") {
     result["--momentum"] = fmt::format("{}", momentum);
     result["--nesterov"] = nesterov ? "on" : "off";

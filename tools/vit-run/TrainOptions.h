@@ -31,6 +31,7 @@ struct TrainOptions {
   std::optional<double> valFraction;
   double labelSmoothing = 0;
   unsigned readers = 1;
+  std::string teacher, teacherModel, teacherKind = "hard";
   bool strict = false;
 
   // Length

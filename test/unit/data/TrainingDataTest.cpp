@@ -112,6 +112,10 @@ TEST(TrainingDataTest, fractionsAreOfEachClassAndOfTheSeed) {
   train.merge(val);
   EXPECT_EQ(train.size(), 20u);
   EXPECT_TRUE(bool(data->val()->picture(0)));
+  EXPECT_EQ(data->images(), 20u);
+  auto whole = TrainingData::open(folder.path());
+  for (size_t i = 0; i < 14; ++i)
+    EXPECT_EQ(whole->train().name(data->train().number(i)), data->train().name(i));
 }
 
 TEST(TrainingDataTest, listsNameFilesInSeveralWays) {

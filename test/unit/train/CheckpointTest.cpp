@@ -65,6 +65,7 @@ private:
 
 TrainingPosition somewhere() {
   return {.step = 3,
+          .images = 11,
           .next = {.epoch = 1, .batch = 1},
           .epochLoss = 1.0 / 3,
           .epochImages = 7,
@@ -92,6 +93,7 @@ TEST(Checkpoint, StateComesBackBitForBit) {
   EXPECT_EQ(position->losses, expected.losses);
   EXPECT_EQ(position->best, expected.best);
   EXPECT_EQ(position->bestEpoch, expected.bestEpoch);
+  EXPECT_EQ(position->images, 11u);
   ASSERT_EQ(position->epochs.size(), 2u);
   EXPECT_EQ(position->epochs[0].trainLoss, 0.1);
   EXPECT_EQ(position->epochs[0].valTop1, 0.25);
@@ -111,6 +113,9 @@ TEST(Checkpoint, RefusesARunWithOtherOptions) {
             ": the run was started with --lr 0.001, which is 0.002 now; --resume goes on with the same options");
   EXPECT_EQ(refusal({{"--lr", "0.001"}}),
             ": the run was started with --seed 7, which is not given now; --resume goes on with the same options");
+  EXPECT_EQ(refusal({{"--lr", "0.001"}, {"--beta1", "0.9"}, {"--seed", "8"}}),
+            ": the run was started with --seed 7, which is 8 now; --resume goes on with the same options")
+      << "before an option that only one of them has";
   EXPECT_EQ(other.saved(), ToyState().saved()) << "a refused state leaves everything as it was";
 }
 

@@ -67,7 +67,7 @@ public:
     return Error::success();
   }
   double gradientNorm() override {
-    double squares = 0;
+    double squares = double(gradientPoison);
     for (float g : at(TensorState::Gradient))
       squares += double(g) * double(g);
     return std::sqrt(squares);
@@ -96,7 +96,7 @@ public:
   const std::vector<float> &weights() const { return states[0]; }
   std::vector<float> &at(TensorState state) { return states[size_t(state)]; }
 
-  float poison = 0;                             ///< added to each loss
+  float poison = 0, gradientPoison = 0;         ///< added to each loss, to the squares of the gradients
   std::vector<UpdateScalars> updates;           ///< so far
   std::vector<std::pair<size_t, size_t>> parts; ///< first image and images of each accumulate()
   std::vector<float> evaluated;                 ///< the weights that the last scores came from
@@ -360,6 +360,17 @@ TEST_F(TrainerTest, NamesWhatIsNotFinite) {
   auto end = run(model, listener);
   ASSERT_FALSE(bool(end));
   EXPECT_EQ(end.error().message, "the loss of step 0 is not finite; the first value that is not comes from the matrix");
+  EXPECT_TRUE(model.updates.empty()) << "the weights are as they were";
+}
+
+TEST_F(TrainerTest, NamesGradientsThatAreNotFinite) {
+  Matrix model;
+  Listener listener;
+  model.gradientPoison = INFINITY;
+  auto end = run(model, listener);
+  ASSERT_FALSE(bool(end));
+  EXPECT_TRUE(end.error().message.starts_with("the gradients of step 0 are not finite, though its loss is "));
+  EXPECT_TRUE(end.error().message.ends_with("; the first value that is not comes from the matrix")) << end.error().message;
   EXPECT_TRUE(model.updates.empty()) << "the weights are as they were";
 }
 
