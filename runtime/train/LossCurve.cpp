@@ -122,7 +122,7 @@ std::string drawLossCurve(const TrainingPosition &position, uint64_t stepsPerEpo
                                 "<style>{2}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
                                 "<text class=\"title\" x=\"{3}\" y=\"24\">{4}</text>\n",
                                 width, height, style, left, escape(title));
-  double lastStep = std::max(double(position.losses.size()), 2.0) - 1;
+  double lastStep = std::max(double(position.losses.size()), 1.0); // where the last epoch ends
   std::vector<Point> raw = thin(position.losses), line = smooth(raw);
   // The first steps of a run can be so high that nothing else would show: the scale ends a little above all but a fiftieth of the points.
   std::vector<double> sorted;

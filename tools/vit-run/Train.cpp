@@ -45,6 +45,7 @@ private:
   vitrt::TrainerOptions trainerOptions() const;
   Error writeResults(const vitrt::TrainingPosition &position, bool complete);
   void describe() const;
+  void warnOfEmptyClasses() const;
 
   const vitrt::fb::Model &description() const { return model->artifact().model(); }
   uint64_t stepsPerEpoch() const { return trainReader->batchesPerEpoch(); }
@@ -289,11 +290,23 @@ void TrainingRun::describe() const {
   uint64_t steps = options.totalSteps(stepsPerEpoch());
   fmt::print("{}: {:.2f} M parameters{}, {}\n", flatbuffers::GetStringView(description().name()), double(elements) / 1e6,
              trained == elements ? "" : fmt::format(", {:.2f} M of them trained", double(trained) / 1e6), session->optimizer());
-  fmt::print("{}: {} images, {} to validate on; {} steps of {} images, {:.1f} epochs\n", options.data, data->train().size(),
-             data->val() ? data->val()->size() : 0, steps, options.batch, double(steps) / double(stepsPerEpoch()));
+  size_t images = data->train().size(), batch = data->hasPictures() ? std::min(options.batch, images) : options.batch;
+  fmt::print("{}: {} image{}, {} to validate on; {} step{} of {} image{}, {:.1f} epochs\n", options.data, images, images == 1 ? "" : "s",
+             data->val() ? data->val()->size() : 0, steps, steps == 1 ? "" : "s", batch, batch == 1 ? "" : "s",
+             double(steps) / double(stepsPerEpoch()));
   if (start.step)
     fmt::print("resumed after {} steps\n", start.step);
   std::fflush(stdout);
+}
+
+/// A class that is never seen is more often a mistake in the folders than meant.
+void TrainingRun::warnOfEmptyClasses() const {
+  std::vector<bool> isSeen(data->classNames().size());
+  for (size_t i = 0; i < data->train().size() && !isSeen.empty(); ++i)
+    isSeen[size_t(data->train().label(i))] = true;
+  for (size_t i = 0; i < isSeen.size(); ++i)
+    if (!isSeen[i])
+      warn(fmt::format("{}: there is no image of the class {} to train on", options.data, data->classNames()[i]));
 }
 
 Expected<int> TrainingRun::run() {
@@ -309,6 +322,7 @@ Expected<int> TrainingRun::run() {
   uint64_t left = trainer.steps - start.step;
   if (!options.json)
     describe();
+  warnOfEmptyClasses();
   TrainReport report(options.json, left * options.batch, (trainer.steps + stepsPerEpoch() - 1) / stepsPerEpoch());
   vitrt::Trainer training(*session, *trainReader, valReader.get(), data->val() ? data->val()->size() : 0, *schedule, std::move(trainer));
   training.resume(std::move(start));
