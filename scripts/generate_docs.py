@@ -12,7 +12,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HEAD = "<!-- Written by scripts/generate_docs.py from {source}; edit that. -->\n\n"
 PAGES = {
-    "docs/dialects/vit.md": ("dialects/vit/VitOps.td", None, ["-gen-dialect-doc", "-dialect=vit"]),
+    "docs/dialects/vit.md": ("dialects/vit/AllOps.td", None, ["-gen-dialect-doc", "-dialect=vit"]),
     "docs/dialects/kernel.md": ("dialects/kernel/KernelOps.td", None, ["-gen-dialect-doc", "-dialect=kernel"]),
     "docs/passes/transforms.md": ("compiler/transforms/TransformPasses.td", "Graph and kernel passes", ["-gen-pass-doc"]),
     "docs/passes/conversion.md": ("compiler/conversion/ConversionPasses.td", "Conversions", ["-gen-pass-doc"]),

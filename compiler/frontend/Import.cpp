@@ -138,7 +138,7 @@ OwningOpRef<ModuleOp> Importer::import() {
 }
 
 Value Importer::encode(Value images) {
-  Value x = dropout(loc("pos_drop"), tokens(images), config.embeddingDropout);
+  Value x = tokens(images);
   for (int64_t index = 0; index < config.blocks(); ++index)
     offer("block." + Twine(index), x = block(index, x));
   if (config.classBlocks)

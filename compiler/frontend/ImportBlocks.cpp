@@ -228,7 +228,7 @@ Value Importer::classBlock(const std::string &layer, Value token, Value all) {
 /// [class token, patches] behind the class blocks, of which only the token is another.
 Value Importer::classBlocks(Value patches) {
   Location at = loc("cls_token");
-  RankedTensorType all = type({ShapedType::kDynamic, config.tokens(), config.embedDim});
+  RankedTensorType all = type({ShapedType::kDynamic, 1 + shapeOf(patches)[1], config.embedDim});
   Value x = vit::EmbedOp::create(builder, at, all, patches, weight(at, "cls_token"), /*position=*/Value(), UnitAttr());
   Value token = vit::SliceTokensOp::create(builder, at, type({ShapedType::kDynamic, 1, config.embedDim}), x, builder.getI64IntegerAttr(0));
   for (int64_t index = 0; index < config.classBlocks; ++index) {

@@ -197,5 +197,6 @@ Value Importer::tokens(Value images) {
     sharedBias = relativeBias(loc("shared_rel_pos"), "shared_rel_pos");
   if (config.relativePosition == RelativePosition::SharedTable)
     sharedBias = relativeBias(loc("rel_pos_bias"), "rel_pos_bias");
+  x = dropPatches(dropout(loc("pos_drop"), x, config.embeddingDropout));
   return config.normPre ? normalize("norm_pre", x) : x;
 }

@@ -7,6 +7,8 @@
 
 #include "compiler/frontend/Importer.h"
 
+#include "dialects/vit/PatchDropout.h"
+
 using namespace mlir;
 using namespace vitc;
 
@@ -15,6 +17,28 @@ Value Importer::dropout(Location at, Value value, double rate, bool perImage) {
     return value;
   return vit::DropoutOp::create(builder, at, value, randomness, number(rate), builder.getI64IntegerAttr(randomStreams++),
                                 perImage ? builder.getUnitAttr() : UnitAttr());
+}
+
+Value Importer::dropPatches(Value tokens) {
+  if (!randomness || config.patchDropout <= 0)
+    return tokens;
+  SmallVector<int64_t> shape(shapeOf(tokens));
+  int64_t prefix = shape[1] - config.patches();
+  shape[1] = prefix + config.keptPatches();
+  return vit::DropPatchesOp::create(builder, loc("patch_drop"), type(shape), tokens, randomness, prefix, randomStreams++);
+}
+
+/// A part of the model that needs each patch in its place, null if there is none.
+static const char *patchesInPlace(const ModelConfig &config) {
+  if (config.relativePosition != RelativePosition::None)
+    return "relative_position";
+  if (config.rope != Rope::None)
+    return "rope";
+  if (config.windowSize)
+    return "window_size";
+  if (config.neckChannels)
+    return "neck_channels";
+  return nullptr;
 }
 
 Value Importer::dropPath(Location at, Value branch, int64_t index) {
@@ -86,6 +110,11 @@ OwningOpRef<ModuleOp> Importer::importTraining() {
     module->emitError() << "'" << config.name
                         << "' has no classifier, so there is no loss to train it by; give it one with --set num_classes=N"
                         << " --set pool=token";
+    return {};
+  }
+  if (const char *part = patchesInPlace(config); part && config.patchDropout > 0) {
+    module->emitError() << "'" << config.name << "' has " << part << ", which needs every patch in its place, so there is no patch_dropout "
+                        << "to train it with; --set patch_dropout=0";
     return {};
   }
   builder.setInsertionPointToEnd(module->getBody());

@@ -65,6 +65,8 @@ private:
   // Training (ImportTraining.cpp). In inference these return what they are given.
   /// Elements, or the whole of an image's branch, set to zero at random.
   mlir::Value dropout(mlir::Location at, mlir::Value value, double rate, bool perImage = false);
+  /// Without the share of the patches that `patch_dropout` says, others in each image.
+  mlir::Value dropPatches(mlir::Value tokens);
   /// Stochastic depth of block `index`: the rate grows from 0 in the first to `drop_path` in the last (timm's `drop_path_rate`).
   mlir::Value dropPath(mlir::Location at, mlir::Value branch, int64_t index);
   /// What stands between the heads' query, key and value and the projection, where probabilities are dropped.

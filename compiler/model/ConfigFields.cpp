@@ -238,6 +238,7 @@ static std::vector<ConfigField> trainingFields() {
       number("attention_dropout", REF(attentionDropout), 0, 1, "rate on the attention's probabilities",
              {"attn_drop_rate", "attention_probs_dropout_prob", "attention_dropout_rate"}),
       number("embedding_dropout", REF(embeddingDropout), 0, 1, "rate after the positions", {"pos_drop_rate"}),
+      number("patch_dropout", REF(patchDropout), 0, 1, "share of the patches that each image is trained without", {"patch_drop_rate"}),
       number("drop_path", REF(dropPath), 0, 1, "rate of whole branches (stochastic depth)", {"drop_path_rate"}),
   };
 }

@@ -42,6 +42,10 @@ static int64_t featureSide(const ModelConfig &config, int64_t side) {
 int64_t ModelConfig::gridHeight() const { return patchHeight > 0 ? featureSide(*this, imageHeight) / patchHeight : 0; }
 int64_t ModelConfig::gridWidth() const { return patchWidth > 0 ? featureSide(*this, imageWidth) / patchWidth : 0; }
 
+int64_t ModelConfig::keptPatches() const {
+  return std::max<int64_t>(static_cast<int64_t>(static_cast<double>(patches()) * (1.0 - patchDropout)), 1);
+}
+
 int64_t ModelConfig::usedPositionRows() const {
   if (position == Position::None)
     return 0;

@@ -257,6 +257,7 @@ struct ModelConfig {
 
   // Training.
   double dropout = 0.0, attentionDropout = 0.0, embeddingDropout = 0.0, dropPath = 0.0;
+  double patchDropout = 0.0; ///< share of the patches that each image is without
 
   Preprocess preprocess;
   std::vector<std::string> labels;
@@ -266,6 +267,8 @@ struct ModelConfig {
   int64_t patches() const { return gridHeight() * gridWidth(); }
   int64_t prefixTokens() const { return int64_t(classToken) + int64_t(distillationToken) + regTokens; }
   int64_t tokens() const { return prefixTokens() + patches(); }
+  /// Patches of an image in training: timm's max(1, int(patches * (1 - rate))).
+  int64_t keptPatches() const;
   /// Tokens of the blocks: without the class token where it joins them later.
   int64_t blockTokens() const { return classBlocks ? patches() : tokens(); }
   /// Side of the attention's windows in that block; 0: it is over all patches.

@@ -14,6 +14,8 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -28,7 +30,7 @@ public:
   /// Whether the value depends on what is differentiated for.
   void activate(Value value) { active.insert(value); }
   void activateResults(Operation *op) {
-    if (llvm::any_of(op->getOperands(), [&](Value operand) { return active.contains(operand); }))
+    if (llvm::any_of(op->getOperands(), [&](Value operand) { return active.contains(operand); }) || readsActive(op))
       active.insert_range(op->getResults());
   }
 
@@ -54,6 +56,12 @@ public:
   LogicalResult reverse(Operation *op);
 
 private:
+  /// Whether the operation's region reads such a value itself, where other numbers tell it to.
+  bool readsActive(Operation *op) const {
+    llvm::SetVector<Value> read;
+    getUsedValuesDefinedAbove(op->getRegions(), read);
+    return llvm::any_of(read, [&](Value value) { return active.contains(value); });
+  }
   LogicalResult reverseGeneric(linalg::GenericOp op, Value upstream);
   LogicalResult reverseRead(linalg::GenericOp op, OpOperand &read, Value upstream);
 
@@ -124,6 +132,8 @@ LogicalResult TensorDerivatives::reverseRead(linalg::GenericOp op, OpOperand &re
 LogicalResult TensorDerivatives::reverseGeneric(linalg::GenericOp op, Value upstream) {
   if (op.getNumDpsInits() != 1)
     return op.emitError() << "a computation of several results has no derivative";
+  if (readsActive(op))
+    return op.emitError() << "a computation that reads where numbers tell it to has no derivative";
   for (OpOperand *input : op.getDpsInputOperands())
     if (active.contains(input->get()) && failed(reverseRead(op, *input, upstream)))
       return failure();

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "dialects/vit/Differentiate.h"
+#include "dialects/vit/RandomWords.h"
 #include "dialects/vit/ReferenceBuilder.h"
 #include "dialects/vit/VitDialect.h"
 
@@ -166,20 +167,6 @@ Lowered CrossEntropyGradOp::lowerToReference(OpBuilder &builder) {
                                       [](ArrayRef<Scalar> x) { return x[5] * (exp(x[0] - x[2]) / x[3] * x[4] - x[1]); })};
 }
 
-/// The first word of Philox4x32-10 of the counter and key, all i32.
-static Value philox(ImplicitLocOpBuilder &b, std::array<Value, 4> counter, std::array<Value, 2> key) {
-  auto constant = [&](uint32_t word) { return arith::ConstantIntOp::create(b, static_cast<int32_t>(word), 32).getResult(); };
-  auto exclusiveOr = [&](Value x, Value y) { return arith::XOrIOp::create(b, x, y).getResult(); };
-  for (int round = 0; round < 10; ++round) {
-    auto first = arith::MulUIExtendedOp::create(b, counter[0], constant(0xD2511F53)),
-         second = arith::MulUIExtendedOp::create(b, counter[2], constant(0xCD9E8D57));
-    counter = {exclusiveOr(exclusiveOr(second.getHigh(), counter[1]), key[0]), second.getLow(),
-               exclusiveOr(exclusiveOr(first.getHigh(), counter[3]), key[1]), first.getLow()};
-    key = {arith::AddIOp::create(b, key[0], constant(0x9E3779B9)), arith::AddIOp::create(b, key[1], constant(0xBB67AE85))};
-  }
-  return counter[0];
-}
-
 Lowered DropoutOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getInput());
   ArrayRef<int64_t> shape = shapeOf(getInput());
@@ -187,23 +174,18 @@ Lowered DropoutOp::lowerToReference(OpBuilder &builder) {
   double rate = getRate().convertToFloat();
   auto threshold = static_cast<uint32_t>(std::min(rate * 4294967296.0, 4294967295.0));
   bool perImage = getPerImage();
-  auto stream = static_cast<int32_t>(getStream());
+  auto stream = static_cast<int64_t>(getStream());
   SmallVector<Read> reads{{getInput(), b.axes(rank)}};
-  for (int64_t word = 0; word < 4; ++word)
-    reads.push_back({getKey(), {b.axis(0), b.constant(word)}});
+  readKey(b, getKey(), reads);
   SmallVector<int64_t> sizes(shape.drop_front());
   return SmallVector<Value>{b.compute(shape, reads, [&](ArrayRef<Scalar> x) {
     ImplicitLocOpBuilder &scalars = *x[0].builder;
-    Type word = scalars.getI32Type();
-    auto bits = [&](Scalar value) { return arith::BitcastOp::create(scalars, word, value.value).getResult(); };
     auto constant = [&](int32_t value) { return arith::ConstantIntOp::create(scalars, value, 32).getResult(); };
     Value element = constant(0);
-    for (unsigned axis = 1; axis < rank && !perImage; ++axis) {
-      Value at = arith::IndexCastOp::create(scalars, word, linalg::IndexOp::create(scalars, axis));
-      element =
-          arith::AddIOp::create(scalars, arith::MulIOp::create(scalars, element, constant(static_cast<int32_t>(sizes[axis - 1]))), at);
-    }
-    Value drawn = philox(scalars, {element, constant(stream), bits(x[3]), bits(x[1])}, {bits(x[2]), bits(x[4])});
+    for (unsigned axis = 1; axis < rank && !perImage; ++axis)
+      element = arith::AddIOp::create(scalars, arith::MulIOp::create(scalars, element, constant(static_cast<int32_t>(sizes[axis - 1]))),
+                                      placeAlong(scalars, axis));
+    Value drawn = drawWord(x.drop_front(), element, stream);
     Value kept = arith::CmpIOp::create(scalars, arith::CmpIPredicate::uge, drawn, constant(static_cast<int32_t>(threshold)));
     return Scalar{&scalars, arith::SelectOp::create(scalars, kept, (x[0] * (1.0 / (1.0 - rate))).value, x[0].constant(0).value)};
   })};

@@ -7,6 +7,8 @@
 
 #include "dialects/vit/VitDialect.h"
 
+#include "dialects/vit/PatchDropout.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -32,6 +34,10 @@ void VitDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/vit/VitOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/vit/PatchDropout.cpp.inc"
       >();
 }
 

@@ -74,6 +74,46 @@ func.func @dropout_c2_nan(%x: tensor<?x7xf32>, %k: tensor<?x4xf32>) {
 
 // -----
 
+func.func @drop_patches_c1(%x: tensor<?x5x4xf32>, %k: tensor<?x3xf32>) {
+  // expected-error @+1 {{key is [?, 3], expected [B = ?, 4]}}
+  %0 = vit.drop_patches %x, %k {prefix = 1 : i64, stream = 0 : i64} : tensor<?x5x4xf32>, tensor<?x3xf32> -> tensor<?x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @drop_patches_c2_all(%x: tensor<?x5x4xf32>, %k: tensor<?x4xf32>) {
+  // expected-error @+1 {{keeps 0 of 4 patches behind a prefix of 1, expected a prefix of at least 0 and at least one patch of those there are}}
+  %0 = vit.drop_patches %x, %k {prefix = 1 : i64, stream = 0 : i64} : tensor<?x5x4xf32>, tensor<?x4xf32> -> tensor<?x1x4xf32>
+  return
+}
+
+// -----
+
+func.func @drop_patches_c2_none(%x: tensor<?x5x4xf32>, %k: tensor<?x4xf32>) {
+  // expected-error @+1 {{keeps 5 of 4 patches behind a prefix of 1}}
+  %0 = vit.drop_patches %x, %k {prefix = 1 : i64, stream = 0 : i64} : tensor<?x5x4xf32>, tensor<?x4xf32> -> tensor<?x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @drop_patches_grad_c2(%x: tensor<?x5x4xf32>, %k: tensor<?x4xf32>) {
+  // expected-error @+1 {{keeps 6 of 10 patches behind a prefix of -1}}
+  %0 = vit.drop_patches_grad %x, %k {prefix = -1 : i64, stream = 0 : i64} : tensor<?x5x4xf32>, tensor<?x4xf32> -> tensor<?x9x4xf32>
+  return
+}
+
+// -----
+
+func.func @drop_patches_c3(%x: tensor<?x5x4xf32>, %k: tensor<?x4xf32>) {
+  // expected-error @+1 {{result is [?, 3, 5], expected [B = ?, P + K, D = 4]}}
+  %0 = vit.drop_patches %x, %k {prefix = 1 : i64, stream = 0 : i64} : tensor<?x5x4xf32>, tensor<?x4xf32> -> tensor<?x3x5xf32>
+  return
+}
+
+// -----
+
 func.func @weigh_values_c1_shares(%s: tensor<?x2x5x4xf32>, %x: tensor<?x5x12xf32>) {
   // expected-error @+1 {{shares is [?, 2, 5, 4], expected [B, h, T, T = 5]}}
   %0 = vit.weigh_values %s, %x : tensor<?x2x5x4xf32>, tensor<?x5x12xf32> -> tensor<?x5x4xf32>

@@ -16,6 +16,10 @@ func.func @dropout(%x: tensor<?x5x12xf32>, %key: tensor<?x4xf32>, %images: tenso
   %a = vit.dropout %x, %key {rate = 0.25 : f32, stream = 3 : i64} : tensor<?x5x12xf32>, tensor<?x4xf32>
   // CHECK: vit.dropout %{{[^ ]*}}, %{{[^ ]*}} {per_image, rate = 0.000000e+00 : f32, stream = 4 : i64} : tensor<?x5x12xf32>, tensor<?x4xf32>
   %b = vit.dropout %a, %key {rate = 0.0 : f32, stream = 4 : i64, per_image} : tensor<?x5x12xf32>, tensor<?x4xf32>
+  // CHECK: vit.drop_patches %{{[^ ]*}}, %{{[^ ]*}} {prefix = 1 : i64, stream = 5 : i64} : tensor<?x5x12xf32>, tensor<?x4xf32> -> tensor<?x3x12xf32>
+  %fewer = vit.drop_patches %b, %key {prefix = 1 : i64, stream = 5 : i64} : tensor<?x5x12xf32>, tensor<?x4xf32> -> tensor<?x3x12xf32>
+  // CHECK: vit.drop_patches_grad %{{[^ ]*}}, %{{[^ ]*}} {prefix = 1 : i64, stream = 5 : i64} : tensor<?x3x12xf32>, tensor<?x4xf32> -> tensor<?x5x12xf32>
+  %back = vit.drop_patches_grad %fewer, %key {prefix = 1 : i64, stream = 5 : i64} : tensor<?x3x12xf32>, tensor<?x4xf32> -> tensor<?x5x12xf32>
   %shares = vit.attention_probabilities %b {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x5x12xf32> -> tensor<?x2x5x5xf32>
   // CHECK: vit.weigh_values %{{[^ ]*}}, %{{[^ ]*}} : tensor<?x2x5x5xf32>, tensor<?x5x12xf32> -> tensor<?x5x4xf32>
   %heads = vit.weigh_values %shares, %b : tensor<?x2x5x5xf32>, tensor<?x5x12xf32> -> tensor<?x5x4xf32>

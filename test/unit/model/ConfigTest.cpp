@@ -121,6 +121,7 @@ TEST(Config, EveryFieldSurvivesPrinting) {
                                  "attention_dropout=0.1",
                                  "embedding_dropout=0.1",
                                  "drop_path=0.1",
+                                 "patch_dropout=0.5",
                                  "resize=false",
                                  "crop_pct=1",
                                  "resize_size=300",

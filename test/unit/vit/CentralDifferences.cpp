@@ -253,7 +253,7 @@ void expectGradient(const Differentiated &c) {
   gradients.expectEachAlone();
   gradients.add("rule", ownRule);
   std::vector<std::string> functions{"rule"};
-  if (gradients.hasOwnRule()) {
+  if (gradients.hasOwnRule() && !c.readsByNumbers) {
     gradients.add("pullback", vit::buildPullback);
     functions.push_back("pullback");
   }

@@ -31,6 +31,8 @@ struct Differentiated {
   bool positive = false;
   /// Operands on which the result does not depend, though the operation adds them up.
   std::vector<size_t> indifferent = {};
+  /// Whether its lowering reads where numbers tell it to, which no pullback follows: the rule alone is tested.
+  bool readsByNumbers = false;
 };
 
 /// Expects of the sum of results times a random upstream that its gradient, by the operation's rule and by its pullback, is what central

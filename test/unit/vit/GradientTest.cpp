@@ -215,7 +215,14 @@ std::vector<Group> groups() {
        {{"vit.cross_entropy %a, %b : $a, $b -> $y", {{batch, 3}, {batch, 3}}, {batch, 1}, {{1, {0.2, 0.7, 0.1, 0.0, 1.0, 0.0}}}},
         {"vit.cross_entropy %a, %b : $a, $b -> $y", {{batch, 2}, {batch, 2}}, {batch, 1}, {{1, {0.5, 0.1, 0.0, 0.3}}}},
         {"vit.dropout %a, %b {rate = 0.4 : f32, stream = 3 : i64} : $a, $b", {x, {batch, 4}}, x, {{1, dropoutKeys()}}},
-        {"vit.dropout %a, %b {rate = 0.5 : f32, stream = 3 : i64, per_image} : $a, $b", {x, {batch, 4}}, x, {{1, dropoutKeys()}}}}},
+        {"vit.dropout %a, %b {rate = 0.5 : f32, stream = 3 : i64, per_image} : $a, $b", {x, {batch, 4}}, x, {{1, dropoutKeys()}}},
+        {"vit.drop_patches %a, %b {prefix = 2 : i64, stream = 3 : i64} : $a, $b -> $y",
+         {{batch, 9, 3}, {batch, 4}},
+         {batch, 5, 3},
+         {{1, dropoutKeys()}},
+         /*positive=*/false,
+         /*indifferent=*/{},
+         /*readsByNumbers=*/true}}},
   };
 }
 
