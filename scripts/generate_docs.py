@@ -14,6 +14,8 @@ HEAD = "<!-- Written by scripts/generate_docs.py from {source}; edit that. -->\n
 PAGES = {
     "docs/dialects/vit.md": ("dialects/vit/AllOps.td", None, ["-gen-dialect-doc", "-dialect=vit"]),
     "docs/dialects/kernel.md": ("dialects/kernel/KernelOps.td", None, ["-gen-dialect-doc", "-dialect=kernel"]),
+    "docs/dialects/device.md": ("dialects/device/DeviceOps.td", None, ["-gen-dialect-doc", "-dialect=device"]),
+    "docs/passes/gpu.md": ("compiler/codegen/gpu/GpuPasses.td", "GPU code generation's passes", ["-gen-pass-doc"]),
     "docs/passes/transforms.md": ("compiler/transforms/TransformPasses.td", "Graph and kernel passes", ["-gen-pass-doc"]),
     "docs/passes/conversion.md": ("compiler/conversion/ConversionPasses.td", "Conversions", ["-gen-pass-doc"]),
     "docs/passes/codegen.md": ("compiler/codegen/cpu/CpuPasses.td", "CPU code generation", ["-gen-pass-doc"]),

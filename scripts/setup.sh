@@ -13,6 +13,8 @@ packages=(
   # libraries
   libflatbuffers-dev flatbuffers-compiler libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libjpeg62-turbo-dev libpng-dev
   libgtest-dev libgmock-dev
+  # the emulator's fibers
+  libboost-context-dev
   # runs the kernels for AArch64 in a test
   qemu-user
   # 70,000 real images for the demonstration and the tests

@@ -53,7 +53,7 @@ struct Training {
 
 /// Everything that one target adds to a file.
 struct Target {
-  std::string name; ///< "cpu", "reference"
+  std::string name; ///< "cpu", "reference", "emulator"
   cpu::CpuTarget machine;
   std::string code; ///< a shared object
   std::vector<plan::Program> programs;

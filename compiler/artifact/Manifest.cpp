@@ -115,6 +115,8 @@ static std::unique_ptr<fb::KernelT> kernelTable(const plan::Kernel &from) {
   result->rows_per_image = from.rowsPerImage;
   result->rows_per_task = from.rowsPerTask;
   result->column_tasks = from.columnTasks;
+  result->threads = static_cast<uint32_t>(from.threads);
+  result->shared_bytes = static_cast<uint64_t>(from.sharedBytes);
   return result;
 }
 

@@ -20,6 +20,9 @@ std::string vitc::describe(const Diagnostic &diagnostic) {
   return (layer ? layer.getName().str() + ": " : "") + diagnostic.str();
 }
 
+/// Whether the target's launches are device kernels.
+static bool isDevice(StringRef target) { return target == "emulator"; }
+
 Compilation::Compilation(MLIRContext &context, ModelConfig config, CompileOptions options)
     : context(context), config(std::move(config)), options(std::move(options)) {
   DialectRegistry registry;
@@ -55,8 +58,8 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
 }
 
 PipelineOptions Compilation::pipelineOptions(StringRef target, const cpu::CpuTarget &machine) const {
-  return {target == "reference",     options.optLevel,    machine.scheduling(),       options.precision,
-          machine.has("avx512bf16"), options.tuningCache, tune::machineName(machine), Recompute::None};
+  return {target == "reference", options.optLevel,           machine.scheduling(), options.precision, machine.has("avx512bf16"),
+          options.tuningCache,   tune::machineName(machine), Recompute::None,      isDevice(target)};
 }
 
 void Compilation::attachRanges(ModuleOp module) {
@@ -137,7 +140,7 @@ FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target,
       return failure();
     modules.push_back(*(training = std::move(*lowered)));
   }
-  FailureOr<Generated> generated = generate(modules, result.machine);
+  FailureOr<Generated> generated = generate(modules, result.machine, isDevice(target));
   if (failed(generated))
     return failure();
   result.generated = std::move(*generated);
@@ -163,6 +166,8 @@ LogicalResult Compilation::printCode(StringRef target, Phase phase, llvm::raw_os
   FailureOr<TargetCode> code = generateTarget(target);
   if (failed(code))
     return failure();
+  if (isDevice(target) && failed(gpu::lowerToEmulator(*code->generated.kernels)))
+    return failure();
   cpu::Output kind = phase == Phase::Llvm ? cpu::Output::LLVMIR : cpu::Output::Assembly;
   FailureOr<std::string> text = cpu::compileModule(*code->generated.kernels, code->machine, options.optLevel, kind);
   if (failed(text))
@@ -184,6 +189,8 @@ FailureOr<artifact::Target> Compilation::compileTarget(StringRef target) {
   FailureOr<TargetCode> code = generateTarget(target);
   cpu::CpuTarget baseline;
   if (failed(code) || failed(resolveBaseline(code->machine, context, baseline)))
+    return failure();
+  if (isDevice(target) && failed(gpu::lowerToEmulator(*code->generated.kernels)))
     return failure();
   FailureOr<std::vector<std::string>> objects =
       cpu::compileObjects(context, {{*code->generated.kernels, code->machine}, {*code->generated.bindings, baseline}}, options.optLevel);

@@ -49,7 +49,7 @@ std::optional<vitrt::OptimizerKind> parseOptimizer(llvm::StringRef name);
 
 /// What a user asks of a compilation; the fields are vitc's options.
 struct CompileOptions {
-  std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference"
+  std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference", "emulator"
   std::string triple;                         ///< empty: this machine's
   std::string cpu = "host";
   std::string features;          ///< "+avx2,-avx512f"

@@ -20,6 +20,11 @@ plan::Kernel vitc::planKernel(const cpu::KernelInfo &info) {
   return {info.symbol, info.kind, info.schedule, info.scratchBytes, info.rowsPerImage, info.rowsPerTask, info.columnTasks};
 }
 
+plan::Kernel vitc::planKernel(const gpu::KernelInfo &info) {
+  return {info.symbol,      info.kind,        /*schedule=*/"", info.scratchBytes, info.rowsPerImage,
+          info.rowsPerTask, info.columnTasks, info.threads,    info.sharedBytes};
+}
+
 static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, ModuleOp into, llvm::StringMap<artifact::Binding> &known) {
   auto [entry, isNew] = known.try_emplace(kernel::structureOf(binding));
   artifact::Binding &shared = entry->second;
@@ -39,7 +44,7 @@ static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, M
   return result;
 }
 
-FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTarget &target) {
+FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTarget &target, bool device) {
   Generated generated;
   ModuleOp first = modules.front();
   generated.kernels = ModuleOp::create(first.getLoc());
@@ -61,10 +66,15 @@ FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTa
     auto [entry, isNew] = knownKernels.try_emplace(kernel::structureOf(launch));
     if (isNew && complete) {
       std::string symbol = (launch->getName().stripDialect() + "_" + Twine(knownKernels.size() - 1)).str();
-      FailureOr<cpu::KernelInfo> info = cpu::emitKernel(*generated.kernels, launch, symbol, target);
-      complete = succeeded(info);
-      if (complete)
-        entry->second = planKernel(*info);
+      auto enter = [&](const auto &info) {
+        complete = succeeded(info);
+        if (complete)
+          entry->second = planKernel(*info);
+      };
+      if (device)
+        enter(gpu::emitKernel(*generated.kernels, launch, symbol));
+      else
+        enter(cpu::emitKernel(*generated.kernels, launch, symbol, target));
     }
     return entry->second;
   };

@@ -9,6 +9,7 @@
 #define VITC_COMPILER_DRIVER_GENERATE_H
 
 #include "compiler/artifact/Artifact.h"
+#include "compiler/codegen/gpu/GpuCodegen.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -17,7 +18,7 @@ namespace vitc {
 
 /// A module at Phase::Kernel after code was emitted for it.
 struct Generated {
-  mlir::OwningOpRef<mlir::ModuleOp> kernels;  ///< one function for each distinct launch; for the target's CPU
+  mlir::OwningOpRef<mlir::ModuleOp> kernels;  ///< one function, or device kernel, for each distinct launch
   mlir::OwningOpRef<mlir::ModuleOp> bindings; ///< one for each distinct binding, and the number conversions; baseline code
   std::vector<plan::Program> programs;        ///< one for each function of the module
   std::vector<artifact::Binding> bindingTable;
@@ -25,9 +26,11 @@ struct Generated {
 
 /// What the plan has to know of a kernel.
 plan::Kernel planKernel(const cpu::KernelInfo &info);
+plan::Kernel planKernel(const gpu::KernelInfo &info);
 
-/// Emits code for every launch and binding of `modules`; those that differ in names alone share a function.
-mlir::FailureOr<Generated> generate(llvm::ArrayRef<mlir::ModuleOp> modules, const cpu::CpuTarget &target);
+/// Emits code for every launch and binding of `modules`; those that differ in names alone share a function. With `device`, launches become
+/// device kernels.
+mlir::FailureOr<Generated> generate(llvm::ArrayRef<mlir::ModuleOp> modules, const cpu::CpuTarget &target, bool device = false);
 
 } // namespace vitc
 

@@ -75,8 +75,9 @@ void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &opt
 
 void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
   buildLaunchPipeline(passes, options);
-  passes.nest<func::FuncOp>().addPass(createKernelSchedule(KernelScheduleOptions{
-      options.machine.lanes, options.machine.registers, options.machine.cacheBytes, options.tuningCache, options.machineName}));
+  if (!options.device)
+    passes.nest<func::FuncOp>().addPass(createKernelSchedule(KernelScheduleOptions{
+        options.machine.lanes, options.machine.registers, options.machine.cacheBytes, options.tuningCache, options.machineName}));
   passes.addPass(createKernelOutlineBinding());
   passes.nest<func::FuncOp>().addPass(createCSEPass());
 }

@@ -51,6 +51,7 @@ struct PipelineOptions {
   std::string tuningCache;   ///< file of measured schedules; empty: none
   std::string machineName;   ///< whose schedules are taken from it
   Recompute recompute = Recompute::None;
+  bool device = false; ///< launches are a GPU's, which reads weights as they lie
 };
 
 /// Phase::Vit to Phase::VitOpt.

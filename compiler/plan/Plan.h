@@ -43,6 +43,7 @@ struct Kernel {
   std::string symbol, kind, schedule;
   int64_t scratchBytes = 0;
   int64_t rowsPerImage = 1, rowsPerTask = 1, columnTasks = 1;
+  int64_t threads = 0, sharedBytes = 0; ///< of a device's kernel; threads 0: the host's
 
   int64_t tasks(int64_t images) const { return (images * rowsPerImage + rowsPerTask - 1) / rowsPerTask * columnTasks; }
 };

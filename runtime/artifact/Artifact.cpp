@@ -112,7 +112,8 @@ Error Artifact::chooseTarget(const ArtifactOptions &options) {
   Error reason;
   for (const fb::Target *target : *root->targets()) {
     names.push_back("'" + target->name()->str() + "'");
-    if (!options.target.empty() && target->name()->str() != options.target)
+    // The emulator is for who asks for it: it is slow, and finds what is wrong with a kernel.
+    if (options.target.empty() ? target->name()->string_view() == "emulator" : target->name()->string_view() != options.target)
       continue;
     Error error = checkTarget(*target, options.purpose, displayName);
     if (!error) {
@@ -122,6 +123,8 @@ Error Artifact::chooseTarget(const ArtifactOptions &options) {
     if (!reason)
       reason = std::move(error);
   }
+  if (!reason && options.target.empty())
+    return makeError(VITRT_ERROR_TARGET, "{}: the file's only target is the emulator, which runs if it is asked for: --device=emulator", displayName);
   if (!reason)
     return makeError(VITRT_ERROR_TARGET, "{}: there is no target '{}', the file has {}", displayName, options.target, join(names, " and "));
   return reason;

@@ -26,6 +26,8 @@ namespace vitrt {
 // Far above any network, low enough that sums and products of a few of them fit into 64 bits.
 inline constexpr uint64_t kMaxBytes = uint64_t(1) << 46;
 inline constexpr uint64_t kMaxCount = uint64_t(1) << 31;
+/// Shared memory of a block; GPUs have up to 228 KiB.
+inline constexpr uint64_t kMaxSharedBytes = uint64_t(1) << 20;
 inline constexpr uint64_t kMaxGroup = 4096;
 inline constexpr size_t kMaxRank = 8;
 

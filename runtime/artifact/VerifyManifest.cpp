@@ -192,6 +192,9 @@ bool ManifestVerifier::checkKernel(const fb::Kernel &kernel, const std::string &
     return false;
   if (kernel.scratch_bytes() > kMaxBytes)
     return fail("{}.scratch_bytes is {}", where, kernel.scratch_bytes());
+  if (kernel.threads() % 32 != 0 || kernel.threads() > 1024 || kernel.shared_bytes() > kMaxSharedBytes)
+    return fail("{} has blocks of {} threads and {} bytes; a block is up to 32 warps of 32 threads with at most {} bytes", where,
+                kernel.threads(), kernel.shared_bytes(), kMaxSharedBytes);
   for (uint64_t count : {kernel.rows_per_image(), kernel.rows_per_task(), kernel.column_tasks()})
     if (count == 0 || count > kMaxCount)
       return fail("{} has {} rows an image, {} rows a task and {} column tasks, expected each from 1 to {}", where, kernel.rows_per_image(),

@@ -27,13 +27,16 @@ Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &
                      from->bytes_per_image(),
                      0,
                      0,
+                     0,
                      from->type(),
                      from->scale(),
                      from->zero_point()};
     if (from->shape())
       buffer.shape.assign(from->shape()->begin(), from->shape()->end());
-    if (from->kind() == fb::BufferKind::Weight)
+    if (from->kind() == fb::BufferKind::Weight) {
       buffer.weightOffset = target.weights()->Get(from->weight())->offset();
+      buffer.weightBytes = target.weights()->Get(from->weight())->size();
+    }
     result.buffers.push_back(std::move(buffer));
   }
   // An empty list is not in the file: a program that works on memory alone has neither.
@@ -48,12 +51,14 @@ Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &
 
   for (const fb::Launch *from : *program.launches()) {
     const fb::Kernel *kernel = target.kernels()->Get(from->kernel());
-    Expected<KernelFunction> function = artifact.code().get<KernelFunction>(kernel->symbol()->c_str());
+    Expected<void *> function = artifact.code().get<void *>(kernel->symbol()->c_str());
     if (!function)
       return makeError(function.error().status, "{}: {}", artifact.name(), function.error().message);
+    bool onDevice = kernel->threads() > 0;
     result.scratchBytes = std::max(result.scratchBytes, kernel->scratch_bytes());
     result.launches.push_back({from->name()->str(),
-                               *function,
+                               onDevice ? nullptr : reinterpret_cast<KernelFunction>(*function),
+                               onDevice ? reinterpret_cast<emulator::Kernel>(*function) : nullptr,
                                kernel,
                                {from->operands()->begin(), from->operands()->end()},
                                from->results(),

@@ -9,6 +9,7 @@
 #define VITC_RUNTIME_PLAN_PROGRAM_H
 
 #include "runtime/artifact/Artifact.h"
+#include "runtime/device/emulator/EmulatorAbi.h"
 
 #include <string>
 #include <vector>
@@ -23,14 +24,16 @@ struct Buffer {
   uint64_t offsetPerImage;
   uint64_t bytesPerImage;
   uint64_t weightOffset;  ///< Weight only: within the packed weights
+  uint64_t weightBytes;   ///< Weight only
   uint32_t slot;          ///< Input, Output: position in the signature
   fb::NumberType type;    ///< of an Input, an Output or in the Arena
   float scale, zeroPoint; ///< of I8; scale 0: each row has its own
 };
 
 struct Launch {
-  std::string name; ///< the model's layer
-  KernelFunction function;
+  std::string name;                ///< the model's layer
+  KernelFunction function;         ///< null of a device's kernel
+  emulator::Kernel deviceFunction; ///< null of the host's
   const fb::Kernel *kernel;
   std::vector<uint32_t> operands; ///< buffers; inputs first, results last
   uint32_t results;

@@ -8,6 +8,7 @@
 #include "runtime/plan/Session.h"
 
 #include "runtime/artifact/FileFormat.h"
+#include "runtime/device/emulator/Emulator.h"
 
 #include <algorithm>
 #include <cstring>
@@ -28,9 +29,10 @@ struct Session::Worker {
   unsigned index;
   std::byte *arena;
   std::byte *scratch;
-  std::vector<std::byte *> staging; ///< by buffer; null unless an input or an output
-  std::vector<void *> buffers;      ///< of the group at work, by buffer
-  std::vector<void *> operands;     ///< of all launches, one after the other
+  std::vector<std::byte *> staging;             ///< by buffer; null unless an input or an output
+  std::vector<void *> buffers;                  ///< of the group at work, by buffer
+  std::vector<void *> operands;                 ///< of all launches, one after the other
+  std::unique_ptr<emulator::Emulator> emulator; ///< where the plan has device kernels
 };
 
 namespace {
@@ -105,6 +107,8 @@ Error Session::allocate() {
     worker.buffers.resize(program.buffers.size());
     for (uint32_t operand : operands)
       worker.operands.push_back(weights + program.buffers[operand].weightOffset);
+    if (std::ranges::any_of(program.launches, [](const Launch &launch) { return launch.deviceFunction != nullptr; }))
+      worker.emulator = std::make_unique<emulator::Emulator>(i);
     workers.push_back(std::move(worker));
   }
   return Error::success();
@@ -153,6 +157,28 @@ void Session::storeOutputs(const Group &group, const Worker &worker) {
   }
 }
 
+void Session::runTasks(const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end, Worker &worker) {
+  if (launch.function)
+    return launch.function(operands, images, begin, end, worker.scratch);
+  if (failed)
+    return;
+  std::vector<emulator::Operand> memory;
+  for (size_t i = 0; i < launch.operands.size(); ++i) {
+    const Buffer &buffer = program.buffers[launch.operands[i]];
+    uint64_t bytes = buffer.kind == fb::BufferKind::Weight ? buffer.weightBytes : buffer.bytesPerImage * uint64_t(images);
+    memory.push_back({static_cast<std::byte *>(operands[i]), bytes, i + launch.results >= launch.operands.size()});
+  }
+  emulator::LaunchShape shape = {
+      launch.kernel->symbol()->string_view(), launch.name,   launch.deviceFunction, int32_t(launch.kernel->threads()),
+      launch.kernel->shared_bytes(),          worker.scratch};
+  Error error = worker.emulator->run(shape, memory, images, begin, end);
+  std::scoped_lock lock(failing);
+  if (!error || failed)
+    return;
+  failure = makeError(error.status, "{}: {}", theModel.artifact().name(), error.message);
+  failed = true;
+}
+
 void Session::runGroup(const Group &group, Worker &worker, bool split) {
   prepareBuffers(group, worker);
   void *const *operands = worker.operands.data();
@@ -164,10 +190,10 @@ void Session::runGroup(const Group &group, Worker &worker, bool split) {
     int64_t tasks = launch.tasks(group.images);
     if (split)
       pool->parallelRanges(tasks, tasks / (int64_t(pool->size()) * kRangesPerWorker), [&](unsigned index, int64_t begin, int64_t end) {
-        launch.function(operands, group.images, begin, end, workers[index].scratch);
+        runTasks(launch, operands, group.images, begin, end, workers[index]);
       });
     else
-      launch.function(operands, group.images, 0, tasks, worker.scratch);
+      runTasks(launch, operands, group.images, 0, tasks, worker);
     if (group.observer)
       group.observer->launched(
           {program, i, launch, worker.index, split, group.first, group.images, start, LaunchEvent::Clock::now(), operands});
@@ -198,6 +224,7 @@ Error Session::run(size_t batch, const float *const *inputs, float *const *outpu
     std::atomic<bool> &flag;
     ~Running() { flag = false; }
   } guard = {running};
+  failed = false;
 
   // Each worker's equal share, in groups of nearly equal size.
   int64_t count = int64_t(pool->size()), share = int64_t(batch) / count;
@@ -215,5 +242,7 @@ Error Session::run(size_t batch, const float *const *inputs, float *const *outpu
     int64_t images = std::min(program.groupImages, int64_t(batch) - first);
     runGroup({first, images, inputs, outputs, observer}, workers[0], /*split=*/true);
   }
+  if (failed)
+    return std::move(failure);
   return Error::success();
 }

@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 namespace vitrt {
@@ -74,6 +75,8 @@ private:
   explicit Session(const Model &model);
   Error allocate();
   void runGroup(const Group &group, Worker &worker, bool split);
+  /// Tasks [begin, end) of a launch; what an emulated kernel did wrong becomes the run's error.
+  void runTasks(const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end, Worker &worker);
   void prepareBuffers(const Group &group, Worker &worker);
   void storeOutputs(const Group &group, const Worker &worker);
 
@@ -84,6 +87,9 @@ private:
   std::vector<Worker> workers;
   std::vector<std::pair<size_t, uint32_t>> moving; ///< operands that change with the group, counted over all launches, and their buffers
   std::atomic<bool> running = false;
+  std::mutex failing;
+  std::atomic<bool> failed = false; ///< `failure` is set
+  Error failure;                    ///< the first of a run's
 };
 
 } // namespace vitrt

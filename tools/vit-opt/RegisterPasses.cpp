@@ -7,6 +7,7 @@
 
 #include "tools/vit-opt/RegisterPasses.h"
 #include "compiler/codegen/cpu/CpuPasses.h"
+#include "compiler/codegen/gpu/GpuPasses.h"
 #include "compiler/driver/Pipelines.h"
 
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
@@ -15,6 +16,7 @@
 
 void vitc::registerPasses() {
   cpu::registerCpuCodegenPasses();
+  gpu::registerGpuCodegenPasses();
   registerPassesAndPipelines();
 
   mlir::registerTransformsPasses();

@@ -5,6 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "dialects/device/DeviceDialect.h"
 #include "dialects/kernel/KernelDialect.h"
 #include "dialects/vit/VitDialect.h"
 #include "tools/vit-opt/RegisterPasses.h"
@@ -57,7 +58,7 @@ static LogicalResult parseOptions(int argc, char **argv, DialectRegistry &regist
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   DialectRegistry registry;
-  registry.insert<vitc::vit::VitDialect, vitc::kernel::KernelDialect, arith::ArithDialect, bufferization::BufferizationDialect,
+  registry.insert<vitc::vit::VitDialect, vitc::kernel::KernelDialect, vitc::device::DeviceDialect, arith::ArithDialect, bufferization::BufferizationDialect,
                   func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
                   tensor::TensorDialect, vector::VectorDialect>();
   arith::registerBufferizableOpInterfaceExternalModels(registry);

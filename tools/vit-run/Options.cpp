@@ -15,9 +15,9 @@ namespace vitrun {
 namespace {
 
 std::string checkDevice(const std::string &device) {
-  if (device == "cpu")
+  if (device == "cpu" || device == "emulator")
     return "";
-  return fmt::format("this build has no device `{}`, only cpu", device);
+  return fmt::format("this build has no device `{}`, only cpu and emulator", device);
 }
 
 } // namespace
@@ -28,7 +28,7 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
       ->check(CLI::Range(1u, vitrt::ThreadPool::kMaxThreads))
       ->type_name("N")
       ->group(group);
-  command.add_option("--device", options.device, "Where to run: cpu")
+  command.add_option("--device", options.device, "Where to run: cpu, or emulator (a GPU's kernels on the CPU)")
       ->check(CLI::Validator(checkDevice, ""))
       ->type_name("NAME")
       ->group(group);

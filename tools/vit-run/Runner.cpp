@@ -58,7 +58,7 @@ Error bindWeights(vitrt::Model &model, const CommonOptions &options) {
 Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const CommonOptions &options, Trace *trace) {
   auto start = Trace::Clock::now();
   auto model = vitrt::Model::open(path, {.verify = options.verify == "header" ? VITRT_VERIFY_HEADER : VITRT_VERIFY_ALL,
-                                         .target = options.target,
+                                         .target = options.target.empty() && options.device != "cpu" ? options.device : options.target,
                                          .threads = options.threads});
   if (!model)
     return std::move(model.error());

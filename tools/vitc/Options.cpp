@@ -55,7 +55,7 @@ static cl::list<std::string>
                   "these names (default: what the model's own class returns)"),
          cl::value_desc("NAME,..."), cl::CommaSeparated, cl::cat(modelOptions));
 
-static cl::list<std::string> targets("target", cl::desc("cpu (default), reference; several go into one file"), cl::value_desc("NAME,..."),
+static cl::list<std::string> targets("target", cl::desc("cpu (default), reference, emulator; several go into one file"), cl::value_desc("NAME,..."),
                                      cl::CommaSeparated, cl::cat(targetOptions));
 static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::value_desc("NAME"),
                                       cl::init("host"), cl::cat(targetOptions));
@@ -221,8 +221,14 @@ static std::string readValues(Request &request) {
   if (!calibration.empty() && !llvm::is_contained(request.compile.targets, "cpu"))
     return "--calibration=" + calibration + " finds ranges for int8 on the cpu, which is none of the targets";
   for (const std::string &target : request.compile.targets)
-    if (target != "cpu" && target != "reference")
-      return "--target=" + target + " is not a target of this version; there are cpu and reference";
+    if (target != "cpu" && target != "reference" && target != "emulator")
+      return "--target=" + target + " is not a target of this version; there are cpu, reference and emulator";
+  if (llvm::is_contained(request.compile.targets, "emulator")) {
+    if (request.compile.precision != Precision::F32)
+      return "--target=emulator computes in f32; --precision=" + precision + " is for the cpu";
+    if (train)
+      return "--target=emulator has no training programs; --train is for cpu and reference";
+  }
   if (request.emit != Phase::Artifact && request.emit != Phase::Config && request.compile.targets.size() > 1)
     return "--emit prints one target; --target=" + llvm::join(request.compile.targets, ",") + " names several";
   if (std::string wrong = readWeights(request.weights); !wrong.empty())

@@ -89,7 +89,8 @@ static LogicalResult run(ModuleOp module, function_ref<void(OpPassManager &)> bu
   return passes.run(module);
 }
 
-FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefType> arguments, ArrayRef<MemRefType> results) {
+FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefType> arguments, ArrayRef<MemRefType> results,
+                                              const ParallelWalk &walk) {
   loadDialects(region.getContext());
   ReferenceBody body;
   body.module = makeFunction(region, arguments, results);
@@ -111,7 +112,7 @@ FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefTyp
         passes.addPass(createCSEPass());
       })))
     return failure();
-  if (failed(lowerLinalgToLoops(function)) ||
+  if (failed(lowerLinalgToLoops(function, walk)) ||
       failed(run(*body.module, [](OpPassManager &passes) { passes.addPass(createLowerAffinePass()); })) || failed(body.layOutTemporaries()))
     return failure();
   return body;

@@ -8,6 +8,8 @@
 #ifndef VITC_COMPILER_CODEGEN_CPU_REFERENCEBODY_H
 #define VITC_COMPILER_CODEGEN_CPU_REFERENCEBODY_H
 
+#include "compiler/codegen/cpu/ReferenceLoops.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -20,9 +22,9 @@ namespace vitc::cpu {
 class ReferenceBody {
 public:
   /// `arguments` are the memref types that stand for the region's arguments (read only), then `results` those that its yielded values are written to.
-  /// Errors name the operation that has no reference lowering.
+  /// `walk` says who computes which elements. Errors name the operation that has no reference lowering.
   static mlir::FailureOr<ReferenceBody> lower(mlir::Region &region, llvm::ArrayRef<mlir::MemRefType> arguments,
-                                              llvm::ArrayRef<mlir::MemRefType> results);
+                                              llvm::ArrayRef<mlir::MemRefType> results, const ParallelWalk &walk = walkInOrder);
 
   int64_t scratchBytes() const { return bytes; }
 

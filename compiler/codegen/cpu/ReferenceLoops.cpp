@@ -24,7 +24,7 @@ namespace {
 /// One linalg operation's loops: its parallel axes outside, its reductions inside.
 class LoopNest {
 public:
-  LoopNest(linalg::LinalgOp op) : op(op), b(op.getLoc(), op) {
+  LoopNest(linalg::LinalgOp op, const ParallelWalk &walk) : op(op), b(op.getLoc(), op), walk(walk) {
     op.getParallelDims(axes);
     parallelAxes = axes.size();
     SmallVector<unsigned> reductions;
@@ -38,7 +38,14 @@ public:
   LogicalResult build() {
     if (llvm::any_of(sizes, ShapedType::isDynamic) || axes.size() != sizes.size() || !op.hasPureBufferSemantics())
       return op.emitOpError() << "has no form as loops over buffers of static shape";
-    loopOver(0);
+    SmallVector<int64_t> parallel;
+    for (unsigned depth = 0; depth < parallelAxes; ++depth)
+      parallel.push_back(sizes[axes[depth]]);
+    walk(b, parallel, [&](ValueRange at) {
+      for (auto [depth, value] : llvm::enumerate(at))
+        position[axes[depth]] = value;
+      computeElement();
+    });
     op.erase();
     return success();
   }
@@ -62,19 +69,12 @@ private:
     return result;
   }
 
-  void loopOver(unsigned depth) {
-    if (depth == parallelAxes) {
-      SmallVector<Value> initial;
-      for (OpOperand &result : op.getDpsInitsMutable())
-        initial.push_back(element(result));
-      for (auto [value, result] : llvm::zip_equal(reduceOver(depth, initial), op.getDpsInitsMutable()))
-        store(b, value, result.get(), indices(result));
-      return;
-    }
-    forLoop(b, indexConstant(b, 0), indexConstant(b, sizes[axes[depth]]), 1, [&](Value i) {
-      position[axes[depth]] = i;
-      loopOver(depth + 1);
-    });
+  void computeElement() {
+    SmallVector<Value> initial;
+    for (OpOperand &result : op.getDpsInitsMutable())
+      initial.push_back(element(result));
+    for (auto [value, result] : llvm::zip_equal(reduceOver(parallelAxes, initial), op.getDpsInitsMutable()))
+      store(b, value, result.get(), indices(result));
   }
 
   SmallVector<Value> reduceOver(unsigned depth, ValueRange accumulators) {
@@ -110,6 +110,7 @@ private:
 
   linalg::LinalgOp op;
   ImplicitLocOpBuilder b;
+  const ParallelWalk &walk;
   SmallVector<unsigned> axes; ///< loop depth -> axis of the operation
   unsigned parallelAxes = 0;
   SmallVector<int64_t> sizes;
@@ -118,27 +119,32 @@ private:
 
 } // namespace
 
-static LogicalResult lowerCopy(memref::CopyOp op) {
+static LogicalResult lowerCopy(memref::CopyOp op, const ParallelWalk &walk) {
   auto type = cast<MemRefType>(op.getSource().getType());
   if (!type.hasStaticShape())
     return op.emitOpError() << "has no form as loops over buffers of static shape";
   ImplicitLocOpBuilder b(op.getLoc(), op);
-  SmallVector<Value> position;
-  auto loopOver = [&](auto &&self) -> void {
-    if (static_cast<int64_t>(position.size()) == type.getRank())
-      return store(b, load(b, op.getSource(), position), op.getTarget(), position);
-    forLoop(b, indexConstant(b, 0), indexConstant(b, type.getDimSize(position.size())), 1, [&](Value i) {
-      position.push_back(i);
-      self(self);
-      position.pop_back();
-    });
-  };
-  loopOver(loopOver);
+  walk(b, type.getShape(), [&](ValueRange at) { store(b, load(b, op.getSource(), at), op.getTarget(), at); });
   op.erase();
   return success();
 }
 
-LogicalResult lowerLinalgToLoops(func::FuncOp function) {
+static void walkAxes(ImplicitLocOpBuilder &b, ArrayRef<int64_t> sizes, SmallVector<Value> &position, function_ref<void(ValueRange)> body) {
+  if (position.size() == sizes.size())
+    return body(position);
+  forLoop(b, indexConstant(b, 0), indexConstant(b, sizes[position.size()]), 1, [&](Value i) {
+    position.push_back(i);
+    walkAxes(b, sizes, position, body);
+    position.pop_back();
+  });
+}
+
+void walkInOrder(ImplicitLocOpBuilder &b, ArrayRef<int64_t> sizes, function_ref<void(ValueRange)> body) {
+  SmallVector<Value> position;
+  walkAxes(b, sizes, position, body);
+}
+
+LogicalResult lowerLinalgToLoops(func::FuncOp function, const ParallelWalk &walk) {
   SmallVector<Operation *> work;
   function.walk([&](Operation *op) {
     if (isa<linalg::LinalgOp, memref::CopyOp>(op))
@@ -146,7 +152,7 @@ LogicalResult lowerLinalgToLoops(func::FuncOp function) {
   });
   for (Operation *op : work) {
     auto copy = dyn_cast<memref::CopyOp>(op);
-    if (failed(copy ? lowerCopy(copy) : LoopNest(cast<linalg::LinalgOp>(op)).build()))
+    if (failed(copy ? lowerCopy(copy, walk) : LoopNest(cast<linalg::LinalgOp>(op), walk).build()))
       return failure();
   }
   return success();

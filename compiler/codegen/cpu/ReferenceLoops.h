@@ -9,17 +9,21 @@
 #define VITC_COMPILER_CODEGEN_CPU_REFERENCELOOPS_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <functional>
 
 namespace vitc::cpu {
 
-/// Replaces every linalg operation and memref.copy of `function`, all of static shapes, by scf loops.
-///
-/// Unlike upstream's convert-linalg-to-loops a reduction runs in the innermost loops and carries its accumulator as a value: a result element is read and
-/// written once, and because no store lies in the loop, LLVM may vectorize it. Sums carry `reassoc` for the same reason (several partial sums are also
-/// the more accurate way to add).
-///
-/// Fails with an error on the operation that has no such form.
-llvm::LogicalResult lowerLinalgToLoops(mlir::func::FuncOp function);
+/// How positions that do not depend on each other are walked: calls `body` once with the position in a space of `sizes`, in loops that reach
+/// all of them.
+using ParallelWalk =
+    std::function<void(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<int64_t> sizes, llvm::function_ref<void(mlir::ValueRange)> body)>;
+
+/// Nested loops, the last axis innermost.
+void walkInOrder(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<int64_t> sizes, llvm::function_ref<void(mlir::ValueRange)> body);
+
+llvm::LogicalResult lowerLinalgToLoops(mlir::func::FuncOp function, const ParallelWalk &walk);
 
 } // namespace vitc::cpu
 

@@ -1,0 +1,34 @@
+//===- EmitKernel.cpp - which emitter makes which launch ----------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/gpu/GpuCodegen.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <functional>
+#include <numeric>
+
+using namespace mlir;
+
+namespace vitc::gpu {
+
+int64_t rowsOfImage(Value value) {
+  ArrayRef<int64_t> inner = cast<RankedTensorType>(value.getType()).getShape().drop_front().drop_back();
+  return std::accumulate(inner.begin(), inner.end(), int64_t{1}, std::multiplies<>());
+}
+
+FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol) {
+  return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
+      .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
+      .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
+      .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
+      .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol); })
+      .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
+      .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that a GPU has a kernel for"; });
+}
+
+} // namespace vitc::gpu

@@ -1,0 +1,49 @@
+//===- GpuCodegen.h - kernel operations as device kernels ---------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_GPU_GPUCODEGEN_H
+#define VITC_COMPILER_CODEGEN_GPU_GPUCODEGEN_H
+
+#include "dialects/kernel/KernelDialect.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <string>
+
+namespace vitc::gpu {
+
+/// What the plan has to know of a device kernel; see `Kernel` in runtime/artifact/vitx.fbs. A task is a block of threads.
+struct KernelInfo {
+  std::string symbol;
+  std::string kind;
+  int64_t rowsPerImage = 1;
+  int64_t rowsPerTask = 1;
+  int64_t columnTasks = 1;
+  int64_t threads = 32;
+  int64_t sharedBytes = 0;
+  int64_t scratchBytes = 0; ///< of a block
+};
+
+/// Emits the device.kernel of a launch operation into `module`.
+mlir::FailureOr<KernelInfo> emitKernel(mlir::ModuleOp module, mlir::Operation *launch, llvm::StringRef symbol);
+
+/// Turns the device kernels of `module` into functions of the host that call the emulator.
+mlir::LogicalResult lowerToEmulator(mlir::ModuleOp module);
+
+// The kernels, one file each.
+mlir::FailureOr<KernelInfo> emitNormalize(mlir::ModuleOp module, kernel::NormalizeOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitGemm(mlir::ModuleOp module, kernel::GemmOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitPatchEmbed(mlir::ModuleOp module, kernel::PatchEmbedOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitAttention(mlir::ModuleOp module, kernel::AttentionOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitReference(mlir::ModuleOp module, kernel::ReferenceOp op, llvm::StringRef symbol);
+
+/// Rows of an image of a value [B, .., D].
+int64_t rowsOfImage(mlir::Value value);
+
+} // namespace vitc::gpu
+
+#endif // VITC_COMPILER_CODEGEN_GPU_GPUCODEGEN_H

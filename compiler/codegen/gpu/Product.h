@@ -1,0 +1,52 @@
+//===- Product.h - rows times a weight on a GPU -------------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_GPU_PRODUCT_H
+#define VITC_COMPILER_CODEGEN_GPU_PRODUCT_H
+
+#include "compiler/codegen/gpu/DeviceFunction.h"
+#include "compiler/codegen/gpu/GpuCodegen.h"
+
+namespace vitc::gpu {
+
+/// Elements that lie side by side in memory.
+struct Place {
+  Value memory, index;
+};
+
+/// result[r, n] = activation(sum over k of input[r, k] weight[n, k] + bias[n]) + residual, of any row-wise arrangement in memory.
+struct Product {
+  int64_t outputs; ///< N
+  int64_t depth;   ///< K
+  Value rows;      ///< how many there are
+
+  /// Where input[r, k] lies; `segment` elements from a multiple of that on lie side by side, at multiples of their size.
+  std::function<Place(Value row, Value k)> input;
+  int64_t segment;
+  Value weight; ///< [N, K]
+  Value bias;   ///< [N], or null
+  vit::Activation activation = vit::Activation::None;
+  bool activationLast = false;
+
+  /// Where residual[r, n] lies; null: there is none.
+  std::function<Place(Value row, Value column)> residual;
+  std::function<Place(Value row, Value column)> result;
+};
+
+/// Rows and columns of a block's tile of the result.
+inline constexpr int64_t productRows = 64, productColumns = 64;
+inline constexpr int64_t productThreads = 256;
+
+/// The block's tile by multiply-adds of f32, each thread 4 x 4 of them; operands of f32, bf16 and f16. For any GPU.
+void emitProduct(DeviceFunction &f, const Product &product);
+
+/// The tasks of a product in tiles of that size.
+void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &product, int64_t rowsPerImage);
+
+} // namespace vitc::gpu
+
+#endif // VITC_COMPILER_CODEGEN_GPU_PRODUCT_H

@@ -1,0 +1,204 @@
+//===- DeviceOps.td - the operations of the device dialect -----------------*- tablegen -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_DIALECTS_DEVICE_DEVICEOPS_TD
+#define VITC_DIALECTS_DEVICE_DEVICEOPS_TD
+
+include "dialects/device/DeviceDialect.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Device_Op<string mnemonic, list<Trait> traits = []> : Op<Device_Dialect, mnemonic, traits>;
+
+/// An element index: 32 bits within a row or tile, 64 from the beginning of a tensor.
+def Device_Index : AnyTypeOf<[I32, I64], "an index of 32 or 64 bits">;
+
+//===--------------------------------------------------------------------------------------===//
+// Kernels
+//===--------------------------------------------------------------------------------------===//
+
+def Device_KernelOp : Device_Op<"kernel", [IsolatedFromAbove, FunctionOpInterface, AutomaticAllocationScope]> {
+  let summary = "what one thread of a launch does";
+  let description = [{
+    Run by `threads` threads of each block, which share `shared_bytes` of memory. Blocks are numbered along one axis. Arguments are memories of the launch's
+    operands and numbers.
+
+    ```mlir
+    device.kernel @scale(%x: !device.memory<global, f32>, %n: i32) attributes {threads = 128 : i64, shared_bytes = 0 : i64} {
+      %thread = device.thread_id
+      %value = device.load %x[%thread] : !device.memory<global, f32>[i32] -> f32
+      ...
+      device.return
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type, ConfinedAttr<I64Attr, [IntPositive]>:$threads,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$shared_bytes, OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region AnyRegion:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins "llvm::StringRef":$name, "llvm::ArrayRef<::mlir::Type>":$arguments, "int64_t":$threads,
+                                 "int64_t":$sharedBytes)>];
+  let extraClassDeclaration = [{
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+  }];
+}
+
+def Device_ReturnOp : Device_Op<"return", [Pure, HasParent<"KernelOp">, Terminator, ReturnLike]> {
+  let summary = "the thread is done";
+  let assemblyFormat = "attr-dict";
+}
+
+def Device_ThreadIdOp : Device_Op<"thread_id", [Pure]> {
+  let summary = "the thread's number in its block, from 0";
+  let results = (outs I32:$value);
+  let assemblyFormat = "attr-dict";
+}
+
+def Device_BlockIdOp : Device_Op<"block_id", [Pure]> {
+  let summary = "the block's number in the launch, from 0";
+  let results = (outs I32:$value);
+  let assemblyFormat = "attr-dict";
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Memory
+//===--------------------------------------------------------------------------------------===//
+
+def Device_SharedOp : Device_Op<"shared", [Pure]> {
+  let summary = "the block's shared memory from byte `offset` on";
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$offset);
+  let results = (outs Device_SharedMemory:$memory);
+  let assemblyFormat = "$offset attr-dict `:` type($memory)";
+}
+
+def Device_ScratchOp : Device_Op<"scratch", [Pure]> {
+  let summary = "global memory of the block's own, from byte `offset` on; its contents are undefined";
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$offset);
+  let results = (outs Device_GlobalMemory:$memory);
+  let assemblyFormat = "$offset attr-dict `:` type($memory)";
+}
+
+def Device_ViewOp : Device_Op<"view", [Pure]> {
+  let summary = "global memory as a memref with identity layout, of `rows` rows where its first size is dynamic";
+  let description = [{ For reference lowerings, which are made of upstream's operations; the emulator does not check what they touch. }];
+  let arguments = (ins Device_GlobalMemory:$memory, Optional<Index>:$rows);
+  let results = (outs AnyMemRef:$view);
+  let assemblyFormat = "$memory (`rows` $rows^)? attr-dict `:` type($memory) `as` type($view)";
+}
+
+def Device_AdvanceOp : Device_Op<"advance", [Pure, AllTypesMatch<["memory", "result"]>]> {
+  let summary = "the address `index` elements further on";
+  let arguments = (ins Device_MemoryType:$memory, Device_Index:$index);
+  let results = (outs Device_MemoryType:$result);
+  let assemblyFormat = "$memory `[` $index `]` attr-dict `:` type($memory) `[` type($index) `]`";
+}
+
+def Device_LoadOp : Device_Op<"load", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "an element, or a vector of consecutive ones whose address is a multiple of its size";
+  let arguments = (ins Device_MemoryType:$memory, Device_Index:$index);
+  let results = (outs AnyTypeOf<[AnyInteger, AnyFloat, AnyVectorOfNonZeroRank]>:$value);
+  let assemblyFormat = "$memory `[` $index `]` attr-dict `:` type($memory) `[` type($index) `]` `->` type($value)";
+  let hasVerifier = 1;
+}
+
+def Device_StoreOp : Device_Op<"store", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "writes an element, or a vector of consecutive ones whose address is a multiple of its size";
+  let arguments = (ins AnyTypeOf<[AnyInteger, AnyFloat, AnyVectorOfNonZeroRank]>:$value, Device_MemoryType:$memory, Device_Index:$index);
+  let assemblyFormat = "$value `,` $memory `[` $index `]` attr-dict `:` type($value) `,` type($memory) `[` type($index) `]`";
+  let hasVerifier = 1;
+}
+
+def Device_AtomicAddOp : Device_Op<"atomic_add", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "adds to an f32 in global memory, in no particular order among threads";
+  let arguments = (ins F32:$value, Device_GlobalMemory:$memory, Device_Index:$index);
+  let assemblyFormat = "$value `,` $memory `[` $index `]` attr-dict `:` type($memory) `[` type($index) `]`";
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Threads together
+//===--------------------------------------------------------------------------------------===//
+
+def Device_BarrierOp : Device_Op<"barrier", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "all threads of the block arrive before one goes on, and see what the others wrote";
+  let assemblyFormat = "attr-dict";
+}
+
+def Device_ShuffleOp : Device_Op<"shuffle", [AllTypesMatch<["value", "result"]>, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "the value of the lane whose number differs in the bits of `mask`";
+  let description = [{ All 32 threads of a warp take part (`shfl.sync.bfly`, PTX ISA 9.7.9.6). }];
+  let arguments = (ins AnyTypeOf<[I32, F32]>:$value, ConfinedAttr<I32Attr, [IntPositive, IntMaxValue<31>]>:$mask);
+  let results = (outs AnyTypeOf<[I32, F32]>:$result);
+  let assemblyFormat = "$value `,` $mask attr-dict `:` type($value)";
+}
+
+//===--------------------------------------------------------------------------------------===//
+// Asynchronous copies and products of a warp: sm_80
+//===--------------------------------------------------------------------------------------===//
+
+def Device_CopyAsyncOp : Device_Op<"copy_async", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts a copy of `bytes` from global to shared memory; the rest beyond `live` bytes is zero";
+  let description = [{
+    `cp.async` (PTX ISA 9.7.9.25.3). Nothing is there before the thread has waited for its group, and nothing for other threads before a
+    barrier after that. bytes is 4, 8 or 16, and both addresses are multiples of it.
+  }];
+  let arguments = (ins Device_GlobalMemory:$from, Device_Index:$from_index, Device_SharedMemory:$to, Device_Index:$to_index,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$bytes, Optional<I32>:$live);
+  let assemblyFormat = [{
+    $from `[` $from_index `]` `to` $to `[` $to_index `]` (`live` $live^)? attr-dict
+    `:` type($from) `[` type($from_index) `]` `to` type($to) `[` type($to_index) `]`
+  }];
+  let hasVerifier = 1;
+}
+
+def Device_CopyCommitOp : Device_Op<"copy_commit", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "makes a group of the thread's copies since the last one";
+  let assemblyFormat = "attr-dict";
+}
+
+def Device_CopyWaitOp : Device_Op<"copy_wait", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits until at most `pending` of the thread's latest groups of copies are still under way";
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$pending);
+  let assemblyFormat = "$pending attr-dict";
+}
+
+def Device_LoadMatrixOp : Device_Op<"load_matrix", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "matrices of 8 x 8 elements of 16 bits, a row of which lies at each thread's address";
+  let description = [{
+    `ldmatrix` (PTX ISA 9.7.14.5.15): threads 8 i to 8 i + 7 give the rows of matrix i; thread t receives elements (t / 4, 2 (t % 4)) and
+    the next of each matrix, with `transposed` (2 (t % 4), t / 4) and the one below. The result has two elements for each of 1, 2 or 4 matrices.
+  }];
+  let arguments = (ins Device_SharedMemory:$memory, Device_Index:$index, UnitAttr:$transposed);
+  let results = (outs VectorOfLengthAndType<[2, 4, 8], [F16, BF16]>:$value);
+  let assemblyFormat = "$memory `[` $index `]` attr-dict `:` type($memory) `[` type($index) `]` `->` type($value)";
+  let hasVerifier = 1;
+}
+
+/// A thread's part of the sums of a warp's product.
+def Device_MmaSums : Type<VectorOfLengthAndType<[4], [F32]>.predicate, "vector<4xf32>", "::mlir::VectorType">,
+                     BuildableType<"::mlir::VectorType::get({4}, $_builder.getF32Type())">;
+
+def Device_MmaOp : Device_Op<"mma", [Pure]> {
+  let summary = "accumulator [16, 8] + a [16, 16] b [16, 8] by the 32 threads of a warp";
+  let description = [{
+    `mma.sync.aligned.m16n8k16` with sums in f32 (PTX ISA 9.7.14.5.8, the fragments' layout too). With g = t / 4 and p = t % 4 thread t holds
+    of a: rows g and g + 8 of columns 2p, 2p + 1, then both of columns 2p + 8, 2p + 9; of b: rows 2p, 2p + 1, 2p + 8, 2p + 9 of column g;
+    of the accumulator: columns 2p, 2p + 1 of row g, then of row g + 8.
+  }];
+  let arguments = (ins VectorOfLengthAndType<[8], [F16, BF16]>:$a, VectorOfLengthAndType<[4], [F16, BF16]>:$b,
+                       Device_MmaSums:$accumulator);
+  let results = (outs Device_MmaSums:$result);
+  let assemblyFormat = "$a `,` $b `,` $accumulator attr-dict `:` type($a) `,` type($b)";
+  let hasVerifier = 1;
+}
+
+#endif // VITC_DIALECTS_DEVICE_DEVICEOPS_TD

@@ -1,0 +1,170 @@
+//===- Block.cpp - a block of an emulated launch ------------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/device/emulator/Block.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace vitrt;
+using namespace vitrt::emulator;
+
+namespace {
+
+/// Generated code takes 64 KiB at most (docs/abi.md); the emulator's own functions run on the same stacks, with a sanitizer's frames too.
+constexpr uint64_t kStackBytes = 256 << 10;
+constexpr uint64_t kSharedAlignment = 1024;
+
+} // namespace
+
+Emulator::Emulator(uint64_t seed) : block(std::make_unique<Block>(seed)) {}
+Emulator::~Emulator() = default;
+
+Error Emulator::run(const LaunchShape &launch, std::span<const Operand> operands, int64_t images, int64_t begin, int64_t end) {
+  block->launch = launch;
+  block->operands = operands;
+  block->images = images;
+  if (Error error = block->allocate())
+    return error;
+  for (int64_t i = begin; i < end; ++i)
+    if (Error error = block->run(int32_t(i)))
+      return error;
+  return Error::success();
+}
+
+Error Block::allocate() {
+  uint64_t stackBytes = kStackBytes * uint64_t(launch.threads);
+  if (stacks.bytes().size() < stackBytes) {
+    Expected<AnonymousMemory> allocated = AnonymousMemory::allocate(stackBytes, fmt::format("the stacks of {} threads", launch.threads));
+    if (!allocated)
+      return std::move(allocated.error());
+    stacks = std::move(*allocated);
+    threads.clear();
+  }
+  if (shared.bytes().size() < launch.sharedBytes + kSharedAlignment) {
+    Expected<AnonymousMemory> allocated =
+        AnonymousMemory::allocate(launch.sharedBytes + kSharedAlignment, "the shared memory of a block of threads");
+    if (!allocated)
+      return std::move(allocated.error());
+    shared = std::move(*allocated);
+  }
+  while (threads.size() < size_t(launch.threads))
+    threads.push_back(std::make_unique<Thread>());
+  return Error::success();
+}
+
+Error Block::run(int32_t number) {
+  std::memset(shared.bytes().data(), 0xff, launch.sharedBytes); // NaN in every format
+  accesses.reset(launch.sharedBytes);
+  meetings.assign(size_t(launch.threads / kWarp), Meeting());
+  atBarrier.clear();
+  runnable.clear();
+  error = Error::success();
+  for (int32_t i = 0; i < launch.threads; ++i) {
+    Thread &thread = *threads[size_t(i)];
+    static_cast<ThreadState &>(thread) = {&kCalls, shared.bytes().data(), i, number, launch.scratch};
+    thread.owner = this;
+    thread.waitsAt = nullptr;
+    thread.copies.assign(1, {});
+    thread.fiber.prepare(
+        stacks.bytes().subspan(kStackBytes * uint64_t(i), kStackBytes),
+        [](void *argument) {
+          auto &self = *static_cast<Thread *>(argument);
+          std::array<void *, 64> buffers;
+          std::ranges::transform(self.owner->operands, buffers.begin(), [](const Operand &operand) { return operand.data; });
+          self.owner->launch.function(&self, buffers.data(), self.owner->images);
+        },
+        &thread);
+    runnable.push_back(&thread);
+  }
+  int32_t alive = launch.threads;
+  while (!runnable.empty() && !error) {
+    std::swap(runnable[random() % runnable.size()], runnable.back());
+    Thread &next = *runnable.back();
+    runnable.pop_back();
+    if (!next.fiber.enter() && !error)
+      --alive;
+  }
+  if (error || alive == 0)
+    return std::move(error);
+  auto waiting = std::ranges::find_if(threads, [](const auto &thread) { return thread->waitsAt != nullptr; });
+  return makeError(
+      VITRT_ERROR_ARGUMENT,
+      "kernel {} (layer {}), block {}: {} of {} threads wait for ever, the first of them thread {} at '{}'; the others do not come there",
+      launch.kernel, launch.layer, number, alive, launch.threads, (*waiting)->thread, (*waiting)->waitsAt);
+}
+
+void Block::wait(Thread &thread, const char *site) {
+  thread.waitsAt = site;
+  thread.fiber.leave();
+  thread.waitsAt = nullptr;
+}
+
+void Block::fault(Thread &thread, const char *site, const std::string &what) {
+  error = makeError(VITRT_ERROR_ARGUMENT, "kernel {} (layer {}), block {}, thread {}, '{}': {}", launch.kernel, launch.layer, thread.block,
+                    thread.thread, site, what);
+  // The launch is over; nobody enters this fiber again.
+  for (;;)
+    thread.fiber.leave();
+}
+
+void Block::check(Thread &thread, const void *pointer, int64_t bytes, bool write, const char *site) {
+  auto address = reinterpret_cast<uintptr_t>(pointer);
+  const char *verb = write ? "writes" : "reads";
+  if (address % uint64_t(bytes) != 0)
+    fault(thread, site, fmt::format("{} {} bytes at an address that is no multiple of that", verb, bytes));
+  auto inside = [&](const std::byte *data, uint64_t size) {
+    auto first = reinterpret_cast<uintptr_t>(data);
+    return address >= first && address - first < size && uint64_t(bytes) <= size - (address - first);
+  };
+  if (inside(thread.shared, launch.sharedBytes)) {
+    uint64_t offset = address - reinterpret_cast<uintptr_t>(thread.shared);
+    std::optional<Race> race =
+        write ? accesses.write(thread.thread, offset, uint64_t(bytes), site) : accesses.read(thread.thread, offset, uint64_t(bytes), site);
+    if (!race)
+      return;
+    const char *did = race->did == Race::Did::Wrote ? "wrote" : race->did == Race::Did::Read ? "read" : "copies to";
+    fault(thread, site,
+          fmt::format("{} byte {} of shared memory, which thread {} {} in '{}' {}", verb, race->offset, race->other, did, race->site,
+                      race->did == Race::Did::Copies ? "and has not waited for" : "with no barrier between"));
+  }
+  // A result may take the place of an operand.
+  auto holds = [&](const Operand &operand) { return inside(operand.data, operand.bytes); };
+  if (std::ranges::any_of(operands, [&](const Operand &operand) { return holds(operand) && (!write || operand.written); }))
+    return;
+  if (auto found = std::ranges::find_if(operands, holds); found != operands.end())
+    fault(thread, site, fmt::format("writes to operand {}, which the kernel only reads", found - operands.begin()));
+  // The operand or shared memory that begins last before the address is most likely what was meant.
+  std::string nearest = "outside of all operands";
+  uint64_t least = UINT64_MAX;
+  auto consider = [&](const std::byte *data, uint64_t size, const std::string &name) {
+    uint64_t distance = address - reinterpret_cast<uintptr_t>(data);
+    if (distance < least)
+      nearest = fmt::format("{} bytes from the beginning of {}, which has {}", least = distance, name, size);
+  };
+  consider(thread.shared, launch.sharedBytes, "shared memory");
+  for (size_t i = 0; i < operands.size(); ++i)
+    consider(operands[i].data, operands[i].bytes, fmt::format("operand {}", i));
+  fault(thread, site, fmt::format("{} {} bytes {}", verb, bytes, nearest));
+}
+
+void Block::meet(Thread &thread, void *argument, const char *site, void (*act)(std::span<void *, kWarp>)) {
+  int32_t warp = thread.thread / kWarp;
+  Meeting &meeting = meetings[size_t(warp)];
+  if (meeting.arrived == 0)
+    meeting.site = site;
+  else if (meeting.site != site)
+    fault(thread, site, fmt::format("others of its warp are at '{}'; a warp does this together", meeting.site));
+  meeting.arguments[size_t(thread.thread % kWarp)] = argument;
+  if (++meeting.arrived < kWarp)
+    return wait(thread, site);
+  act(meeting.arguments);
+  meeting.arrived = 0;
+  for (int32_t i = warp * kWarp; i < (warp + 1) * kWarp; ++i)
+    if (i != thread.thread)
+      wake(*threads[size_t(i)]);
+}

@@ -1,0 +1,84 @@
+//===- Block.h - a block of an emulated launch --------------------------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_RUNTIME_DEVICE_EMULATOR_BLOCK_H
+#define VITC_RUNTIME_DEVICE_EMULATOR_BLOCK_H
+
+#include "runtime/artifact/MappedFile.h"
+#include "runtime/device/emulator/Emulator.h"
+#include "runtime/device/emulator/Fiber.h"
+#include "runtime/device/emulator/SharedAccesses.h"
+
+#include <array>
+#include <random>
+#include <vector>
+
+namespace vitrt::emulator {
+
+inline constexpr int32_t kWarp = 32;
+
+/// A copy that was started and has not landed.
+struct PendingCopy {
+  const std::byte *from;
+  std::byte *to;
+  int64_t bytes, live;
+};
+
+/// A GPU thread: what generated code knows of it comes first.
+struct Thread : ThreadState {
+  Block *owner;
+  Fiber fiber;
+  const char *waitsAt = nullptr;                ///< the operation in which it waits for others
+  std::vector<std::vector<PendingCopy>> copies; ///< groups, the oldest first; the last one is not committed yet
+};
+
+/// Threads of a warp that have come to an operation which all of them do together.
+struct Meeting {
+  const char *site = nullptr;
+  int32_t arrived = 0;
+  std::array<void *, kWarp> arguments;
+};
+
+struct Block {
+  explicit Block(uint64_t seed) : random(seed) {}
+
+  Error run(int32_t number);
+  /// Stacks and shared memory for the launch.
+  Error allocate();
+
+  // Called on a thread's fiber.
+  /// Goes on once another thread has put this one among the runnable.
+  void wait(Thread &thread, const char *site);
+  void wake(Thread &thread) { runnable.push_back(&thread); }
+  /// Ends the launch with an error; does not return.
+  [[noreturn]] void fault(Thread &thread, const char *site, const std::string &what);
+  /// Whether `bytes` at `address` may be read or written by the thread's operation.
+  void check(Thread &thread, const void *address, int64_t bytes, bool write, const char *site);
+  /// The warp's threads meet with an argument each; `act` runs once for all of them, in the last one.
+  void meet(Thread &thread, void *argument, const char *site, void (*act)(std::span<void *, kWarp>));
+
+  LaunchShape launch;
+  std::span<const Operand> operands;
+  int64_t images = 0;
+
+  std::mt19937_64 random;
+  AnonymousMemory stacks, shared;
+  std::vector<std::unique_ptr<Thread>> threads;
+  std::vector<Thread *> runnable;
+  std::vector<Meeting> meetings; ///< by warp
+  std::vector<Thread *> atBarrier;
+  const char *barrierSite = nullptr;
+  SharedAccesses accesses;
+  Error error;
+};
+
+/// The functions that generated code calls.
+extern const Calls kCalls;
+
+} // namespace vitrt::emulator
+
+#endif // VITC_RUNTIME_DEVICE_EMULATOR_BLOCK_H

@@ -1,0 +1,167 @@
+//===- Calls.cpp - what device code asks of the emulator ----------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/device/emulator/Block.h"
+
+#include <bit>
+#include <cstring>
+
+using namespace vitrt;
+using namespace vitrt::emulator;
+
+namespace {
+
+Thread &threadOf(ThreadState *state) { return *static_cast<Thread *>(state); }
+Block &blockOf(Thread &thread) { return *thread.owner; }
+
+void access(ThreadState *state, void *address, int64_t bytes, int32_t write, const char *site) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).check(thread, address, bytes, write != 0, site);
+}
+
+void atomicAdd(ThreadState *state, float *address, float value, const char *site) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).check(thread, address, sizeof(float), /*write=*/true, site);
+  // Blocks of one launch may run on several host threads.
+  auto *bits = reinterpret_cast<uint32_t *>(address);
+  uint32_t old = __atomic_load_n(bits, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(bits, &old, std::bit_cast<uint32_t>(std::bit_cast<float>(old) + value), /*weak=*/true,
+                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
+
+void barrier(ThreadState *state, const char *site) {
+  Thread &thread = threadOf(state);
+  Block &block = blockOf(thread);
+  if (block.atBarrier.empty())
+    block.barrierSite = site;
+  else if (block.barrierSite != site)
+    block.fault(thread, site, fmt::format("other threads of the block are at '{}'; all meet at one barrier", block.barrierSite));
+  if (block.atBarrier.size() + 1 < size_t(block.launch.threads)) {
+    block.atBarrier.push_back(&thread);
+    return block.wait(thread, site);
+  }
+  block.accesses.barrier();
+  for (Thread *other : block.atBarrier)
+    block.wake(*other);
+  block.atBarrier.clear();
+}
+
+uint32_t shuffle(ThreadState *state, uint32_t value, int32_t mask, const char *site) {
+  struct Argument {
+    uint32_t value;
+    int32_t mask;
+    uint32_t result;
+  } argument = {value, mask, 0};
+  Thread &thread = threadOf(state);
+  blockOf(thread).meet(thread, &argument, site, [](std::span<void *, kWarp> arguments) {
+    for (int32_t lane = 0; lane < kWarp; ++lane) {
+      auto &mine = *static_cast<Argument *>(arguments[size_t(lane)]);
+      mine.result = static_cast<Argument *>(arguments[size_t(lane ^ mine.mask)])->value;
+    }
+  });
+  return argument.result;
+}
+
+void copyAsync(ThreadState *state, const void *from, void *to, int64_t bytes, int32_t live, const char *site) {
+  Thread &thread = threadOf(state);
+  Block &block = blockOf(thread);
+  auto *source = static_cast<const std::byte *>(from);
+  auto *destination = static_cast<std::byte *>(to);
+  if (live < 0 || live > bytes)
+    block.fault(thread, site, fmt::format("copies {} bytes of {}", live, bytes));
+  // The address has to be aligned even if nothing is read there.
+  if (live > 0)
+    block.check(thread, source, bytes, /*write=*/false, site);
+  uint64_t offset = uint64_t(destination - thread.shared);
+  if (offset >= block.launch.sharedBytes)
+    block.fault(thread, site, "copies to an address that is not in shared memory");
+  block.check(thread, destination, bytes, /*write=*/true, site);
+  (void)block.accesses.beginCopy(thread.thread, offset, uint64_t(bytes), site); // the check has just passed
+  std::memset(destination, 0xff, size_t(bytes));
+  thread.copies.back().push_back({source, destination, bytes, live});
+}
+
+void copyCommit(ThreadState *state) { threadOf(state).copies.emplace_back(); }
+
+void copyWait(ThreadState *state, int32_t pending) {
+  Thread &thread = threadOf(state);
+  // The last group is not committed, and not waited for.
+  while (thread.copies.size() > size_t(pending) + 1) {
+    for (const PendingCopy &copy : thread.copies.front()) {
+      std::memcpy(copy.to, copy.from, size_t(copy.live));
+      std::memset(copy.to + copy.live, 0, size_t(copy.bytes - copy.live));
+      blockOf(thread).accesses.endCopy(uint64_t(copy.to - thread.shared), uint64_t(copy.bytes));
+    }
+    thread.copies.erase(thread.copies.begin());
+  }
+}
+
+/// Of a warp's `loadMatrix`.
+struct MatrixRow {
+  uint16_t *result;
+  const uint16_t *row;
+  int32_t matrices, transposed;
+};
+
+void loadMatrix(ThreadState *state, void *result, const void *row, int32_t matrices, int32_t transposed, const char *site) {
+  Thread &thread = threadOf(state);
+  if (thread.thread % kWarp < 8 * matrices)
+    blockOf(thread).check(thread, row, 16, /*write=*/false, site);
+  MatrixRow argument = {static_cast<uint16_t *>(result), static_cast<const uint16_t *>(row), matrices, transposed};
+  blockOf(thread).meet(thread, &argument, site, [](std::span<void *, kWarp> arguments) {
+    for (size_t lane = 0; lane < kWarp; ++lane) {
+      auto &mine = *static_cast<MatrixRow *>(arguments[lane]);
+      for (size_t matrix = 0; matrix < size_t(mine.matrices); ++matrix)
+        for (size_t i = 0; i < 2; ++i) {
+          size_t r = lane / 4, c = 2 * (lane % 4) + i;
+          if (mine.transposed)
+            std::swap(r, c);
+          mine.result[2 * matrix + i] = static_cast<MatrixRow *>(arguments[8 * matrix + r])->row[c];
+        }
+    }
+  });
+}
+
+float widen(uint16_t bits, bool bf16) { return bf16 ? std::bit_cast<float>(uint32_t(bits) << 16) : float(std::bit_cast<_Float16>(bits)); }
+
+/// Of a warp's `mma`.
+struct Fragments {
+  float *sums;
+  const uint16_t *a, *b;
+  bool bf16;
+};
+
+void mma(ThreadState *state, float *sums, const void *a, const void *b, int32_t bf16, const char *site) {
+  Thread &thread = threadOf(state);
+  Fragments argument = {sums, static_cast<const uint16_t *>(a), static_cast<const uint16_t *>(b), bf16 != 0};
+  blockOf(thread).meet(thread, &argument, site, [](std::span<void *, kWarp> arguments) {
+    float left[16][16], right[16][8];
+    for (size_t lane = 0; lane < kWarp; ++lane) {
+      auto &mine = *static_cast<Fragments *>(arguments[lane]);
+      size_t group = lane / 4, pair = 2 * (lane % 4);
+      for (size_t i = 0; i < 8; ++i)
+        left[group + 8 * (i / 2 % 2)][pair + i % 2 + 8 * (i / 4)] = widen(mine.a[i], mine.bf16);
+      for (size_t i = 0; i < 4; ++i)
+        right[pair + i % 2 + 8 * (i / 2)][group] = widen(mine.b[i], mine.bf16);
+    }
+    for (size_t lane = 0; lane < kWarp; ++lane) {
+      auto &mine = *static_cast<Fragments *>(arguments[lane]);
+      for (size_t i = 0; i < 4; ++i) {
+        size_t row = lane / 4 + 8 * (i / 2), column = 2 * (lane % 4) + i % 2;
+        float sum = mine.sums[i];
+        for (size_t k = 0; k < 16; ++k)
+          sum += left[row][k] * right[k][column];
+        mine.sums[i] = sum;
+      }
+    }
+  });
+}
+
+} // namespace
+
+const Calls vitrt::emulator::kCalls = {access, atomicAdd, barrier, shuffle, copyAsync, copyCommit, copyWait, loadMatrix, mma};
