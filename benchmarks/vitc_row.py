@@ -2,6 +2,7 @@
 """One row of another harness: compiles a preset with a weight file, runs `vit-run bench` and adds "compile_s" to its line of JSON.
 
     vitc_row.py MODEL WEIGHTS INPUT.npy BATCH THREADS CORE ITERS WARMUP SECONDS OUTPUT.npy [OPTIONS OF VITC...]
+    vitc_row.py ... LABELS.npy --train [OPTIONS OF VITC...]        steps of training; the labels take the output's place
 
 Binds itself to CORE, and for two threads to CORE ^ 1 too. VITC_BIN names the folder of vitc and vit-run (default: ../build/bin).
 """
@@ -23,9 +24,10 @@ def main():
         begin = time.perf_counter()
         subprocess.check_call([tools + "/vitc", model, "--weights=" + weights, "-o", folder + "/model.vitx", *options])
         compiled = time.perf_counter() - begin
+        what = ["--train", "--labels=" + output] if "--train" in options else ["--output=" + output]
         line = subprocess.check_output([tools + "/vit-run", "bench", folder + "/model.vitx", "--input=" + images, "--batch=" + batch,
-                                        "--threads=" + threads, "--iters=" + iters, "--warmup=" + warmup, "--seconds=" + seconds,
-                                        "--output=" + output, "--json"], text=True)
+                                        "--threads=" + threads, "--iters=" + iters, "--warmup=" + warmup, "--seconds=" + seconds, "--json",
+                                        *what], text=True)
     print(json.dumps({**json.loads(line), "compile_s": compiled}))
 
 
