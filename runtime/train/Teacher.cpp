@@ -7,10 +7,12 @@
 
 #include "runtime/train/Teacher.h"
 
+#include "runtime/artifact/FileFormat.h"
 #include "runtime/data/Arrays.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 namespace vitrt {
@@ -61,6 +63,13 @@ public:
     if (batch.size)
       mixBatchTargets(rows, batch.size, batch.mix);
     return Error::success();
+  }
+
+  uint64_t fingerprint() const override {
+    if (!numbers.empty())
+      return hashBytes(numbers.data(), numbers.size() * sizeof(numbers[0]));
+    std::span<const float> floats = *scores.floats();
+    return hashBytes(floats.data(), floats.size_bytes());
   }
 
 private:
@@ -159,6 +168,18 @@ public:
       answer(row, kind);
     }
     return Error::success();
+  }
+
+  /// The manifest says how code and weights are used; the weights themselves need not be the artifact's own.
+  uint64_t fingerprint() const override {
+    const Artifact &artifact = model.artifact();
+    FileHeader header;
+    std::memcpy(&header, artifact.bytes().data(), sizeof(header));
+    std::vector<uint64_t> hashes = {header.manifestHash, artifact.target().code()->hash()};
+    if (auto *weights = artifact.target().weights())
+      for (const fb::PackedWeight *weight : *weights)
+        hashes.push_back(hashBytes(model.weights() + weight->offset(), weight->size()));
+    return hashBytes(hashes.data(), hashes.size() * sizeof(hashes[0]));
   }
 
 private:

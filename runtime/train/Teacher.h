@@ -30,6 +30,8 @@ public:
   virtual ~Teacher() = default;
   /// Targets [size, K] for the images of a batch, each row with the sum 1. VITRT_ERROR_ARGUMENT for scores that are not finite.
   virtual Error teach(const TrainingBatch &batch, std::span<float> rows) = 0;
+  /// XXH3-64 of all that the answers come from beside the images and the kind, wherever it lies: a run that is resumed has the same teacher.
+  virtual uint64_t fingerprint() const = 0;
 };
 
 /// Answers from an .npy, .npz or .safetensors: f32 scores before the softmax [images, classes], or the integers of classes [images], a row

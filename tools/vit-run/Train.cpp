@@ -239,12 +239,14 @@ Error TrainingRun::prepareFolder() {
   return checkResultsWritable(options, true);
 }
 
-/// With what the artifact was compiled from: another one would come to other numbers.
+/// With what the artifact was compiled from, and what the teacher is: others would come to other numbers.
 vitrt::RunOptions TrainingRun::recorded() const {
   vitrt::RunOptions result = options.recorded(session->optimizer(), stepsPerEpoch());
   std::string_view config = flatbuffers::GetStringView(description().config());
   result["FILE.vitx"] =
       fmt::format("{:016x}, {:016x}", model->artifact().target().code()->hash(), vitrt::hashBytes(config.data(), config.size()));
+  if (teacher)
+    result["teacher"] = fmt::format("{:016x}", teacher->fingerprint());
   return result;
 }
 

@@ -349,8 +349,8 @@ vitrt::RunOptions TrainOptions::recorded(std::string_view optimizer, uint64_t st
                               {"--clip-norm", clipNorm ? fmt::format("{} ({})", *clipNorm, clipKind) : "not given"},
                               {"--ema", fmt::format("{}", ema)},
                               {"--schedule", schedule}};
-  if (const std::string &source = teacher.empty() ? teacherModel : teacher; !source.empty())
-    result[teacher.empty() ? "--teacher-model" : "--teacher"] = fmt::format("{} ({})", source, teacherKind);
+  if (!teacher.empty() || !teacherModel.empty())
+    result["--teacher-kind"] = teacherKind;
   if (optimizer == "sgd") {
     result["--momentum"] = fmt::format("{}", momentum);
     result["--nesterov"] = nesterov ? "on" : "off";
