@@ -106,10 +106,11 @@ Value Importer::classifierLoss(Value tokens, Value targets, Value teacher) {
 OwningOpRef<ModuleOp> Importer::importTraining() {
   Location at = loc(config.name);
   OwningOpRef<ModuleOp> module = ModuleOp::create(at);
-  if (!config.numClasses || config.pool == Pool::None) {
+  // Without a transformer Flax's `token` is a row of the grid (head).
+  if (!config.numClasses || config.pool == Pool::None || (config.pool == Pool::Token && !config.transformer)) {
     module->emitError() << "'" << config.name
-                        << "' has no classifier, so there is no loss to train it by; give it one with --set num_classes=N"
-                        << " --set pool=token";
+                        << "' has no classifier of a whole image, so there is no loss to train it by; give it one with --set num_classes=N"
+                        << " --set pool=avg";
     return {};
   }
   if (const char *part = patchesInPlace(config); part && config.patchDropout > 0) {
