@@ -49,7 +49,7 @@ if [[ $sanitizers == on ]]; then
   scripts/configure.sh tsan build-tsan
   cmake --build build-tsan --target runtime_tests vitrt_tests training-data-tests
   say "Testing what has threads under ThreadSanitizer"
-  run_suite build-tsan -R "Thread|Session|BatchReader"
+  run_suite build-tsan -R "Thread|Session|BatchReader|Emulator"
 fi
 
 say "Summary"

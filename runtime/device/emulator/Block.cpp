@@ -104,19 +104,48 @@ void Block::wait(Thread &thread, const char *site) {
   thread.waitsAt = nullptr;
 }
 
-void Block::fault(Thread &thread, const char *site, const std::string &what) {
+void Block::fault(Thread &thread, const char *site, std::string what) {
   error = makeError(VITRT_ERROR_ARGUMENT, "kernel {} (layer {}), block {}, thread {}, '{}': {}", launch.kernel, launch.layer, thread.block,
-                    thread.thread, site, what);
+                    thread.thread, site, std::exchange(what, {}));
   // The launch is over; nobody enters this fiber again.
   for (;;)
     thread.fiber.leave();
 }
 
-void Block::check(Thread &thread, const void *pointer, int64_t bytes, bool write, const char *site) {
+/// "reads byte 4 of shared memory, which thread 1 wrote in 'store 3' with no barrier between"
+static std::string describe(const Race &race, const char *verb) {
+  std::string byte = fmt::format("{} byte {} of shared memory, which ", verb, race.offset);
+  if (race.did == Race::Did::Nothing)
+    return byte + "nobody has written";
+  if (race.did == Race::Did::Copies)
+    return byte + fmt::format("thread {} copies to in '{}' and has not waited for", race.other, race.site);
+  return byte + fmt::format("thread {} {} in '{}' with no barrier between", race.other, race.did == Race::Did::Wrote ? "wrote" : "read",
+                            race.site);
+}
+
+std::string Block::placeOf(const void *address) const {
+  // The operand or shared memory that begins last before the address is most likely what was meant.
+  std::string nearest = "outside of all operands";
+  uint64_t least = UINT64_MAX;
+  auto consider = [&](const std::byte *data, uint64_t size, const std::string &name) {
+    uint64_t distance = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(data);
+    if (distance < least)
+      nearest = fmt::format("{} bytes from the beginning of {}, which has {}", least = distance, name, size);
+  };
+  consider(shared.bytes().data(), launch.sharedBytes, "shared memory");
+  for (size_t i = 0; i < operands.size(); ++i)
+    consider(operands[i].data, operands[i].bytes, fmt::format("operand {}", i));
+  return nearest;
+}
+
+void Block::checkAligned(Thread &thread, const void *address, int64_t bytes, bool write, const char *site) {
+  if (reinterpret_cast<uintptr_t>(address) % uint64_t(bytes) != 0)
+    fault(thread, site, fmt::format("{} {} bytes at an address that is no multiple of that", write ? "writes" : "reads", bytes));
+}
+
+void Block::checkTouched(Thread &thread, const void *pointer, int64_t bytes, bool write, const char *site) {
   auto address = reinterpret_cast<uintptr_t>(pointer);
   const char *verb = write ? "writes" : "reads";
-  if (address % uint64_t(bytes) != 0)
-    fault(thread, site, fmt::format("{} {} bytes at an address that is no multiple of that", verb, bytes));
   auto inside = [&](const std::byte *data, uint64_t size) {
     auto first = reinterpret_cast<uintptr_t>(data);
     return address >= first && address - first < size && uint64_t(bytes) <= size - (address - first);
@@ -127,10 +156,7 @@ void Block::check(Thread &thread, const void *pointer, int64_t bytes, bool write
         write ? accesses.write(thread.thread, offset, uint64_t(bytes), site) : accesses.read(thread.thread, offset, uint64_t(bytes), site);
     if (!race)
       return;
-    const char *did = race->did == Race::Did::Wrote ? "wrote" : race->did == Race::Did::Read ? "read" : "copies to";
-    fault(thread, site,
-          fmt::format("{} byte {} of shared memory, which thread {} {} in '{}' {}", verb, race->offset, race->other, did, race->site,
-                      race->did == Race::Did::Copies ? "and has not waited for" : "with no barrier between"));
+    fault(thread, site, describe(*race, verb));
   }
   // A result may take the place of an operand.
   auto holds = [&](const Operand &operand) { return inside(operand.data, operand.bytes); };
@@ -138,18 +164,8 @@ void Block::check(Thread &thread, const void *pointer, int64_t bytes, bool write
     return;
   if (auto found = std::ranges::find_if(operands, holds); found != operands.end())
     fault(thread, site, fmt::format("writes to operand {}, which the kernel only reads", found - operands.begin()));
-  // The operand or shared memory that begins last before the address is most likely what was meant.
-  std::string nearest = "outside of all operands";
-  uint64_t least = UINT64_MAX;
-  auto consider = [&](const std::byte *data, uint64_t size, const std::string &name) {
-    uint64_t distance = address - reinterpret_cast<uintptr_t>(data);
-    if (distance < least)
-      nearest = fmt::format("{} bytes from the beginning of {}, which has {}", least = distance, name, size);
-  };
-  consider(thread.shared, launch.sharedBytes, "shared memory");
-  for (size_t i = 0; i < operands.size(); ++i)
-    consider(operands[i].data, operands[i].bytes, fmt::format("operand {}", i));
-  fault(thread, site, fmt::format("{} {} bytes {}", verb, bytes, nearest));
+  std::string what = fmt::format("{} {} bytes ", verb, bytes) + placeOf(pointer);
+  fault(thread, site, std::move(what));
 }
 
 void Block::meet(Thread &thread, void *argument, const char *site, void (*act)(std::span<void *, kWarp>)) {

@@ -54,12 +54,20 @@ struct Block {
   /// Goes on once another thread has put this one among the runnable.
   void wait(Thread &thread, const char *site);
   void wake(Thread &thread) { runnable.push_back(&thread); }
-  /// Ends the launch with an error; does not return.
-  [[noreturn]] void fault(Thread &thread, const char *site, const std::string &what);
-  /// Whether `bytes` at `address` may be read or written by the thread's operation.
-  void check(Thread &thread, const void *address, int64_t bytes, bool write, const char *site);
+  /// Ends the launch with an error; does not return, nor does the caller: what its frame owns is never destroyed.
+  [[noreturn]] void fault(Thread &thread, const char *site, std::string what);
+  /// Whether `bytes`, a power of two, at a multiple of that may be read or written by the thread's operation.
+  void check(Thread &thread, const void *address, int64_t bytes, bool write, const char *site) {
+    checkAligned(thread, address, bytes, write, site);
+    checkTouched(thread, address, bytes, write, site);
+  }
+  void checkAligned(Thread &thread, const void *address, int64_t bytes, bool write, const char *site);
+  void checkTouched(Thread &thread, const void *address, int64_t bytes, bool write, const char *site);
   /// The warp's threads meet with an argument each; `act` runs once for all of them, in the last one.
   void meet(Thread &thread, void *argument, const char *site, void (*act)(std::span<void *, kWarp>));
+
+  /// Where memory lies that is neither an operand's nor shared.
+  std::string placeOf(const void *address) const;
 
   LaunchShape launch;
   std::span<const Operand> operands;

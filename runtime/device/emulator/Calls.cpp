@@ -75,8 +75,9 @@ void copyAsync(ThreadState *state, const void *from, void *to, int64_t bytes, in
   if (live < 0 || live > bytes)
     block.fault(thread, site, fmt::format("copies {} bytes of {}", live, bytes));
   // The address has to be aligned even if nothing is read there.
+  block.checkAligned(thread, source, bytes, /*write=*/false, site);
   if (live > 0)
-    block.check(thread, source, bytes, /*write=*/false, site);
+    block.checkTouched(thread, source, live, /*write=*/false, site);
   uint64_t offset = uint64_t(destination - thread.shared);
   if (offset >= block.launch.sharedBytes)
     block.fault(thread, site, "copies to an address that is not in shared memory");

@@ -21,9 +21,10 @@ std::optional<Race> SharedAccesses::read(int32_t thread, uint64_t offset, uint64
       return Race{cell.written.thread, cell.written.site, Race::Did::Copies, 2 * i};
     if (cell.written.epoch == epoch && cell.written.thread != thread)
       return Race{cell.written.thread, cell.written.site, Race::Did::Wrote, 2 * i};
-    bool shared = cell.readBy.epoch == epoch && (cell.readByOthers || cell.readBy.thread != thread);
-    cell.readByOthers = shared;
-    cell.readBy = {epoch, thread, site};
+    if (cell.written.epoch == 0)
+      return Race{-1, nullptr, Race::Did::Nothing, 2 * i};
+    bool first = cell.reader.epoch != epoch || cell.reader.thread == thread;
+    (first ? cell.reader : cell.otherReader) = {epoch, thread, site};
   }
   return std::nullopt;
 }
@@ -35,8 +36,9 @@ std::optional<Race> SharedAccesses::write(int32_t thread, uint64_t offset, uint6
       return Race{cell.written.thread, cell.written.site, Race::Did::Copies, 2 * i};
     if (cell.written.epoch == epoch && cell.written.thread != thread)
       return Race{cell.written.thread, cell.written.site, Race::Did::Wrote, 2 * i};
-    if (cell.readBy.epoch == epoch && (cell.readBy.thread != thread || cell.readByOthers))
-      return Race{cell.readBy.thread, cell.readBy.site, Race::Did::Read, 2 * i};
+    for (const Access &reader : {cell.reader, cell.otherReader})
+      if (reader.epoch == epoch && reader.thread != thread)
+        return Race{reader.thread, reader.site, Race::Did::Read, 2 * i};
     cell.written = {epoch, thread, site};
   }
   return std::nullopt;

@@ -14,11 +14,12 @@
 
 namespace vitrt::emulator {
 
-/// Two threads that touched the same memory, one of them writing, with no barrier between, or a copy that has not landed where it is read.
+/// Two threads that touched the same memory, one of them writing, with no barrier between; a copy that has not landed where it is read;
+/// memory that is read before anybody wrote it.
 struct Race {
-  enum class Did { Read, Wrote, Copies };
+  enum class Did { Read, Wrote, Copies, Nothing };
   int32_t other;    ///< the thread that was there before
-  const char *site; ///< its operation
+  const char *site; ///< its operation, null if there is none
   Did did;
   uint64_t offset; ///< in shared memory
 };
@@ -37,18 +38,17 @@ public:
 
 private:
   struct Access {
-    uint64_t epoch = 0;
+    uint32_t epoch = 0; ///< 0 before the first one
     int32_t thread = 0;
     const char *site = nullptr;
   };
-  /// Of readers the last one is known, and whether there was another.
+  /// Two readers are enough to name another one than the thread that writes.
   struct Cell {
-    Access written, readBy;
-    bool readByOthers = false;
+    Access written, reader, otherReader;
     bool copying = false; ///< by the thread that wrote last
   };
   std::vector<Cell> cells;
-  uint64_t epoch = 1;
+  uint32_t epoch = 1;
 };
 
 } // namespace vitrt::emulator
