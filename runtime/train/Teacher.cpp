@@ -66,7 +66,7 @@ public:
   }
 
   uint64_t fingerprint() const override {
-    if (!numbers.empty())
+    if (scores.elements() == 0)
       return hashBytes(numbers.data(), numbers.size() * sizeof(numbers[0]));
     std::span<const float> floats = *scores.floats();
     return hashBytes(floats.data(), floats.size_bytes());

@@ -317,8 +317,10 @@ Expected<int> TrainingRun::run() {
     return std::move(schedule.error());
   vitrt::TrainerOptions trainer = trainerOptions();
   if (start.step > trainer.steps) {
-    fmt::print(stderr, "vit-run: note: {}: {} steps are done, and the options ask for {}; nothing was changed\n", options.checkpoint,
+    fmt::print(stderr, "vit-run: note: {}: {} steps are done, and the options ask for {}; the run stays as it is\n", options.checkpoint,
                start.step, trainer.steps);
+    if (Error error = writeResults(start, true))
+      return error;
     return ExitDone;
   }
   uint64_t left = trainer.steps - start.step;
