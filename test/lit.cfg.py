@@ -3,8 +3,10 @@
 # %data    test/data                       %models  models
 # %shared  optional data (VITC_SHARED)     %src     the source tree
 #
-# Features: compiler, avx2, avx512 (f, bw, dq, vl), bf16-products, int8-products, fashion-mnist (Debian's package), shared-data, root.
+# Features: compiler, avx2, avx512 (f, bw, dq, vl), bf16-products, int8-products, fashion-mnist (Debian's package), shared-data, root,
+# ptxas (of a CUDA toolkit).
 import os
+import shutil
 
 import lit.formats
 
@@ -18,6 +20,11 @@ config.test_exec_root = os.path.join(config.vitc_binary_dir, "test")
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.vitc_binary_dir, "bin"), config.llvm_tools_dir, os.environ.get("PATH", "")]
 )
+# A CUDA toolkit is where CUDA_HOME says, in PATH, or where it is installed by default.
+tools = os.path.join(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin")
+config.environment["PATH"] += os.pathsep + tools
+if shutil.which("ptxas", path=config.environment["PATH"]):
+    config.available_features.add("ptxas")
 for name in os.environ:
     if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_")):
         config.environment[name] = os.environ[name]

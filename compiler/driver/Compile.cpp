@@ -21,7 +21,7 @@ std::string vitc::describe(const Diagnostic &diagnostic) {
 }
 
 /// Whether the target's launches are device kernels.
-static bool isDevice(StringRef target) { return target == "emulator"; }
+static bool isDevice(StringRef target) { return target == "emulator" || target == "cuda"; }
 
 Compilation::Compilation(MLIRContext &context, ModelConfig config, CompileOptions options)
     : context(context), config(std::move(config)), options(std::move(options)) {
@@ -166,6 +166,13 @@ LogicalResult Compilation::printCode(StringRef target, Phase phase, llvm::raw_os
   FailureOr<TargetCode> code = generateTarget(target);
   if (failed(code))
     return failure();
+  if (phase == Phase::Ptx) {
+    // All kernels there are use nothing that came later.
+    FailureOr<std::string> ptx = gpu::compileToPtx(*code->generated.kernels, "sm_80");
+    if (succeeded(ptx))
+      os << *ptx;
+    return ptx;
+  }
   if (isDevice(target) && failed(gpu::lowerToEmulator(*code->generated.kernels)))
     return failure();
   cpu::Output kind = phase == Phase::Llvm ? cpu::Output::LLVMIR : cpu::Output::Assembly;

@@ -49,7 +49,7 @@ std::optional<vitrt::OptimizerKind> parseOptimizer(llvm::StringRef name);
 
 /// What a user asks of a compilation; the fields are vitc's options.
 struct CompileOptions {
-  std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference", "emulator"
+  std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference", "emulator"; "cuda" up to Phase::Ptx
   std::string triple;                         ///< empty: this machine's
   std::string cpu = "host";
   std::string features;          ///< "+avx2,-avx512f"
@@ -103,7 +103,7 @@ public:
   /// Phase::Plan: what the target's programs look like, printed.
   mlir::LogicalResult printPlan(llvm::StringRef target, llvm::raw_ostream &os);
 
-  /// Phase::Llvm or Phase::Asm of a target's kernels.
+  /// Phase::Llvm, Asm or Ptx of a target's kernels.
   mlir::LogicalResult printCode(llvm::StringRef target, Phase phase, llvm::raw_ostream &os);
 
   /// All targets, compiled and linked.

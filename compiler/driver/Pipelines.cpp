@@ -21,8 +21,8 @@ using namespace mlir;
 using namespace vitc;
 
 static constexpr std::pair<Phase, llvm::StringLiteral> phases[] = {
-    {Phase::Config, "config"}, {Phase::Vit, "vit"},   {Phase::VitOpt, "vit-opt"}, {Phase::Kernel, "kernel"},
-    {Phase::Plan, "plan"},     {Phase::Llvm, "llvm"}, {Phase::Asm, "asm"},        {Phase::Artifact, "artifact"},
+    {Phase::Config, "config"}, {Phase::Vit, "vit"}, {Phase::VitOpt, "vit-opt"}, {Phase::Kernel, "kernel"},     {Phase::Plan, "plan"},
+    {Phase::Llvm, "llvm"},     {Phase::Asm, "asm"}, {Phase::Ptx, "ptx"},        {Phase::Artifact, "artifact"},
 };
 
 StringRef vitc::phaseName(Phase phase) {

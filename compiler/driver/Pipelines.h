@@ -27,6 +27,7 @@ enum class Phase {
   Plan,     ///< buffers and launches
   Llvm,     ///< LLVM IR
   Asm,      ///< the target's assembly
+  Ptx,      ///< the same of a GPU: PTX
   Artifact, ///< the file
 };
 

@@ -41,7 +41,8 @@ static constexpr Instructions ofAArch64[] = {
 void vitc::tool::listTargets(raw_ostream &os) {
   os << "cpu        fused kernels for the CPU that --target-cpu names\n"
         "reference  each operation by its plain lowering: slow and obviously right\n"
-        "emulator   a GPU's kernels, run and checked on the CPU thread by thread: slow\n";
+        "emulator   a GPU's kernels, run and checked on the CPU thread by thread: slow\n"
+        "cuda       the same kernels for an NVIDIA GPU: --emit=ptx alone, there is no runtime for it yet\n";
   cpu::CpuTarget host;
   std::string error;
   if (failed(cpu::resolveTarget("", "host", "", host, error))) {

@@ -55,7 +55,7 @@ static cl::list<std::string>
                   "these names (default: what the model's own class returns)"),
          cl::value_desc("NAME,..."), cl::CommaSeparated, cl::cat(modelOptions));
 
-static cl::list<std::string> targets("target", cl::desc("cpu (default), reference, emulator; several go into one file"), cl::value_desc("NAME,..."),
+static cl::list<std::string> targets("target", cl::desc("cpu (default), reference, emulator; several go into one file; cuda has --emit=ptx alone"), cl::value_desc("NAME,..."),
                                      cl::CommaSeparated, cl::cat(targetOptions));
 static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::value_desc("NAME"),
                                       cl::init("host"), cl::cat(targetOptions));
@@ -99,7 +99,7 @@ static cl::opt<std::string> tuningCache("tuning-cache",
 
 static cl::opt<std::string> output("o", cl::desc("Output file; - is stdout for text"), cl::value_desc("FILE"), cl::cat(outputOptions));
 static cl::opt<std::string> emit("emit",
-                                 cl::desc("Stop after a stage and print it: config, vit, vit-opt, kernel, plan, llvm, asm, artifact"),
+                                 cl::desc("Stop after a stage and print it: config, vit, vit-opt, kernel, plan, llvm, asm, ptx, artifact"),
                                  cl::value_desc("STAGE"), cl::init("artifact"), cl::cat(outputOptions));
 static cl::opt<bool> remarks("remarks", cl::desc("Print each fusion, done or missed and why"), cl::cat(outputOptions));
 
@@ -201,7 +201,7 @@ static std::string readValues(Request &request) {
   request.compile.optLevel = optLevel[0] - '0';
   std::optional<Phase> phase = parsePhase(emit);
   if (!phase)
-    return "--emit=" + emit + " is no stage; there are config, vit, vit-opt, kernel, plan, llvm, asm and artifact";
+    return "--emit=" + emit + " is no stage; there are config, vit, vit-opt, kernel, plan, llvm, asm, ptx and artifact";
   request.emit = *phase;
   auto wanted = llvm::StringSwitch<std::optional<Precision>>(precision)
                     .Case("f32", Precision::F32)
@@ -221,14 +221,20 @@ static std::string readValues(Request &request) {
   if (!calibration.empty() && !llvm::is_contained(request.compile.targets, "cpu"))
     return "--calibration=" + calibration + " finds ranges for int8 on the cpu, which is none of the targets";
   for (const std::string &target : request.compile.targets)
-    if (target != "cpu" && target != "reference" && target != "emulator")
-      return "--target=" + target + " is not a target of this version; there are cpu, reference and emulator";
-  if (llvm::is_contained(request.compile.targets, "emulator")) {
-    if (request.compile.precision != Precision::F32)
-      return "--target=emulator computes in f32; --precision=" + precision + " is for the cpu";
-    if (train)
-      return "--target=emulator has no training programs; --train is for cpu and reference";
-  }
+    if (target != "cpu" && target != "reference" && target != "emulator" && target != "cuda")
+      return "--target=" + target + " is not a target of this version; there are cpu, reference, emulator and cuda";
+  for (std::string target : {"emulator", "cuda"})
+    if (llvm::is_contained(request.compile.targets, target)) {
+      if (request.compile.precision != Precision::F32)
+        return "--target=" + target + " computes in f32; --precision=" + precision + " is for the cpu";
+      if (train)
+        return "--target=" + target + " has no training programs; --train is for cpu and reference";
+    }
+  const bool cuda = llvm::is_contained(request.compile.targets, "cuda");
+  if (cuda && (request.emit == Phase::Artifact || request.emit == Phase::Llvm || request.emit == Phase::Asm))
+    return "--target=cuda has no runtime yet, so that nothing could run its artifact; --emit=ptx prints its kernels";
+  if (!cuda && request.emit == Phase::Ptx)
+    return "--emit=ptx prints a GPU's kernels, which need --target=cuda";
   if (request.emit != Phase::Artifact && request.emit != Phase::Config && request.compile.targets.size() > 1)
     return "--emit prints one target; --target=" + llvm::join(request.compile.targets, ",") + " names several";
   if (std::string wrong = readWeights(request.weights); !wrong.empty())

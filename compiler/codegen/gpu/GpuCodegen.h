@@ -34,6 +34,11 @@ mlir::FailureOr<KernelInfo> emitKernel(mlir::ModuleOp module, mlir::Operation *l
 /// Turns the device kernels of `module` into functions of the host that call the emulator.
 mlir::LogicalResult lowerToEmulator(mlir::ModuleOp module);
 
+/// PTX text of the device kernels of `module`, which is lowered, for an architecture of NVIDIA's, "sm_80". A kernel's arguments are its
+/// memories and the number of images; where it has scratch memory also that of all blocks, and the bytes of a block (i64). Its shared
+/// memory is dynamic: the launch gives KernelInfo::sharedBytes.
+mlir::FailureOr<std::string> compileToPtx(mlir::ModuleOp module, llvm::StringRef architecture);
+
 // The kernels, one file each.
 mlir::FailureOr<KernelInfo> emitNormalize(mlir::ModuleOp module, kernel::NormalizeOp op, llvm::StringRef symbol);
 mlir::FailureOr<KernelInfo> emitGemm(mlir::ModuleOp module, kernel::GemmOp op, llvm::StringRef symbol);
