@@ -189,12 +189,15 @@ Error TrainingRun::openTeacher() {
   auto kind = options.teacherKind == "soft" ? vitrt::TeacherKind::Soft : vitrt::TeacherKind::Hard;
   auto opened = vitrt::Expected<std::unique_ptr<vitrt::Teacher>>(nullptr);
   if (isModel) {
-    CommonOptions common = options.common;
-    common.weights.clear(); // those that the options name are the student's
-    common.randomWeights.reset();
-    auto loaded = openModel(path, common);
+    // Target, device and weights that the options name are the student's.
+    auto loaded = vitrt::Model::open(path, {.verify = options.common.verify == "header" ? VITRT_VERIFY_HEADER : VITRT_VERIFY_ALL,
+                                            .target = {},
+                                            .threads = options.common.threads});
     if (!loaded)
       return std::move(loaded.error());
+    if (!(*loaded)->hasWeights())
+      return makeError(VITRT_ERROR_WEIGHTS,
+                       "{}: the artifact holds no weights, and a teacher needs its own; compile it with vitc --weights=FILE", path);
     teacherModel = std::move(*loaded);
     opened = vitrt::createTeacher(*teacherModel, kind, description(), session->classes(), session->threads());
   } else {
