@@ -45,7 +45,6 @@ private:
   vitrt::TrainerOptions trainerOptions() const;
   Error writeResults(const vitrt::TrainingPosition &position, bool complete);
   void describe() const;
-  void warnOfEmptyClasses() const;
 
   const vitrt::fb::Model &description() const { return model->artifact().model(); }
   uint64_t stepsPerEpoch() const { return trainReader->batchesPerEpoch(); }
@@ -304,16 +303,6 @@ void TrainingRun::describe() const {
   std::fflush(stdout);
 }
 
-/// A class that is never seen is more often a mistake in the folders than meant.
-void TrainingRun::warnOfEmptyClasses() const {
-  std::vector<bool> isSeen(data->classNames().size());
-  for (size_t i = 0; i < data->train().size() && !isSeen.empty(); ++i)
-    isSeen[size_t(data->train().label(i))] = true;
-  for (size_t i = 0; i < isSeen.size(); ++i)
-    if (!isSeen[i])
-      warn(fmt::format("{}: there is no image of the class {} to train on", options.data, data->classNames()[i]));
-}
-
 Expected<int> TrainingRun::run() {
   auto schedule = options.makeSchedule(stepsPerEpoch());
   if (!schedule)
@@ -329,7 +318,8 @@ Expected<int> TrainingRun::run() {
   uint64_t left = trainer.steps - start.step;
   if (!options.json)
     describe();
-  warnOfEmptyClasses();
+  if (std::string sentence = emptyClasses(data->train()); !sentence.empty())
+    warn(fmt::format("{}: {}", options.data, sentence));
   TrainReport report(options.json, left * options.batch, (trainer.steps + stepsPerEpoch() - 1) / stepsPerEpoch());
   vitrt::Trainer training(*session, *trainReader, valReader.get(), data->val() ? data->val()->size() : 0, *schedule, std::move(trainer));
   training.resume(std::move(start));
@@ -348,7 +338,8 @@ Expected<int> TrainingRun::run() {
   if (*end == vitrt::TrainingEnd::OutOfPatience && !options.json)
     fmt::print("stopped: no better accuracy than that of epoch {} in {} epochs\n", training.position().bestEpoch + 1, options.patience);
   if (size_t skipped = trainReader->skippedImages() + (valReader ? valReader->skippedImages() : 0))
-    warn(fmt::format("{}: {} images could not be read and were skipped", options.data, skipped));
+    warn(fmt::format("{}: {} could not be read and {} skipped", options.data, skipped == 1 ? "1 image" : fmt::format("{} images", skipped),
+                     skipped == 1 ? "was" : "were"));
   return ExitDone;
 }
 

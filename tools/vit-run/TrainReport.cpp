@@ -10,8 +10,10 @@
 
 #include "runtime/data/Files.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 namespace vitrun {
@@ -37,6 +39,25 @@ void stopOnInterrupt() {
 }
 
 bool isInterrupted() { return interrupted != 0; }
+
+std::string emptyClasses(const vitrt::Dataset &images) {
+  constexpr size_t maxNamed = 3;
+  std::span<const std::string> names = images.classNames();
+  std::vector<bool> isSeen(names.size());
+  for (size_t i = 0; i < images.size() && !names.empty(); ++i)
+    isSeen[size_t(images.label(i))] = true;
+  auto empty = size_t(std::count(isSeen.begin(), isSeen.end(), false));
+  if (empty == 0)
+    return "";
+  std::vector<std::string> named;
+  for (size_t i = 0; i < names.size() && named.size() < maxNamed; ++i)
+    if (!isSeen[i])
+      named.push_back(names[i]);
+  if (empty == 1)
+    return fmt::format("there is no image of the class {} to train on", named[0]);
+  return fmt::format("there is no image of {} of the {} classes to train on: {}{}", empty, names.size(), fmt::join(named, ", "),
+                     empty > maxNamed ? fmt::format(" and {} more", empty - maxNamed) : "");
+}
 
 void TrainReport::stepped(const vitrt::StepReport &report) {
   double rate = report.seconds > 0 ? double(report.images) / report.seconds : 0;

@@ -19,6 +19,10 @@ namespace vitrun {
 void stopOnInterrupt();
 bool isInterrupted();
 
+/// A sentence about classes without an image, the first few by their names, as this is more often a mistake in the folders than meant; empty
+/// if there are none, or classes have no names.
+std::string emptyClasses(const vitrt::Dataset &images);
+
 /// A progress bar and a line an epoch, or lines of JSON.
 class TrainReport final : public vitrt::TrainingListener {
 public:
