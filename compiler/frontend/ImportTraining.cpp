@@ -96,11 +96,14 @@ Value Importer::classifierLoss(Value tokens, Value targets, Value teacher) {
   };
   if (!teacher)
     return loss(loc("loss"), head(tokens), targets);
-  // (a + b) / 2
-  Value first = loss(loc("loss.class"), halfAnswer("head", "pool", tokens, 0, 1), targets);
-  Value second = loss(loc("loss.distillation"), halfAnswer("head_dist", "pool_dist", tokens, 1, 1), teacher);
-  Value sum = vit::ResidualOp::create(builder, loc("loss.sum"), losses, first, second, /*gamma=*/Value());
-  return linear(loc("loss"), sum, constant(loc("loss"), {1, 1}, {0.5F}), /*bias=*/Value());
+  // The mean of the two, as of two tokens: a product by 1/2 would round both losses where products are of bf16.
+  auto asToken = [&](StringRef name, Value logits, Value wanted) -> Value {
+    return vit::ReshapeTokensOp::create(builder, loc(name + ".token"), type({ShapedType::kDynamic, 1, 1}), loss(loc(name), logits, wanted));
+  };
+  Value first = asToken("loss.class", halfAnswer("head", "pool", tokens, 0, 1), targets);
+  Value second = asToken("loss.distillation", halfAnswer("head_dist", "pool_dist", tokens, 1, 1), teacher);
+  Value both = vit::ConcatTokensOp::create(builder, loc("loss.both"), type({ShapedType::kDynamic, 2, 1}), ValueRange{first, second});
+  return pool("loss", both, vit::Pool::Avg, 0);
 }
 
 OwningOpRef<ModuleOp> Importer::importTraining() {
