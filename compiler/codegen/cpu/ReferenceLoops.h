@@ -23,6 +23,16 @@ using ParallelWalk =
 /// Nested loops, the last axis innermost.
 void walkInOrder(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<int64_t> sizes, llvm::function_ref<void(mlir::ValueRange)> body);
 
+/// Replaces every linalg operation and memref.copy of `function`, all of static shapes, by scf loops.
+///
+/// Unlike upstream's convert-linalg-to-loops a reduction runs in the innermost loops and carries its accumulator as a value: a result element
+/// is read and written once, and because no store lies in the loop, LLVM may vectorize it. Sums carry `reassoc` for the same reason (several
+/// partial sums are also the more accurate way to add).
+///
+/// `walk` makes the loops over the elements of a result or a copy; it alone decides who computes which of them, as none needs another. The
+/// loops of a reduction lie within its body, so that each element is summed in one place and in one order.
+///
+/// Fails with an error on the operation that has no such form.
 llvm::LogicalResult lowerLinalgToLoops(mlir::func::FuncOp function, const ParallelWalk &walk);
 
 } // namespace vitc::cpu
