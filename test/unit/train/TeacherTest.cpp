@@ -87,6 +87,24 @@ TEST_F(TeacherTest, ReadsSafetensorsToo) {
   EXPECT_THAT(rows(path, TeacherKind::Hard, batchOf({1})), ElementsAre(0, 0, 1));
 }
 
+TEST_F(TeacherTest, FingerprintIsOfTheAnswersAlone) {
+  auto fingerprint = [](const std::string &path) {
+    auto teacher = openTeacherFile(path, TeacherKind::Hard, 4, 3);
+    EXPECT_TRUE(bool(teacher)) << (teacher ? "" : teacher.error().message);
+    return (*teacher)->fingerprint();
+  };
+  uint64_t first = fingerprint(write(scores, {4, 3}));
+  std::string elsewhere = folder.path("elsewhere.npz");
+  ASSERT_FALSE(bool(writeNpz(elsewhere, std::vector<NpyOutput>{{"logits", {4, 3}, scores}})));
+  EXPECT_EQ(fingerprint(elsewhere), first);
+  std::vector<float> others = scores;
+  others.back() = 0.5f;
+  EXPECT_NE(fingerprint(write(others, {4, 3})), first) << "in the same file";
+  uint64_t classes = fingerprint(writeClasses({1, 2, 0, 1}));
+  EXPECT_EQ(fingerprint(writeClasses({1, 2, 0, 1})), classes);
+  EXPECT_NE(fingerprint(writeClasses({1, 2, 0, 2})), classes);
+}
+
 TEST_F(TeacherTest, SaysWhatDoesNotFit) {
   EXPECT_THAT(refusal(folder.path("absent.npy")), HasSubstr("absent.npy"));
   std::string path = write(scores, {4, 3});
