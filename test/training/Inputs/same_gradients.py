@@ -1,7 +1,8 @@
-"""Compares the gradients of two programs: same_gradients.py ACTUAL.npz EXPECTED.npz TOLERANCE [--subset].
+"""Compares the gradients of two programs: same_gradients.py ACTUAL.npz EXPECTED.npz TOLERANCE [--subset] [--differs].
 
 The largest difference of a tensor may be so many times its largest value, or 1/100 of the largest of all: some gradients are 0 but for
 rounding. With --subset tensors that ACTUAL lacks are left out. Says how many there are.
+With --differs a tensor must be further off than that; shapes are the same and values are numbers even so.
 """
 import os
 import sys
@@ -27,9 +28,12 @@ def main():
         expected = {name: tensor for name, tensor in expected.items() if name in actual}
     if not expected or sorted(actual) != sorted(expected):
         sys.exit(f"not the same tensors: {sorted(actual)} and {sorted(expected)}")
-    wrong = {name: error for name, error in relative_errors(actual, expected).items() if not error <= tolerance}
+    errors = relative_errors(actual, expected)
+    wrong = {name: error for name, error in errors.items() if not error <= tolerance}
     for name, error in wrong.items():
         print(f"{name}: differs by {error:.2g} of its largest value")
+    if "--differs" in sys.argv[4:]:
+        sys.exit(not wrong or max(errors.values()) == float("inf"))
     if wrong:
         sys.exit(1)
     print(f"{len(expected)} tensors agree")
