@@ -29,16 +29,6 @@ constexpr int64_t kAcross = kTile / kPart;
 constexpr int64_t kThreads = kAcross * kAcross;
 constexpr int64_t kStride = kTile + 4; ///< as of Product.cpp
 
-RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-SmallVector<Type> elementsOf(kernel::AttentionOp op) {
-  SmallVector<Type> elements;
-  for (Value value : op->getOperands())
-    elements.push_back(tensorOf(value).getElementType());
-  elements.push_back(tensorOf(op.getValue()).getElementType());
-  return elements;
-}
-
 /// Names: T tokens of a window, Q those of them that attend, d the width of a head.
 class AttentionEmitter {
 public:

@@ -6,15 +6,14 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/KernelFunction.h"
+#include "compiler/codegen/gpu/DeviceConversion.h"
 #include "compiler/codegen/gpu/GpuCodegen.h"
 #include "compiler/codegen/gpu/GpuPasses.h"
 #include "dialects/device/DeviceDialect.h"
 #include "runtime/device/emulator/EmulatorAbi.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Transforms/DialectConversion.h"
 #include "mlir/Transforms/Passes.h"
 
 #include "llvm/ADT/Twine.h"
@@ -30,10 +29,6 @@ namespace vitc::gpu {
 namespace {
 
 LLVM::LLVMPointerType pointerType(MLIRContext *context) { return LLVM::LLVMPointerType::get(context); }
-
-Value constant(ImplicitLocOpBuilder &b, int64_t value, unsigned bits) {
-  return LLVM::ConstantOp::create(b, b.getIntegerType(bits), b.getIntegerAttr(b.getIntegerType(bits), value));
-}
 
 /// What the operations of a kernel need to call the emulator.
 class Caller {
@@ -81,14 +76,14 @@ public:
   }
 
   void access(Value address, int64_t bytes, bool write) {
-    call(Call::Access, {}, {address, constant(b, bytes, 64), constant(b, write, 32), site()});
+    call(Call::Access, {}, {address, llvmConstant(b, bytes, 64), llvmConstant(b, write, 32), site()});
   }
 
   /// Memory of the thread's own for a value that a call reads or writes, in the function's first block: a loop must not use up the stack.
   Value slot(Type type) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&op->getParentOfType<func::FuncOp>().getBody().front());
-    return LLVM::AllocaOp::create(b, pointer(), type, constant(b, 1, 64), /*alignment=*/16);
+    return LLVM::AllocaOp::create(b, pointer(), type, llvmConstant(b, 1, 64), /*alignment=*/16);
   }
   Value stored(Value value) {
     Value memory = slot(value.getType());
@@ -97,29 +92,13 @@ public:
   }
 
   Type pointer() { return pointerType(b.getContext()); }
-  Value number(int64_t value) { return constant(b, value, 32); }
+  Value number(int64_t value) { return llvmConstant(b, value, 32); }
 
   ImplicitLocOpBuilder b;
 
 private:
   Operation *op;
   Value self;
-};
-
-template <typename Op> struct Conversion : OpConversionPattern<Op> {
-  using Body = llvm::unique_function<Value(Op, typename Op::Adaptor, Caller &) const>;
-  Conversion(const TypeConverter &converter, MLIRContext *context, Body body)
-      : OpConversionPattern<Op>(converter, context), body(std::move(body)) {}
-  LogicalResult matchAndRewrite(Op op, typename Op::Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
-    Caller caller(op, rewriter);
-    Value value = body(op, adaptor, caller);
-    if (value)
-      rewriter.replaceOp(op, value);
-    else
-      rewriter.eraseOp(op);
-    return success();
-  }
-  Body body;
 };
 
 /// device.kernel @k(%a, %b, %images) -> func.func @k(%self, %buffers, %images64), memories loaded from %buffers.
@@ -151,9 +130,8 @@ struct ConvertKernel : OpConversionPattern<device::KernelOp> {
 
 void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<ConvertKernel>(converter, context);
-  auto add = [&]<typename Op>(typename Conversion<Op>::Body body) {
-    patterns.add(std::make_unique<Conversion<Op>>(converter, context, std::move(body)));
+  auto add = [&]<typename Op>(typename ValueConversion<Op, Caller>::Body body) {
+    patterns.add(std::make_unique<ValueConversion<Op, Caller>>(converter, context, std::move(body)));
   };
   using namespace device;
   using vitrt::emulator::ThreadState;
@@ -161,10 +139,10 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   add.operator()<ThreadIdOp>([](ThreadIdOp op, auto, Caller &c) { return c.at(offsetof(ThreadState, thread), op.getType()); });
   add.operator()<BlockIdOp>([](BlockIdOp op, auto, Caller &c) { return c.at(offsetof(ThreadState, block), op.getType()); });
   add.operator()<SharedOp>([](SharedOp op, auto, Caller &c) {
-    return c.address(c.at(offsetof(ThreadState, shared), c.pointer()), constant(c.b, op.getOffset(), 64), c.b.getI8Type());
+    return c.address(c.at(offsetof(ThreadState, shared), c.pointer()), llvmConstant(c.b, op.getOffset(), 64), c.b.getI8Type());
   });
   add.operator()<ScratchOp>([](ScratchOp op, auto, Caller &c) {
-    return c.address(c.at(offsetof(ThreadState, scratch), c.pointer()), constant(c.b, op.getOffset(), 64), c.b.getI8Type());
+    return c.address(c.at(offsetof(ThreadState, scratch), c.pointer()), llvmConstant(c.b, op.getOffset(), 64), c.b.getI8Type());
   });
   add.operator()<ViewOp>([](ViewOp op, auto adaptor, Caller &c) {
     return cpu::memrefAt(c.b, adaptor.getMemory(), cast<MemRefType>(op.getType()), adaptor.getRows());
@@ -200,7 +178,7 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
     Value from = c.address(adaptor.getFrom(), adaptor.getFromIndex(), element);
     Value to = c.address(adaptor.getTo(), adaptor.getToIndex(), element);
     Value live = adaptor.getLive() ? adaptor.getLive() : c.number(op.getBytes());
-    return c.call(Call::CopyAsync, {}, {from, to, constant(c.b, op.getBytes(), 64), live, c.site()});
+    return c.call(Call::CopyAsync, {}, {from, to, llvmConstant(c.b, op.getBytes(), 64), live, c.site()});
   });
   add.operator()<CopyCommitOp>([](CopyCommitOp, auto, Caller &c) { return c.call(Call::CopyCommit, {}, {}); });
   add.operator()<CopyWaitOp>([](CopyWaitOp op, auto, Caller &c) { return c.call(Call::CopyWait, {}, {c.number(op.getPending())}); });
@@ -238,31 +216,13 @@ struct ConvertDeviceToEmulator : impl::ConvertDeviceToEmulatorBase<ConvertDevice
       });
     });
     MLIRContext *context = &getContext();
-    TypeConverter converter;
-    converter.addConversion([](Type type) { return type; });
-    converter.addConversion([](device::MemoryType type) { return pointerType(type.getContext()); });
-    auto cast = [](OpBuilder &builder, Type type, ValueRange values, Location loc) -> Value {
-      return UnrealizedConversionCastOp::create(builder, loc, type, values).getResult(0);
-    };
-    converter.addSourceMaterialization(cast);
-    converter.addTargetMaterialization(cast);
-
-    // Kernels first, so that every operation finds the function that it lies in.
-    ConversionTarget kernels(*context);
-    kernels.addIllegalOp<device::KernelOp>();
-    kernels.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    RewritePatternSet kernelPatterns(context);
-    kernelPatterns.add<ConvertKernel>(converter, context);
-    if (failed(applyPartialConversion(getOperation(), kernels, std::move(kernelPatterns))))
-      return signalPassFailure();
-
+    MemoryConverter converter(/*addressSpaces=*/false);
+    RewritePatternSet kernels(context), operations(context);
+    kernels.add<ConvertKernel>(converter, context);
+    populate(operations, converter);
+    operations.add<ConvertReturn>(converter, context);
     ConversionTarget target(*context);
-    target.addIllegalDialect<device::DeviceDialect>();
-    target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    RewritePatternSet patterns(context);
-    populate(patterns, converter);
-    patterns.add<ConvertReturn>(converter, context);
-    if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
+    if (failed(convertDevice(getOperation(), target, std::move(kernels), std::move(operations))))
       return signalPassFailure();
 
     // exp2 is an instruction of the device alone.

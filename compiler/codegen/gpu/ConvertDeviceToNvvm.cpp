@@ -6,13 +6,12 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/KernelFunction.h"
+#include "compiler/codegen/gpu/DeviceConversion.h"
 #include "compiler/codegen/gpu/GpuPasses.h"
 #include "dialects/device/DeviceDialect.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
-#include "mlir/Transforms/DialectConversion.h"
 
 using namespace mlir;
 
@@ -30,10 +29,6 @@ LLVM::LLVMPointerType pointerType(device::MemoryType type) {
   return LLVM::LLVMPointerType::get(type.getContext(), static_cast<unsigned>(type.getSpace()));
 }
 
-Value constant(ImplicitLocOpBuilder &b, int64_t value, unsigned bits) {
-  return LLVM::ConstantOp::create(b, b.getIntegerType(bits), b.getIntegerAttr(b.getIntegerType(bits), value));
-}
-
 Value address(ImplicitLocOpBuilder &b, Value memory, Value index, Type element) {
   return LLVM::GEPOp::create(b, memory.getType(), element, memory, ArrayRef<LLVM::GEPArg>{index});
 }
@@ -47,7 +42,7 @@ Value element(ImplicitLocOpBuilder &b, device::MemoryType type, Value memory, Va
 Value fromRegisters(ImplicitLocOpBuilder &b, ArrayRef<Value> registers, Type type) {
   Value vector = LLVM::PoisonOp::create(b, VectorType::get({static_cast<int64_t>(registers.size())}, b.getI32Type()));
   for (auto [number, value] : llvm::enumerate(registers))
-    vector = LLVM::InsertElementOp::create(b, vector, value, constant(b, number, 32));
+    vector = LLVM::InsertElementOp::create(b, vector, value, llvmConstant(b, number, 32));
   return LLVM::BitcastOp::create(b, type, vector);
 }
 SmallVector<Value> toRegisters(ImplicitLocOpBuilder &b, Value vector) {
@@ -56,7 +51,7 @@ SmallVector<Value> toRegisters(ImplicitLocOpBuilder &b, Value vector) {
   Value words = LLVM::BitcastOp::create(b, VectorType::get({count}, b.getI32Type()), vector);
   SmallVector<Value> registers;
   for (int64_t number = 0; number < count; ++number) {
-    Value word = LLVM::ExtractElementOp::create(b, words, constant(b, number, 32));
+    Value word = LLVM::ExtractElementOp::create(b, words, llvmConstant(b, number, 32));
     // NVVM wants pairs of bf16 as bits, but pairs of f16 as vectors.
     if (type.getElementType().isF16())
       word = LLVM::BitcastOp::create(b, VectorType::get({2}, b.getF16Type()), word);
@@ -65,19 +60,9 @@ SmallVector<Value> toRegisters(ImplicitLocOpBuilder &b, Value vector) {
   return registers;
 }
 
-template <typename Op> struct Conversion : OpConversionPattern<Op> {
-  using Body = llvm::unique_function<Value(Op, typename Op::Adaptor, ImplicitLocOpBuilder &) const>;
-  Conversion(const TypeConverter &converter, MLIRContext *context, Body body)
-      : OpConversionPattern<Op>(converter, context), body(std::move(body)) {}
-  LogicalResult matchAndRewrite(Op op, typename Op::Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    if (Value value = body(op, adaptor, b))
-      rewriter.replaceOp(op, value);
-    else
-      rewriter.eraseOp(op);
-    return success();
-  }
-  Body body;
+/// Builds where an operation stands.
+struct B : ImplicitLocOpBuilder {
+  B(Operation *op, OpBuilder &rewriter) : ImplicitLocOpBuilder(op->getLoc(), rewriter) {}
 };
 
 /// device.kernel @k(%a, %images) -> llvm.func @k(%a, %images, %scratch, %scratch_bytes), the last two where the kernel has memory of its own.
@@ -130,7 +115,7 @@ Value shared(device::SharedOp op, ImplicitLocOpBuilder &b) {
     LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(b.getI8Type(), 0), /*isConstant=*/false, LLVM::Linkage::External, sharedMemory,
                            Attribute(), /*alignment=*/128, pointer.getAddressSpace());
   }
-  return address(b, LLVM::AddressOfOp::create(b, pointer, sharedMemory), constant(b, op.getOffset(), 64), b.getI8Type());
+  return address(b, LLVM::AddressOfOp::create(b, pointer, sharedMemory), llvmConstant(b, op.getOffset(), 64), b.getI8Type());
 }
 
 Value loadMatrix(device::LoadMatrixOp op, Value row, ImplicitLocOpBuilder &b) {
@@ -150,7 +135,7 @@ Value loadMatrix(device::LoadMatrixOp op, Value row, ImplicitLocOpBuilder &b) {
 Value multiply(device::MmaOp op, device::MmaOp::Adaptor adaptor, ImplicitLocOpBuilder &b) {
   SmallVector<Value> sums;
   for (int64_t number = 0; number < 4; ++number)
-    sums.push_back(LLVM::ExtractElementOp::create(b, adaptor.getAccumulator(), constant(b, number, 32)));
+    sums.push_back(LLVM::ExtractElementOp::create(b, adaptor.getAccumulator(), llvmConstant(b, number, 32)));
   NVVM::MMATypes type = op.getA().getType().getElementType().isBF16() ? NVVM::MMATypes::bf16 : NVVM::MMATypes::f16;
   Type result = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(4, b.getF32Type()));
   Value product =
@@ -158,17 +143,16 @@ Value multiply(device::MmaOp op, device::MmaOp::Adaptor adaptor, ImplicitLocOpBu
                           std::nullopt, std::nullopt, std::array{type, type}, std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
   Value vector = LLVM::PoisonOp::create(b, op.getType());
   for (int64_t number = 0; number < 4; ++number)
-    vector = LLVM::InsertElementOp::create(b, vector, LLVM::ExtractValueOp::create(b, product, number), constant(b, number, 32));
+    vector = LLVM::InsertElementOp::create(b, vector, LLVM::ExtractValueOp::create(b, product, number), llvmConstant(b, number, 32));
   return vector;
 }
 
 void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   MLIRContext *context = patterns.getContext();
-  auto add = [&]<typename Op>(typename Conversion<Op>::Body body) {
-    patterns.add(std::make_unique<Conversion<Op>>(converter, context, std::move(body)));
+  auto add = [&]<typename Op>(typename ValueConversion<Op, B>::Body body) {
+    patterns.add(std::make_unique<ValueConversion<Op, B>>(converter, context, std::move(body)));
   };
   using namespace device;
-  using B = ImplicitLocOpBuilder;
 
   add.operator()<ThreadIdOp>([](ThreadIdOp op, auto, B &b) { return NVVM::ThreadIdXOp::create(b, op.getType()); });
   add.operator()<BlockIdOp>([](BlockIdOp op, auto, B &b) { return NVVM::BlockIdXOp::create(b, op.getType()); });
@@ -177,7 +161,7 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
     auto arguments = op->getParentOfType<LLVM::LLVMFuncOp>().getArguments();
     Value block = LLVM::ZExtOp::create(b, b.getI64Type(), NVVM::BlockIdXOp::create(b, b.getI32Type()));
     Value begin = LLVM::MulOp::create(b, block, arguments.back());
-    return address(b, arguments.drop_back().back(), LLVM::AddOp::create(b, begin, constant(b, op.getOffset(), 64)), b.getI8Type());
+    return address(b, arguments.drop_back().back(), LLVM::AddOp::create(b, begin, llvmConstant(b, op.getOffset(), 64)), b.getI8Type());
   });
   add.operator()<ViewOp>([](ViewOp op, auto adaptor, B &b) {
     Value generic = LLVM::AddrSpaceCastOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), adaptor.getMemory());
@@ -201,8 +185,8 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   });
   add.operator()<BarrierOp>([](BarrierOp, auto, B &b) { return NVVM::Barrier0Op::create(b), Value(); });
   add.operator()<ShuffleOp>([](ShuffleOp op, auto adaptor, B &b) -> Value {
-    return NVVM::ShflOp::create(b, op.getType(), constant(b, -1, 32), adaptor.getValue(), constant(b, op.getMask(), 32),
-                                constant(b, kWarp - 1, 32), NVVM::ShflKind::bfly, UnitAttr());
+    return NVVM::ShflOp::create(b, op.getType(), llvmConstant(b, -1, 32), adaptor.getValue(), llvmConstant(b, op.getMask(), 32),
+                                llvmConstant(b, kWarp - 1, 32), NVVM::ShflKind::bfly, UnitAttr());
   });
   add.operator()<CopyAsyncOp>([](CopyAsyncOp op, auto adaptor, B &b) {
     Value from = element(b, op.getFrom().getType(), adaptor.getFrom(), adaptor.getFromIndex());
@@ -239,33 +223,15 @@ bool hasInstruction(Operation *op) {
 struct ConvertDeviceToNvvm : impl::ConvertDeviceToNvvmBase<ConvertDeviceToNvvm> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
-    TypeConverter converter;
-    converter.addConversion([](Type type) { return type; });
-    converter.addConversion([](device::MemoryType type) -> Type { return pointerType(type); });
-    auto cast = [](OpBuilder &builder, Type type, ValueRange values, Location loc) -> Value {
-      return UnrealizedConversionCastOp::create(builder, loc, type, values).getResult(0);
-    };
-    converter.addSourceMaterialization(cast);
-    converter.addTargetMaterialization(cast);
-
-    // Kernels first, so that every operation finds the function that it lies in.
-    ConversionTarget kernels(*context);
-    kernels.addIllegalOp<device::KernelOp>();
-    kernels.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    RewritePatternSet kernelPatterns(context);
-    kernelPatterns.add<ConvertKernel>(converter, context);
-    if (failed(applyPartialConversion(getOperation(), kernels, std::move(kernelPatterns))))
-      return signalPassFailure();
-
+    MemoryConverter converter(/*addressSpaces=*/true);
+    RewritePatternSet kernels(context), operations(context);
+    kernels.add<ConvertKernel>(converter, context);
+    populate(operations, converter);
+    operations.add<ConvertReturn>(converter, context);
     auto isScalar = [](Operation *op) { return op->getResult(0).getType().isF32(); };
     ConversionTarget target(*context);
-    target.addIllegalDialect<device::DeviceDialect>();
     target.addDynamicallyLegalOp<math::Exp2Op, math::RsqrtOp>([&](Operation *op) { return !isScalar(op); });
-    target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    RewritePatternSet patterns(context);
-    populate(patterns, converter);
-    patterns.add<ConvertReturn>(converter, context);
-    if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
+    if (failed(convertDevice(getOperation(), target, std::move(kernels), std::move(operations))))
       return signalPassFailure();
 
     getOperation()->walk([&](Operation *op) {

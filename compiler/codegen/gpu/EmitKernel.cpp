@@ -16,8 +16,19 @@ using namespace mlir;
 
 namespace vitc::gpu {
 
+RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+SmallVector<Type> elementsOf(Operation *launch) {
+  SmallVector<Type> elements;
+  for (Value value : launch->getOperands())
+    elements.push_back(tensorOf(value).getElementType());
+  for (Value value : launch->getResults())
+    elements.push_back(tensorOf(value).getElementType());
+  return elements;
+}
+
 int64_t rowsOfImage(Value value) {
-  ArrayRef<int64_t> inner = cast<RankedTensorType>(value.getType()).getShape().drop_front().drop_back();
+  ArrayRef<int64_t> inner = tensorOf(value).getShape().drop_front().drop_back();
   return std::accumulate(inner.begin(), inner.end(), int64_t{1}, std::multiplies<>());
 }
 

@@ -13,18 +13,6 @@ using namespace mlir;
 
 namespace vitc::gpu {
 
-static RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-/// Element types of a launch's operands, then of its results.
-static SmallVector<Type> elementsOf(Operation *op) {
-  SmallVector<Type> elements;
-  for (Value value : op->getOperands())
-    elements.push_back(tensorOf(value).getElementType());
-  for (Value value : op->getResults())
-    elements.push_back(tensorOf(value).getElementType());
-  return elements;
-}
-
 /// Row-major rows of `width` elements.
 static std::function<Place(Value, Value)> rowMajor(ImplicitLocOpBuilder &b, Value memory, int64_t width) {
   return [&b, memory, width](Value row, Value column) { return Place{rowOf(b, memory, row, width), column}; };

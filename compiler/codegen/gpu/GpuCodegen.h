@@ -46,6 +46,11 @@ mlir::FailureOr<KernelInfo> emitPatchEmbed(mlir::ModuleOp module, kernel::PatchE
 mlir::FailureOr<KernelInfo> emitAttention(mlir::ModuleOp module, kernel::AttentionOp op, llvm::StringRef symbol);
 mlir::FailureOr<KernelInfo> emitReference(mlir::ModuleOp module, kernel::ReferenceOp op, llvm::StringRef symbol);
 
+mlir::RankedTensorType tensorOf(mlir::Value value);
+
+/// Element types of a launch's operands, then of its results.
+llvm::SmallVector<mlir::Type> elementsOf(mlir::Operation *launch);
+
 /// Rows of an image of a value [B, .., D].
 int64_t rowsOfImage(mlir::Value value);
 

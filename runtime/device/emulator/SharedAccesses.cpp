@@ -14,13 +14,15 @@ void SharedAccesses::reset(uint64_t bytes) {
   epoch = 1;
 }
 
+Race SharedAccesses::racingWrite(const Cell &cell, uint64_t offset) {
+  return {cell.written.thread, cell.written.site, cell.copying ? Race::Did::Copies : Race::Did::Wrote, offset};
+}
+
 std::optional<Race> SharedAccesses::read(int32_t thread, uint64_t offset, uint64_t bytes, const char *site) {
   for (uint64_t i = offset / 2; i < (offset + bytes + 1) / 2; ++i) {
     Cell &cell = cells[i];
-    if (cell.copying)
-      return Race{cell.written.thread, cell.written.site, Race::Did::Copies, 2 * i};
-    if (cell.written.epoch == epoch && cell.written.thread != thread)
-      return Race{cell.written.thread, cell.written.site, Race::Did::Wrote, 2 * i};
+    if (cell.copying || (cell.written.epoch == epoch && cell.written.thread != thread))
+      return racingWrite(cell, 2 * i);
     if (cell.written.epoch == 0)
       return Race{-1, nullptr, Race::Did::Nothing, 2 * i};
     bool first = cell.reader.epoch != epoch || cell.reader.thread == thread;
@@ -32,10 +34,8 @@ std::optional<Race> SharedAccesses::read(int32_t thread, uint64_t offset, uint64
 std::optional<Race> SharedAccesses::write(int32_t thread, uint64_t offset, uint64_t bytes, const char *site) {
   for (uint64_t i = offset / 2; i < (offset + bytes + 1) / 2; ++i) {
     Cell &cell = cells[i];
-    if (cell.copying)
-      return Race{cell.written.thread, cell.written.site, Race::Did::Copies, 2 * i};
-    if (cell.written.epoch == epoch && cell.written.thread != thread)
-      return Race{cell.written.thread, cell.written.site, Race::Did::Wrote, 2 * i};
+    if (cell.copying || (cell.written.epoch == epoch && cell.written.thread != thread))
+      return racingWrite(cell, 2 * i);
     for (const Access &reader : {cell.reader, cell.otherReader})
       if (reader.epoch == epoch && reader.thread != thread)
         return Race{reader.thread, reader.site, Race::Did::Read, 2 * i};

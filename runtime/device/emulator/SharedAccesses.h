@@ -47,6 +47,9 @@ private:
     Access written, reader, otherReader;
     bool copying = false; ///< by the thread that wrote last
   };
+  /// The write that the cell was last touched by.
+  static Race racingWrite(const Cell &cell, uint64_t offset);
+
   std::vector<Cell> cells;
   uint32_t epoch = 1;
 };

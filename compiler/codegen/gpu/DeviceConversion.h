@@ -1,0 +1,49 @@
+//===- DeviceConversion.h - what both lowerings of the device dialect share ---*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_GPU_DEVICECONVERSION_H
+#define VITC_COMPILER_CODEGEN_GPU_DEVICECONVERSION_H
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+namespace vitc::gpu {
+
+/// An integer of `bits` bits.
+mlir::Value llvmConstant(mlir::ImplicitLocOpBuilder &b, int64_t value, unsigned bits);
+
+/// Replaces an operation by the value that `body` builds, or erases it where that is null. `Builder` is made of the operation and the rewriter.
+template <typename Op, typename Builder> struct ValueConversion : mlir::OpConversionPattern<Op> {
+  using Body = llvm::unique_function<mlir::Value(Op, typename Op::Adaptor, Builder &) const>;
+  ValueConversion(const mlir::TypeConverter &converter, mlir::MLIRContext *context, Body body)
+      : mlir::OpConversionPattern<Op>(converter, context), body(std::move(body)) {}
+  llvm::LogicalResult matchAndRewrite(Op op, typename Op::Adaptor adaptor, mlir::ConversionPatternRewriter &rewriter) const override {
+    Builder builder(op, rewriter);
+    if (mlir::Value value = body(op, adaptor, builder))
+      rewriter.replaceOp(op, value);
+    else
+      rewriter.eraseOp(op);
+    return llvm::success();
+  }
+  Body body;
+};
+
+/// Memories as pointers: of their own address space, or, for the host, of its only one.
+class MemoryConverter : public mlir::TypeConverter {
+public:
+  explicit MemoryConverter(bool addressSpaces);
+};
+
+/// Converts the device operations below `root`, and what `target` makes illegal besides. Kernels go first, so that every operation finds the function
+/// that it lies in.
+llvm::LogicalResult convertDevice(mlir::Operation *root, mlir::ConversionTarget &target, mlir::RewritePatternSet kernels,
+                                  mlir::RewritePatternSet operations);
+
+} // namespace vitc::gpu
+
+#endif // VITC_COMPILER_CODEGEN_GPU_DEVICECONVERSION_H
