@@ -117,6 +117,18 @@ static std::unique_ptr<fb::KernelT> kernelTable(const plan::Kernel &from) {
   result->column_tasks = from.columnTasks;
   result->threads = static_cast<uint32_t>(from.threads);
   result->shared_bytes = static_cast<uint64_t>(from.sharedBytes);
+  result->persistent = from.persistent;
+  for (const plan::TensorMap &map : from.tensorMaps) {
+    auto entry = std::make_unique<fb::TensorMapT>();
+    entry->operand = map.operand;
+    entry->element_bytes = static_cast<uint32_t>(map.elementBytes);
+    entry->sizes = convert<uint64_t>(map.sizes);
+    entry->per_image = map.perImage;
+    entry->strides = convert<uint64_t>(map.strides);
+    entry->box = convert<uint32_t>(map.box);
+    entry->swizzle = static_cast<uint32_t>(map.swizzle);
+    result->tensor_maps.push_back(std::move(entry));
+  }
   return result;
 }
 

@@ -140,7 +140,7 @@ FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target,
       return failure();
     modules.push_back(*(training = std::move(*lowered)));
   }
-  FailureOr<Generated> generated = generate(modules, result.machine, isDevice(target));
+  FailureOr<Generated> generated = generate(modules, result.machine, isDevice(target) ? &options.device : nullptr);
   if (failed(generated))
     return failure();
   result.generated = std::move(*generated);
@@ -167,8 +167,7 @@ LogicalResult Compilation::printCode(StringRef target, Phase phase, llvm::raw_os
   if (failed(code))
     return failure();
   if (phase == Phase::Ptx) {
-    // All kernels there are use nothing that came later.
-    FailureOr<std::string> ptx = gpu::compileToPtx(*code->generated.kernels, "sm_80");
+    FailureOr<std::string> ptx = gpu::compileToPtx(*code->generated.kernels, options.device.architecture);
     if (succeeded(ptx))
       os << *ptx;
     return ptx;

@@ -53,6 +53,7 @@ struct CompileOptions {
   std::string triple;                         ///< empty: this machine's
   std::string cpu = "host";
   std::string features;          ///< "+avx2,-avx512f"
+  gpu::DeviceTarget device;      ///< whose kernels "emulator" and "cuda" get
   std::vector<std::string> take; ///< outputs by the names of importModel; empty: what the model's own class returns
   unsigned optLevel = 2;
   Precision precision = Precision::F32;

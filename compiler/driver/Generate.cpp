@@ -21,8 +21,8 @@ plan::Kernel vitc::planKernel(const cpu::KernelInfo &info) {
 }
 
 plan::Kernel vitc::planKernel(const gpu::KernelInfo &info) {
-  return {info.symbol,      info.kind,        /*schedule=*/"", info.scratchBytes, info.rowsPerImage,
-          info.rowsPerTask, info.columnTasks, info.threads,    info.sharedBytes};
+  return {info.symbol,      info.kind,    info.schedule,    info.scratchBytes, info.rowsPerImage, info.rowsPerTask,
+          info.columnTasks, info.threads, info.sharedBytes, info.persistent,   info.tensorMaps};
 }
 
 static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, ModuleOp into, llvm::StringMap<artifact::Binding> &known) {
@@ -44,7 +44,7 @@ static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, M
   return result;
 }
 
-FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTarget &target, bool device) {
+FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTarget &target, const gpu::DeviceTarget *device) {
   Generated generated;
   ModuleOp first = modules.front();
   generated.kernels = ModuleOp::create(first.getLoc());
@@ -72,7 +72,7 @@ FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTa
           entry->second = planKernel(*info);
       };
       if (device)
-        enter(gpu::emitKernel(*generated.kernels, launch, symbol));
+        enter(gpu::emitKernel(*generated.kernels, launch, symbol, *device));
       else
         enter(cpu::emitKernel(*generated.kernels, launch, symbol, target));
     }

@@ -28,9 +28,9 @@ struct Generated {
 plan::Kernel planKernel(const cpu::KernelInfo &info);
 plan::Kernel planKernel(const gpu::KernelInfo &info);
 
-/// Emits code for every launch and binding of `modules`; those that differ in names alone share a function. With `device`, launches become
-/// device kernels.
-mlir::FailureOr<Generated> generate(llvm::ArrayRef<mlir::ModuleOp> modules, const cpu::CpuTarget &target, bool device = false);
+/// Emits code for every launch and binding of `modules`; those that differ in names alone share a function. With a `device`, launches
+/// become kernels of that.
+mlir::FailureOr<Generated> generate(llvm::ArrayRef<mlir::ModuleOp> modules, const cpu::CpuTarget &target, const gpu::DeviceTarget *device = nullptr);
 
 } // namespace vitc
 

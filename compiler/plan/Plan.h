@@ -39,11 +39,22 @@ struct Buffer {
   int64_t lastLaunch = 0;         ///< the last that reads it
 };
 
+struct TensorMap {
+  uint32_t operand = 0;
+  int64_t elementBytes = 2;
+  std::vector<int64_t> sizes; ///< elements, the innermost first
+  bool perImage = false;      ///< the last size is that of one image
+  std::vector<int64_t> strides, box;
+  int64_t swizzle = 0; ///< bytes
+};
+
 struct Kernel {
   std::string symbol, kind, schedule;
   int64_t scratchBytes = 0;
   int64_t rowsPerImage = 1, rowsPerTask = 1, columnTasks = 1;
   int64_t threads = 0, sharedBytes = 0; ///< of a device's kernel; threads 0: the host's
+  bool persistent = false;
+  std::vector<TensorMap> tensorMaps = {}; ///< arguments behind the number of images
 
   int64_t tasks(int64_t images) const { return (images * rowsPerImage + rowsPerTask - 1) / rowsPerTask * columnTasks; }
 };

@@ -87,6 +87,8 @@ private:
   bool checkSource(const fb::Source &source, const std::string &where);
   bool checkWeights(const fb::Target &target, const std::string &where);
   bool checkKernel(const fb::Kernel &kernel, const std::string &where);
+  bool checkTensorMap(const fb::TensorMap &map, const std::string &where);
+  bool checkTensorMaps(const fb::Target &target, const fb::Program &program, const fb::Launch &launch, const std::string &where);
   bool checkTraining(const fb::Target &target, const fb::Training &training, const std::string &where);
   bool checkTrainingPrograms(const fb::Target &target, const std::string &where);
   bool checkUpdates(const fb::Target &target, const fb::Training &training, const std::string &where);

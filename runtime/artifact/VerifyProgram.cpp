@@ -111,7 +111,7 @@ bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program
       if (result)
         written[index] = true;
     }
-    if (!checkScales(program, launch, at))
+    if (!checkScales(program, launch, at) || !checkTensorMaps(target, program, launch, at))
       return false;
   }
   for (uint32_t i = 0; i < sizeOf(program.outputs()); ++i)

@@ -43,6 +43,11 @@ struct Launch {
     int64_t rows = images * int64_t(kernel->rows_per_image()), perTask = int64_t(kernel->rows_per_task());
     return (rows + perTask - 1) / perTask * int64_t(kernel->column_tasks());
   }
+
+  /// Blocks of a device's kernel, where `resident` of them run at a time.
+  int64_t blocks(int64_t images, int64_t resident) const {
+    return kernel->persistent() ? std::min(tasks(images), resident) : tasks(images);
+  }
 };
 
 /// A program of the plan, resolved against the loaded code.

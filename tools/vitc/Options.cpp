@@ -55,14 +55,17 @@ static cl::list<std::string>
                   "these names (default: what the model's own class returns)"),
          cl::value_desc("NAME,..."), cl::CommaSeparated, cl::cat(modelOptions));
 
-static cl::list<std::string> targets("target", cl::desc("cpu (default), reference, emulator; several go into one file; cuda has --emit=ptx alone"), cl::value_desc("NAME,..."),
-                                     cl::CommaSeparated, cl::cat(targetOptions));
+static cl::list<std::string> targets("target",
+                                     cl::desc("cpu (default), reference, emulator; several go into one file; cuda has --emit=ptx alone"),
+                                     cl::value_desc("NAME,..."), cl::CommaSeparated, cl::cat(targetOptions));
 static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::value_desc("NAME"),
                                       cl::init("host"), cl::cat(targetOptions));
 static cl::opt<std::string> targetFeatures("target-features", cl::desc("Features to add and remove"), cl::value_desc("+a,-b"),
                                            cl::cat(targetOptions));
 static cl::opt<std::string> targetTriple("target-triple", cl::desc("Machine to compile for (default: this one)"), cl::value_desc("TRIPLE"),
                                          cl::cat(targetOptions));
+static cl::opt<std::string> gpuArchitecture("gpu-arch", cl::desc("GPU whose kernels emulator and cuda have: sm_80 (default), sm_90a"),
+                                            cl::value_desc("ARCH"), cl::cat(targetOptions));
 static cl::opt<std::string> calibration("calibration",
                                         cl::desc("Images that int8 takes ranges from; otherwise rows are quantized as they come"),
                                         cl::value_desc("FOLDER-OR-NPY"), cl::cat(targetOptions));
@@ -230,6 +233,13 @@ static std::string readValues(Request &request) {
       if (train)
         return "--target=" + target + " has no training programs; --train is for cpu and reference";
     }
+  if (!gpuArchitecture.empty()) {
+    std::optional<vitc::gpu::DeviceTarget> device = vitc::gpu::parseArchitecture(gpuArchitecture);
+    if (!device)
+      return "--gpu-arch=" + gpuArchitecture +
+             " is no architecture that there are kernels for; there are sm_80, which newer GPUs run too, and sm_90a";
+    request.compile.device = *device;
+  }
   const bool cuda = llvm::is_contained(request.compile.targets, "cuda");
   if (cuda && (request.emit == Phase::Artifact || request.emit == Phase::Llvm || request.emit == Phase::Asm))
     return "--target=cuda has no runtime yet, so that nothing could run its artifact; --emit=ptx prints its kernels";

@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/gpu/GpuCodegen.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <functional>
@@ -32,7 +33,14 @@ int64_t rowsOfImage(Value value) {
   return std::accumulate(inner.begin(), inner.end(), int64_t{1}, std::multiplies<>());
 }
 
-FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol) {
+std::optional<DeviceTarget> parseArchitecture(StringRef name) {
+  return llvm::StringSwitch<std::optional<DeviceTarget>>(name)
+      .Case("sm_80", DeviceTarget{"sm_80", /*multiprocessors=*/108})
+      .Case("sm_90a", DeviceTarget{"sm_90a", /*multiprocessors=*/132})
+      .Default(std::nullopt);
+}
+
+FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const DeviceTarget &target) {
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
       .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })

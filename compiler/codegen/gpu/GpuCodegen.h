@@ -8,28 +8,45 @@
 #ifndef VITC_COMPILER_CODEGEN_GPU_GPUCODEGEN_H
 #define VITC_COMPILER_CODEGEN_GPU_GPUCODEGEN_H
 
+#include "compiler/plan/Plan.h"
 #include "dialects/kernel/KernelDialect.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
+#include <optional>
 #include <string>
 
 namespace vitc::gpu {
+
+/// What device code is made for.
+struct DeviceTarget {
+  std::string architecture = "sm_80"; ///< NVIDIA's name, which ptxas takes
+  int64_t multiprocessors = 108;      ///< of its data center GPU: what tiles are chosen for
+
+  /// Whether there are the copy engine, mbarriers and products of a warpgroup.
+  bool isHopper() const { return architecture == "sm_90a"; }
+};
+
+/// "sm_80" and "sm_90a"; nothing for other names.
+std::optional<DeviceTarget> parseArchitecture(llvm::StringRef name);
 
 /// What the plan has to know of a device kernel; see `Kernel` in runtime/artifact/vitx.fbs. A task is a block of threads.
 struct KernelInfo {
   std::string symbol;
   std::string kind;
+  std::string schedule; ///< for people
   int64_t rowsPerImage = 1;
   int64_t rowsPerTask = 1;
   int64_t columnTasks = 1;
   int64_t threads = 32;
   int64_t sharedBytes = 0;
   int64_t scratchBytes = 0; ///< of a block
+  bool persistent = false;
+  std::vector<plan::TensorMap> tensorMaps; ///< in the order of the kernel's arguments
 };
 
 /// Emits the device.kernel of a launch operation into `module`.
-mlir::FailureOr<KernelInfo> emitKernel(mlir::ModuleOp module, mlir::Operation *launch, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitKernel(mlir::ModuleOp module, mlir::Operation *launch, llvm::StringRef symbol, const DeviceTarget &target);
 
 /// Turns the device kernels of `module` into functions of the host that call the emulator.
 mlir::LogicalResult lowerToEmulator(mlir::ModuleOp module);
