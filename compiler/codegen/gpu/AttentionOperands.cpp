@@ -1,0 +1,66 @@
+//===- AttentionOperands.cpp - what attention reads and writes on a GPU -------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/gpu/AttentionOperands.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace vitc::gpu {
+
+AttentionShape AttentionShape::of(kernel::AttentionOp op) {
+  AttentionShape shape;
+  RankedTensorType qkv = tensorOf(op.getQkv()), value = tensorOf(op.getValue());
+  shape.windows = op.getWindows();
+  shape.tokens = qkv.getDimSize(1) / shape.windows;
+  shape.queries = value.getDimSize(1) / shape.windows;
+  shape.heads = op.getHeads();
+  shape.width = value.getDimSize(2) / shape.heads;
+  shape.firstQuery = op.getFirstQuery();
+  shape.separate = static_cast<bool>(op.getQuery());
+  shape.scale = op.getScale().convertToDouble();
+  shape.element = qkv.getElementType();
+  shape.resultElement = value.getElementType();
+  shape.hasBias = static_cast<bool>(op.getBias());
+  if (op.getRowTable()) {
+    auto side = [](Value table) { return (tensorOf(table).getDimSize(1) + 1) / 2; };
+    shape.height = side(op.getRowTable());
+    shape.across = side(op.getColumnTable());
+  }
+  return shape;
+}
+
+SmallVector<Type> AttentionShape::operandElements() const {
+  SmallVector<Type> elements(separate ? 2 : 1, element);
+  elements.append((hasBias ? 1 : 0) + (height ? 2 : 0), Float32Type::get(element.getContext()));
+  elements.push_back(resultElement);
+  return elements;
+}
+
+int64_t AttentionShape::segment() const { return vectorFor(std::gcd(width, queryStride()), element); }
+
+AttentionOperands::AttentionOperands(DeviceFunction &f, const AttentionShape &s, Value window, Value head) {
+  ImplicitLocOpBuilder &b = f.b;
+  const int64_t inner = s.heads * s.width;
+  unsigned operand = 0;
+  Value qkv = rowOf(b, f.operand(operand++), mul(b, window, s.tokens), s.keyStride()), column = mul(b, head, s.width);
+  Value from = s.separate ? rowOf(b, f.operand(operand++), mul(b, window, s.queries), inner)
+                          : rowOf(b, qkv, constant(b, s.firstQuery), s.keyStride());
+  query = advance(b, from, column);
+  keys = advance(b, qkv, add(b, column, s.separate ? 0 : inner));
+  values = advance(b, qkv, add(b, column, s.separate ? inner : 2 * inner));
+  if (s.hasBias)
+    bias = rowOf(b, f.operand(operand++), head, s.queries * s.tokens);
+  if (s.height) {
+    rowTable = f.operand(operand++);
+    columnTable = f.operand(operand++);
+  }
+  result = advance(b, rowOf(b, f.operand(operand), mul(b, window, s.queries), inner), column);
+}
+
+} // namespace vitc::gpu
