@@ -99,7 +99,7 @@ std::optional<DeviceKernel> compileDeviceLaunch(const std::string &text) {
     Operation *launch = nullptr;
     if (source)
       source->walk([&](kernel::KernelLaunchInterface op) { launch = op; });
-    return launch ? gpu::emitKernel(module, launch, symbol) : FailureOr<gpu::KernelInfo>(failure());
+    return launch ? gpu::emitKernel(module, launch, symbol, gpu::DeviceTarget()) : FailureOr<gpu::KernelInfo>(failure());
   });
 }
 
