@@ -10,13 +10,9 @@
 
 #include "compiler/codegen/gpu/DeviceFunction.h"
 #include "compiler/codegen/gpu/GpuCodegen.h"
+#include "compiler/codegen/gpu/SharedTile.h"
 
 namespace vitc::gpu {
-
-/// Elements that lie side by side in memory.
-struct Place {
-  Value memory, index;
-};
 
 /// result[r, n] = activation(sum over k of input[r, k] weight[n, k] + bias[n]) + residual, of any row-wise arrangement in memory.
 struct Product {
