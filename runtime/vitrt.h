@@ -43,7 +43,8 @@ typedef enum vitrt_status {
   VITRT_ERROR_WEIGHTS = 4,  /* weights are missing, mis-shaped or not bound yet */
   VITRT_ERROR_ARGUMENT = 5, /* the caller's values do not fit the signature */
   VITRT_ERROR_MEMORY = 6,
-  VITRT_ERROR_INTERNAL = 7
+  VITRT_ERROR_INTERNAL = 7,
+  VITRT_ERROR_DEVICE = 8    /* a GPU has no driver, is not there or failed */
 } vitrt_status;
 
 /* One sentence: what was given, what was expected, where. Empty if nothing has failed on this thread. */
