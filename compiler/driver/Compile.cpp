@@ -42,7 +42,8 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
   std::string error;
   if (failed(cpu::resolveTarget(options.triple, options.cpu, options.features, machine, error)))
     return emitError(UnknownLoc::get(&context)) << error;
-  if (target == "reference" || options.precision == Precision::F32)
+  // Every GPU there are kernels for multiplies bf16.
+  if (target == "reference" || isDevice(target) || options.precision == Precision::F32)
     return success();
   bool bf16 = machine.require("avx512bf16");
   if (options.precision == Precision::Int8 && !machine.require("avx512vnni") && !machine.require("avxvnni"))
@@ -58,8 +59,16 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
 }
 
 PipelineOptions Compilation::pipelineOptions(StringRef target, const cpu::CpuTarget &machine) const {
-  return {target == "reference", options.optLevel,           machine.scheduling(), options.precision, machine.has("avx512bf16"),
-          options.tuningCache,   tune::machineName(machine), Recompute::None,      isDevice(target)};
+  PipelineOptions pipeline;
+  pipeline.reference = target == "reference";
+  pipeline.device = isDevice(target);
+  pipeline.optLevel = options.optLevel;
+  pipeline.machine = machine.scheduling();
+  pipeline.precision = options.precision;
+  pipeline.bf16Products = pipeline.device || machine.has("avx512bf16");
+  pipeline.tuningCache = options.tuningCache;
+  pipeline.machineName = tune::machineName(machine);
+  return pipeline;
 }
 
 void Compilation::attachRanges(ModuleOp module) {

@@ -228,8 +228,8 @@ static std::string readValues(Request &request) {
       return "--target=" + target + " is not a target of this version; there are cpu, reference, emulator and cuda";
   for (std::string target : {"emulator", "cuda"})
     if (llvm::is_contained(request.compile.targets, target)) {
-      if (request.compile.precision != Precision::F32)
-        return "--target=" + target + " computes in f32; --precision=" + precision + " is for the cpu";
+      if (request.compile.precision == Precision::Int8)
+        return "--target=" + target + " multiplies f32 and bf16; --precision=int8 is for the cpu";
       if (train)
         return "--target=" + target + " has no training programs; --train is for cpu and reference";
     }

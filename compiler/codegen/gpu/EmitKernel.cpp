@@ -43,9 +43,10 @@ std::optional<DeviceTarget> parseArchitecture(StringRef name) {
 FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const DeviceTarget &target) {
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
-      .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol); })
+      .Case([&](kernel::ConvertOp op) { return emitConvert(module, op, symbol); })
+      .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol, target); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
-      .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol); })
+      .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol, target); })
       .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
       .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that a GPU has a kernel for"; });
 }

@@ -18,22 +18,24 @@ static std::function<Place(Value, Value)> rowMajor(ImplicitLocOpBuilder &b, Valu
   return [&b, memory, width](Value row, Value column) { return Place{rowOf(b, memory, row, width), column}; };
 }
 
-FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef symbol) {
+FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef symbol, const DeviceTarget &target) {
   if (op.getRowScales() || op.getColumnScales() || op.getInputGrid() || op.getResultGrid())
     return op.emitOpError() << "is a product of bytes, for which a GPU has no kernel";
-  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), productThreads);
-  ImplicitLocOpBuilder &b = f.b;
+  const int64_t rows = rowsOfImage(op.getValue()), width = tensorOf(op.getInput()).getShape().back();
+  Type inputElement = tensorOf(op.getInput()).getElementType(), weightElement = tensorOf(op.getWeight()).getElementType();
   Product product;
   product.outputs = tensorOf(op.getValue()).getShape().back();
   product.depth = op.getDepth();
-  product.rows = mul(b, f.images, rowsOfImage(op.getValue()));
+  product.segment = vectorFor(width, inputElement);
   product.activation = op.getActivation();
   product.activationLast = op.getActivationLast();
+  const ProductSchedule schedule = chooseProduct(shapeOf(product, rows, inputElement, weightElement), target);
 
+  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), schedule.threads());
+  ImplicitLocOpBuilder &b = f.b;
+  product.rows = mul(b, f.images, rows);
   unsigned operand = 0;
   Value input = f.operand(operand++);
-  const int64_t width = tensorOf(op.getInput()).getShape().back();
-  product.segment = vectorFor(width, tensorOf(op.getInput()).getElementType());
   if (kernel::WindowAttr window = op.getWindowAttr()) {
     const int64_t across = window.windowsAcross(), windows = window.windowsDown() * across, pixels = window.getHeight() * window.getWidth();
     product.input = [=, &b](Value row, Value k) {
@@ -51,29 +53,32 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
   if (op.getResidual())
     product.residual = rowMajor(b, f.operand(operand++), product.outputs);
   product.result = rowMajor(b, f.operand(operand), product.outputs);
-  emitProduct(f, product);
+  emitProduct(f, product, schedule);
 
   KernelInfo info;
   info.symbol = symbol.str();
   info.kind = "gemm";
-  describeProduct(info, f, product, rowsOfImage(op.getValue()));
+  describeProduct(info, f, product, schedule, rows);
   return info;
 }
 
-FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, StringRef symbol) {
+FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, StringRef symbol, const DeviceTarget &target) {
   ArrayRef<int64_t> image = tensorOf(op.getImages()).getShape(), tokenShape = tensorOf(op.getValue()).getShape();
   const int64_t channels = image[1], height = image[2], width = image[3], patchHeight = op.getPatch()[0], patchWidth = op.getPatch()[1];
   const int64_t across = width / patchWidth, patches = height / patchHeight * across, tokens = tokenShape[1], prefixRows = tokens - patches;
 
-  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), productThreads);
-  ImplicitLocOpBuilder &b = f.b;
+  Type inputElement = tensorOf(op.getImages()).getElementType(), weightElement = tensorOf(op.getWeight()).getElementType();
   Product product;
   product.outputs = tokenShape[2];
   product.depth = channels * patchHeight * patchWidth;
+  product.segment = vectorFor(std::gcd(patchWidth, width), inputElement);
+  const ProductSchedule schedule = chooseProduct(shapeOf(product, patches, inputElement, weightElement), target);
+
+  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), schedule.threads());
+  ImplicitLocOpBuilder &b = f.b;
   product.rows = mul(b, f.images, patches);
   unsigned operand = 0;
   Value images = f.operand(operand++);
-  product.segment = vectorFor(std::gcd(patchWidth, width), tensorOf(op.getImages()).getElementType());
   // Weights' columns are in (channel, row, column) order.
   product.input = [=, &b](Value row, Value k) {
     Value patch = rem(b, row, patches), line = div(b, k, patchWidth);
@@ -94,18 +99,18 @@ FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, S
     Value token = add(b, add(b, mul(b, div(b, row, patches), tokens), rem(b, row, patches)), prefixRows);
     return Place{rowOf(b, result, token, outputs), column};
   };
-  emitProduct(f, product);
+  emitProduct(f, product, schedule);
 
-  // The block that has an image's first patch copies the prefix rows, in its own columns: a tile of 64 rows may have several such images.
+  // The block that has an image's first patch copies the prefix rows, in its own columns: a tile may have several such images.
   if (prefix) {
-    const int64_t columnTiles = llvm::divideCeilSigned(product.outputs, productColumns);
-    Value firstRow = mul(b, div(b, f.block, columnTiles), productRows);
-    Value column = add(b, mul(b, rem(b, f.block, columnTiles), productColumns), rem(b, f.thread, productColumns));
+    const int64_t columnTiles = llvm::divideCeilSigned(product.outputs, schedule.columns);
+    Value firstRow = mul(b, div(b, f.block, columnTiles), schedule.rows);
+    Value column = add(b, mul(b, rem(b, f.block, columnTiles), schedule.columns), rem(b, f.thread, schedule.columns));
     Value firstImage = div(b, add(b, firstRow, patches - 1), patches);
-    Value end = min(b, div(b, add(b, firstRow, productRows + patches - 1), patches), f.images);
-    Value tokensOfThread = add(b, mul(b, firstImage, prefixRows), div(b, f.thread, productColumns));
+    Value end = min(b, div(b, add(b, firstRow, schedule.rows + patches - 1), patches), f.images);
+    Value tokensOfThread = add(b, mul(b, firstImage, prefixRows), div(b, f.thread, schedule.columns));
     ifThen(b, less(b, column, product.outputs), [&] {
-      forLoop(b, tokensOfThread, mul(b, end, prefixRows), productThreads / productColumns, {}, [&](Value token, ValueRange) {
+      forLoop(b, tokensOfThread, mul(b, end, prefixRows), schedule.threads() / schedule.columns, {}, [&](Value token, ValueRange) {
         Value row = rem(b, token, prefixRows), to = add(b, mul(b, div(b, token, prefixRows), tokens), row);
         store(b, load(b, rowOf(b, prefix, row, product.outputs), column), rowOf(b, result, to, product.outputs), column);
         return SmallVector<Value>();
@@ -116,7 +121,7 @@ FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, S
   KernelInfo info;
   info.symbol = symbol.str();
   info.kind = "patch_embed";
-  describeProduct(info, f, product, patches);
+  describeProduct(info, f, product, schedule, patches);
   return info;
 }
 

@@ -57,9 +57,11 @@ mlir::LogicalResult lowerToEmulator(mlir::ModuleOp module);
 mlir::FailureOr<std::string> compileToPtx(mlir::ModuleOp module, llvm::StringRef architecture);
 
 // The kernels, one file each.
+mlir::FailureOr<KernelInfo> emitConvert(mlir::ModuleOp module, kernel::ConvertOp op, llvm::StringRef symbol);
 mlir::FailureOr<KernelInfo> emitNormalize(mlir::ModuleOp module, kernel::NormalizeOp op, llvm::StringRef symbol);
-mlir::FailureOr<KernelInfo> emitGemm(mlir::ModuleOp module, kernel::GemmOp op, llvm::StringRef symbol);
-mlir::FailureOr<KernelInfo> emitPatchEmbed(mlir::ModuleOp module, kernel::PatchEmbedOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitGemm(mlir::ModuleOp module, kernel::GemmOp op, llvm::StringRef symbol, const DeviceTarget &target);
+mlir::FailureOr<KernelInfo> emitPatchEmbed(mlir::ModuleOp module, kernel::PatchEmbedOp op, llvm::StringRef symbol,
+                                           const DeviceTarget &target);
 mlir::FailureOr<KernelInfo> emitAttention(mlir::ModuleOp module, kernel::AttentionOp op, llvm::StringRef symbol);
 mlir::FailureOr<KernelInfo> emitReference(mlir::ModuleOp module, kernel::ReferenceOp op, llvm::StringRef symbol);
 

@@ -16,23 +16,23 @@ namespace vitc::gpu {
 
 namespace {
 
-/// Steps of K that are in shared memory at a time.
-constexpr int64_t kDepth = 16;
+/// The tile, and the steps of K that are in shared memory at a time.
+constexpr int64_t kRows = 64, kColumns = 64, kDepth = 16;
 /// A thread's part of the tile, in each direction.
 constexpr int64_t kThread = 4;
-constexpr int64_t kThreadsAcross = productColumns / kThread;
+constexpr int64_t kThreadsAcross = kColumns / kThread;
 /// Columns of shared memory lie this far apart: 4 more than rows there are, so that a warp's transposed stores meet fewer banks at once while
 /// vectors of four stay aligned.
-constexpr int64_t kStride = productRows + 4;
-static_assert(productRows == productColumns && productThreads * kThread * kThread == productRows * productColumns &&
-              productThreads * 4 == productRows * kDepth);
+constexpr int64_t kStride = kRows + 4;
+/// Each fetches four elements of both operands at a time.
+static_assert(kRows == kColumns && kRows / kThread * kThreadsAcross * 4 == kRows * kDepth);
 
-class ProductEmitter {
+class MultiplyAdds {
 public:
-  ProductEmitter(DeviceFunction &f, const Product &product) : f(f), b(f.b), p(product) {
-    columnTiles = llvm::divideCeilSigned(p.outputs, productColumns);
-    firstRow = mul(b, div(b, f.block, columnTiles), productRows);
-    firstColumn = mul(b, rem(b, f.block, columnTiles), productColumns);
+  MultiplyAdds(DeviceFunction &f, const Product &product) : f(f), b(f.b), p(product) {
+    columnTiles = llvm::divideCeilSigned(p.outputs, kColumns);
+    firstRow = mul(b, div(b, f.block, columnTiles), kRows);
+    firstColumn = mul(b, rem(b, f.block, columnTiles), kColumns);
     left = f.takeShared(kDepth * kStride, b.getF32Type());
     right = f.takeShared(kDepth * kStride, b.getF32Type());
     threadRow = mul(b, div(b, f.thread, kThreadsAcross), kThread);
@@ -138,12 +138,25 @@ private:
 
 } // namespace
 
-void emitProduct(DeviceFunction &f, const Product &product) { ProductEmitter(f, product).emit(); }
+void emitMultiplyAdds(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
+  assert(schedule.rows == kRows && schedule.columns == kColumns && schedule.depth == kDepth);
+  MultiplyAdds(f, product).emit();
+}
 
-void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &product, int64_t rowsPerImage) {
+ProductShape shapeOf(const Product &product, int64_t rowsPerImage, Type input, Type weight) {
+  return {rowsPerImage, product.outputs, product.depth, std::min(product.segment, vectorFor(product.depth, weight)), input, weight};
+}
+
+void emitProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
+  (schedule.onTensorCores() ? emitWarpProduct : emitMultiplyAdds)(f, product, schedule);
+}
+
+void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &product, const ProductSchedule &schedule,
+                     int64_t rowsPerImage) {
+  info.schedule = schedule.text();
   info.rowsPerImage = rowsPerImage;
-  info.rowsPerTask = productRows;
-  info.columnTasks = llvm::divideCeilSigned(product.outputs, productColumns);
+  info.rowsPerTask = schedule.rows;
+  info.columnTasks = llvm::divideCeilSigned(product.outputs, schedule.columns);
   info.threads = f.threads();
   info.sharedBytes = f.sharedBytes();
 }

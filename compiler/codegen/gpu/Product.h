@@ -9,7 +9,7 @@
 #define VITC_COMPILER_CODEGEN_GPU_PRODUCT_H
 
 #include "compiler/codegen/gpu/DeviceFunction.h"
-#include "compiler/codegen/gpu/GpuCodegen.h"
+#include "compiler/codegen/gpu/ProductSchedule.h"
 #include "compiler/codegen/gpu/SharedTile.h"
 
 namespace vitc::gpu {
@@ -18,7 +18,7 @@ namespace vitc::gpu {
 struct Product {
   int64_t outputs; ///< N
   int64_t depth;   ///< K
-  Value rows;      ///< how many there are
+  Value rows;      ///< how many there are, of all images
 
   /// Where input[r, k] lies; `segment` elements from a multiple of that on lie side by side, at multiples of their size.
   std::function<Place(Value row, Value k)> input;
@@ -33,15 +33,21 @@ struct Product {
   std::function<Place(Value row, Value column)> result;
 };
 
-/// Rows and columns of a block's tile of the result.
-inline constexpr int64_t productRows = 64, productColumns = 64;
-inline constexpr int64_t productThreads = 256;
+/// The shape of a product of an image's rows; `product.rows` and the callbacks are not read.
+ProductShape shapeOf(const Product &product, int64_t rowsPerImage, Type input, Type weight);
 
-/// The block's tile by multiply-adds of f32, each thread 4 x 4 of them; operands of f32, bf16 and f16. For any GPU.
-void emitProduct(DeviceFunction &f, const Product &product);
+/// The block's tile, as the schedule says. A function for it has `schedule.threads()` threads.
+void emitProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
+
+/// The same by multiply-adds of f32, for any GPU, operands of f32, bf16 and f16.
+void emitMultiplyAdds(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
+
+/// The same on tensor cores, operands both of bf16 or both of f16.
+void emitWarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
 
 /// The tasks of a product in tiles of that size.
-void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &product, int64_t rowsPerImage);
+void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &product, const ProductSchedule &schedule,
+                     int64_t rowsPerImage);
 
 } // namespace vitc::gpu
 

@@ -1,0 +1,89 @@
+//===- ProductSchedule.cpp - how a GPU's blocks share a product ---------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/gpu/ProductSchedule.h"
+#include "dialects/device/DeviceDialect.h"
+
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace vitc::gpu {
+
+/// 256 threads that have 4 x 4 elements each: see Product.cpp.
+static constexpr ProductSchedule multiplyAdds = {.rows = 64, .columns = 64, .depth = 16};
+
+/// Large tiles read least, small ones leave fewer multiprocessors idle; those of few rows are for the heads of classifiers.
+static constexpr ProductSchedule tensorCoreTiles[] = {
+    {.rows = 128, .columns = 128, .depth = 32, .warpsDown = 2, .warpsAcross = 4, .stages = 4},
+    {.rows = 128, .columns = 64, .depth = 32, .warpsDown = 4, .warpsAcross = 2, .stages = 4},
+    {.rows = 64, .columns = 128, .depth = 32, .warpsDown = 2, .warpsAcross = 4, .stages = 4},
+    {.rows = 64, .columns = 64, .depth = 32, .warpsDown = 2, .warpsAcross = 2, .stages = 4},
+    {.rows = 32, .columns = 64, .depth = 64, .warpsDown = 2, .warpsAcross = 2, .stages = 4},
+    {.rows = 16, .columns = 32, .depth = 64, .warpsDown = 1, .warpsAcross = 2, .stages = 4},
+};
+
+int64_t ProductSchedule::threads() const { return onTensorCores() ? device::kWarp * warpsDown * warpsAcross : rows * columns / 16; }
+
+std::string ProductSchedule::text() const {
+  std::string tile = (Twine(rows) + "x" + Twine(columns) + "x" + Twine(depth)).str();
+  return onTensorCores() ? (tile + ", " + Twine(warpsDown) + "x" + Twine(warpsAcross) + " warps, " + Twine(stages) + " stages").str()
+                         : tile;
+}
+
+namespace {
+
+// Of an A100's multiprocessor (NVIDIA A100 Tensor Core GPU Architecture, 2020, table 1); a later one's are larger in much the same proportions.
+constexpr double kProductsPerCycle = 1024;   ///< multiply-adds of 16-bit numbers
+constexpr double kSharedBytesPerCycle = 128; ///< 32 banks
+constexpr double kCacheBytesPerCycle = 40;   ///< of the second level, when all multiprocessors read
+constexpr int64_t kSharedBytes = 164 * 1024;
+constexpr int64_t kThreads = 2048, kRegisters = 65536;
+/// Of a thread beside its sums, about what ptxas takes.
+constexpr int64_t kOtherRegisters = 64;
+/// Warps that keep the tensor cores busy.
+constexpr double kBusyWarps = 8;
+/// Cycles of a block's first loads and its epilogue.
+constexpr double kEnds = 2000;
+
+} // namespace
+
+double timeOf(const ProductSchedule &s, const ProductShape &shape, int64_t images, const DeviceTarget &target) {
+  const int64_t tiles = llvm::divideCeilSigned(shape.rowsPerImage * images, s.rows) * llvm::divideCeilSigned(shape.outputs, s.columns);
+  const int64_t perMultiprocessor = llvm::divideCeilSigned(tiles, target.multiprocessors);
+  const int64_t registers = (s.rows * s.columns / s.threads() + kOtherRegisters) * s.threads();
+  const int64_t resident = std::min({kSharedBytes / (s.stages * s.stageBytes() + 1024), kThreads / s.threads(), kRegisters / registers});
+
+  // Of one step of K: what tensor cores multiply, what warps read of both operands, what comes from global memory.
+  double products = static_cast<double>(s.rows * s.columns) / kProductsPerCycle;
+  double shared = static_cast<double>(2 * (s.rows * s.warpsAcross + s.columns * s.warpsDown)) / kSharedBytesPerCycle;
+  double cache = static_cast<double>(2 * (s.rows + s.columns)) / kCacheBytesPerCycle;
+  double warps = static_cast<double>(std::min(perMultiprocessor, resident) * s.warpsDown * s.warpsAcross);
+  double tile =
+      static_cast<double>(llvm::alignTo(shape.depth, s.depth)) * std::max({products, shared, cache}) / std::min(1.0, warps / kBusyWarps);
+  return static_cast<double>(perMultiprocessor) * tile + static_cast<double>(llvm::divideCeilSigned(perMultiprocessor, resident)) * kEnds;
+}
+
+ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target) {
+  if (shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 2)
+    return multiplyAdds;
+  constexpr size_t count = std::size(tensorCoreTiles);
+  double waste[count] = {};
+  for (int64_t images : {1, 8, 64}) {
+    double times[count];
+    std::ranges::transform(tensorCoreTiles, times, [&](const ProductSchedule &s) { return timeOf(s, shape, images, target); });
+    double least = *std::ranges::min_element(times);
+    for (size_t i = 0; i < count; ++i)
+      waste[i] += times[i] / least;
+  }
+  return tensorCoreTiles[std::ranges::min_element(waste) - waste];
+}
+
+} // namespace vitc::gpu

@@ -1,0 +1,51 @@
+//===- ProductSchedule.h - how a GPU's blocks share a product -----------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_GPU_PRODUCTSCHEDULE_H
+#define VITC_COMPILER_CODEGEN_GPU_PRODUCTSCHEDULE_H
+
+#include "compiler/codegen/gpu/GpuCodegen.h"
+
+namespace vitc::gpu {
+
+/// What a product's schedule depends on.
+struct ProductShape {
+  int64_t rowsPerImage;
+  int64_t outputs;  ///< N
+  int64_t depth;    ///< K
+  int64_t together; ///< elements of both operands that lie side by side, as of Product::segment
+  mlir::Type input, weight;
+};
+
+/// What a block does: `rows` x `columns` of the result, K in steps of `depth`.
+struct ProductSchedule {
+  int64_t rows, columns, depth;
+  /// Of the block's warps, which have equal parts of its tile; products on tensor cores, operands through a ring of `stages`. 0: multiply-adds of f32.
+  int64_t warpsDown = 0, warpsAcross = 0, stages = 0;
+
+  bool onTensorCores() const { return warpsDown > 0; }
+  int64_t threads() const;
+  /// Of shared memory.
+  int64_t stageBytes() const { return 2 * (rows + columns) * depth; }
+  /// "128x128x32, 2x4 warps, 4 stages", of the result's rows and columns and of K.
+  std::string text() const;
+
+  friend bool operator==(const ProductSchedule &, const ProductSchedule &) = default;
+};
+
+/// Tensor cores multiply bf16 by bf16, or f16 by f16, of which pairs lie together; the tile is the one of a table that wastes least time by the
+/// model of `timeOf`, averaged over 1, 8 and 64 images. Everything else is a product of f32.
+ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target);
+
+/// A model of the time of a product on tensor cores, in cycles. Blocks are given to multiprocessors in turn. A multiprocessor takes the longest of what its
+/// blocks need of tensor cores, shared memory and the second-level cache, more if its warps are too few to hide latencies, and a constant
+/// for the beginning and end of each group of blocks that fits at a time.
+double timeOf(const ProductSchedule &schedule, const ProductShape &shape, int64_t images, const DeviceTarget &target);
+
+} // namespace vitc::gpu
+
+#endif // VITC_COMPILER_CODEGEN_GPU_PRODUCTSCHEDULE_H
