@@ -245,9 +245,6 @@ private:
 
 } // namespace
 
-/// The most shared memory of a block on an A100 (CUDA C++ programming guide 13.0, table 27); what else there is has less, or 227 KiB.
-static constexpr int64_t kMostSharedBytes = 163 << 10;
-
 FailureOr<KernelInfo> emitThreadAttention(ModuleOp module, Location loc, const AttentionShape &shape, StringRef symbol) {
   KernelInfo info = AttentionEmitter(module, loc, shape, symbol).emit(symbol);
   if (info.sharedBytes > kMostSharedBytes)
@@ -262,7 +259,10 @@ FailureOr<KernelInfo> emitAttention(ModuleOp module, kernel::AttentionOp op, Str
     return op.emitOpError() << "keeps its weights, for which a GPU has no kernel";
   if (op.getResultGrid())
     return op.emitOpError() << "has a result of bytes, for which a GPU has no kernel";
-  return emitThreadAttention(module, op.getLoc(), AttentionShape::of(op), symbol);
+  AttentionShape shape = AttentionShape::of(op);
+  if (hasWarpAttention(shape))
+    return emitWarpAttention(module, op.getLoc(), shape, symbol);
+  return emitThreadAttention(module, op.getLoc(), shape, symbol);
 }
 
 } // namespace vitc::gpu

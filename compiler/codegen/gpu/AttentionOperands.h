@@ -44,12 +44,21 @@ struct AttentionOperands {
   Value result; ///< as `query`, rows heads * width apart
 };
 
+/// The most shared memory of a block on an A100, a KiB less than a multiprocessor has (CUDA C++ programming guide 13.0, table 27).
+inline constexpr int64_t kMostSharedBytes = 163 << 10;
+
 /// log2 e: exp(x) = 2^(x log2 e).
 inline constexpr double kLog2E = 1.4426950408889634;
 
 /// Attention by multiply-adds of f32, of operands of any type. For any GPU.
 mlir::FailureOr<KernelInfo> emitThreadAttention(mlir::ModuleOp module, mlir::Location loc, const AttentionShape &shape,
                                                 llvm::StringRef symbol);
+
+/// Whether emitWarpAttention has a kernel: operands of 16 bits, heads of at most 128 that can be walked in pairs, no tables of distances.
+bool hasWarpAttention(const AttentionShape &shape);
+
+/// Attention by products of a warp, with scores, softmax and sums in f32. For sm_80 and newer.
+KernelInfo emitWarpAttention(mlir::ModuleOp module, mlir::Location loc, const AttentionShape &shape, llvm::StringRef symbol);
 
 } // namespace vitc::gpu
 

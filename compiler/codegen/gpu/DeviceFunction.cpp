@@ -97,13 +97,11 @@ Value load(ImplicitLocOpBuilder &b, Value memory, Value index, int64_t lanes) {
 
 Value loadIf(ImplicitLocOpBuilder &b, Value condition, Value memory, Value index, int64_t lanes) {
   Type type = accessType(memory, lanes);
-  auto choice = scf::IfOp::create(b, TypeRange{type}, condition, /*addThenBlock=*/true, /*addElseBlock=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(choice.thenBlock());
-  scf::YieldOp::create(b, load(b, memory, index, lanes));
-  b.setInsertionPointToStart(choice.elseBlock());
-  scf::YieldOp::create(b, arith::ConstantOp::create(b, b.getZeroAttr(type)).getResult());
-  return choice.getResult(0);
+  auto zero = [&]() -> Value { return arith::ConstantOp::create(b, b.getZeroAttr(type)); };
+  return ifElse(
+             b, condition, type, [&] { return SmallVector<Value>{load(b, memory, index, lanes)}; },
+             [&] { return SmallVector<Value>{zero()}; })
+      .front();
 }
 
 void store(ImplicitLocOpBuilder &b, Value value, Value memory, Value index) { device::StoreOp::create(b, value, memory, index); }
@@ -123,6 +121,16 @@ Value vectorOf(ImplicitLocOpBuilder &b, ValueRange lanes) {
   if (lanes.size() == 1)
     return lanes.front();
   return vector::FromElementsOp::create(b, VectorType::get({static_cast<int64_t>(lanes.size())}, lanes.front().getType()), lanes);
+}
+
+Value concatenated(ImplicitLocOpBuilder &b, ValueRange vectors) {
+  auto type = cast<VectorType>(vectors.front().getType());
+  const int64_t size = type.getNumElements(), all = size * static_cast<int64_t>(vectors.size());
+  Value result = arith::ConstantOp::create(b, b.getZeroAttr(VectorType::get({all}, type.getElementType())));
+  for (auto [number, vector] : llvm::enumerate(vectors))
+    result = vector::InsertStridedSliceOp::create(b, vector, result, ArrayRef<int64_t>{static_cast<int64_t>(number) * size},
+                                                  ArrayRef<int64_t>{1});
+  return result;
 }
 
 void barrier(ImplicitLocOpBuilder &b) { device::BarrierOp::create(b); }
@@ -147,6 +155,17 @@ void ifThen(ImplicitLocOpBuilder &b, Value condition, function_ref<void()> then)
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(choice.thenYield());
   then();
+}
+
+SmallVector<Value> ifElse(ImplicitLocOpBuilder &b, Value condition, TypeRange types, function_ref<SmallVector<Value>()> then,
+                          function_ref<SmallVector<Value>()> otherwise) {
+  auto choice = scf::IfOp::create(b, types, condition, /*addThenBlock=*/true, /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, then());
+  b.setInsertionPointToStart(choice.elseBlock());
+  scf::YieldOp::create(b, otherwise());
+  return choice.getResults();
 }
 
 int64_t vectorFor(int64_t width, Type element) {

@@ -98,12 +98,18 @@ Value advance(ImplicitLocOpBuilder &b, Value memory, Value index);
 Value rowOf(ImplicitLocOpBuilder &b, Value memory, Value row, int64_t stride);
 Value lane(ImplicitLocOpBuilder &b, Value vector, int64_t number);
 Value vectorOf(ImplicitLocOpBuilder &b, ValueRange lanes);
+/// Vectors of equal types, one behind the other.
+Value concatenated(ImplicitLocOpBuilder &b, ValueRange vectors);
 void barrier(ImplicitLocOpBuilder &b);
 
 /// for (i = lower; i < upper; i += step), with loop-carried values as cpu::forLoop.
 llvm::SmallVector<Value> forLoop(ImplicitLocOpBuilder &b, Value lower, Value upper, int64_t step, ValueRange carried,
                                  llvm::function_ref<llvm::SmallVector<Value>(Value, ValueRange)> body);
 void ifThen(ImplicitLocOpBuilder &b, Value condition, llvm::function_ref<void()> then);
+/// Values of the types `types`: those of `then` where the condition holds, of `otherwise` where not.
+llvm::SmallVector<Value> ifElse(ImplicitLocOpBuilder &b, Value condition, mlir::TypeRange types,
+                                llvm::function_ref<llvm::SmallVector<Value>()> then,
+                                llvm::function_ref<llvm::SmallVector<Value>()> otherwise);
 
 /// The most elements, up to 16 bytes of `element`, in which rows of `width` elements can be walked.
 int64_t vectorFor(int64_t width, Type element);

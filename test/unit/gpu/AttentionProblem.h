@@ -1,0 +1,142 @@
+//===- AttentionProblem.h - attention in double precision, and what a kernel takes -*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_TEST_UNIT_GPU_ATTENTIONPROBLEM_H
+#define VITC_TEST_UNIT_GPU_ATTENTIONPROBLEM_H
+
+#include "DeviceHarness.h"
+#include "compiler/codegen/gpu/AttentionOperands.h"
+#include "test/unit/codegen/Numbers.h"
+
+#include "mlir/IR/MLIRContext.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace vitc::test {
+
+/// Widths of a head that models have.
+inline constexpr int64_t kWidths[] = {16, 32, 48, 64, 72, 80, 88, 96, 104, 112, 128};
+
+/// Queries [first, first + queries) of `tokens`; all of them where that is 0.
+struct Case {
+  int64_t tokens, width, heads = 1, windows = 1;
+  bool bias = false;
+  int64_t first = 0, some = 0;
+  bool separate = false;
+  int64_t height = 0; ///< of the grid of tokens, whose distances have tables then
+  double scale = 0.125;
+
+  int64_t queries() const { return some ? some : tokens; }
+  int64_t inner() const { return heads * width; }
+  int64_t columns() const { return (separate ? 2 : 3) * inner(); }
+  int64_t across() const { return height ? tokens / height : 0; }
+};
+
+inline std::string name(const Case &c) {
+  return fmt::format("{} tokens, {} heads of {}, {} windows{}, {} queries from {}{}, height {}", c.tokens, c.heads, c.width, c.windows,
+                     c.bias ? ", bias" : "", c.queries(), c.first, c.separate ? " apart" : "", c.height);
+}
+
+inline gpu::AttentionShape shapeOf(const Case &c, mlir::Type element, mlir::Type result) {
+  return {c.windows, c.tokens, c.queries(), c.heads, c.width, c.first, c.separate, c.scale, element, result, c.bias, c.height, c.across()};
+}
+
+struct Problem {
+  std::vector<float> keys, query, bias, rows, columns;
+  std::vector<double> expected;
+};
+
+inline Problem makeProblem(const Case &c, int64_t images, const std::function<float(float)> &round = [](float x) { return x; }) {
+  auto random = [](int64_t count, uint32_t seed) { return randomFloats(static_cast<size_t>(count), seed); };
+  Problem p;
+  p.keys = random(images * c.windows * c.tokens * c.columns(), 1);
+  p.query = random(c.separate ? images * c.windows * c.queries() * c.inner() : 0, 2);
+  p.bias = random(c.bias ? c.heads * c.queries() * c.tokens : 0, 3);
+  p.rows = random(c.height ? c.width * (2 * c.height - 1) : 0, 4);
+  p.columns = random(c.height ? c.width * (2 * c.across() - 1) : 0, 5);
+  for (std::vector<float> *numbers : {&p.keys, &p.query})
+    std::ranges::transform(*numbers, numbers->begin(), round);
+  std::vector<double> weights(c.tokens);
+  for (int64_t window = 0; window < images * c.windows; ++window)
+    for (int64_t query = 0; query < c.queries(); ++query)
+      for (int64_t head = 0; head < c.heads; ++head) {
+        const float *q = c.separate ? &p.query[(window * c.queries() + query) * c.inner() + head * c.width]
+                                    : &p.keys[(window * c.tokens + c.first + query) * c.columns() + head * c.width];
+        const float *k = &p.keys[window * c.tokens * c.columns() + (c.separate ? 0 : c.inner()) + head * c.width], *v = k + c.inner();
+        double most = -INFINITY, sum = 0;
+        for (int64_t t = 0; t < c.tokens; ++t) {
+          double dot = 0, distance = 0;
+          for (int64_t i = 0; i < c.width; ++i)
+            dot += double(q[i]) * k[t * c.columns() + i];
+          if (c.height) {
+            int64_t down = t / c.across() - query / c.across() + c.height - 1, right = t % c.across() - query % c.across() + c.across() - 1;
+            for (int64_t i = 0; i < c.width; ++i)
+              distance += q[i] * (double(p.rows[i * (2 * c.height - 1) + down]) + p.columns[i * (2 * c.across() - 1) + right]);
+          }
+          weights[t] = c.scale * dot + (c.bias ? p.bias[(head * c.queries() + query) * c.tokens + t] : 0.0) + distance;
+          most = std::max(most, weights[t]);
+        }
+        for (double &weight : weights)
+          sum += weight = std::exp(weight - most);
+        for (int64_t i = 0; i < c.width; ++i) {
+          double value = 0;
+          for (int64_t t = 0; t < c.tokens; ++t)
+            value += weights[t] / sum * v[t * c.columns() + i];
+          p.expected.push_back(value);
+        }
+      }
+  return p;
+}
+
+/// The launch's operands; those of the element type by `words`.
+inline std::vector<std::vector<float>> operandsOf(const Problem &p,
+                                                  const std::function<std::vector<float>(const std::vector<float> &)> &words) {
+  std::vector<std::vector<float>> operands{words(p.keys)};
+  if (!p.query.empty())
+    operands.push_back(words(p.query));
+  for (const std::vector<float> &other : {p.bias, p.rows, p.columns})
+    if (!other.empty())
+      operands.push_back(other);
+  return operands;
+}
+
+/// A type of 16 bits, and what its rounding may do to weights of a mean of numbers of size 1; a wrong index changes that by a tenth or more.
+struct Half {
+  const char *name;
+  std::function<mlir::Type(mlir::MLIRContext *)> type;
+  std::function<uint16_t(float)> bits;
+  std::function<float(uint16_t)> number;
+  double tolerance, ofResult; ///< absolute; and relative, of a result of that type
+
+  float round(float value) const { return number(bits(value)); }
+  std::vector<float> words(const std::vector<float> &values) const {
+    std::vector<uint16_t> halves(values.size() + values.size() % 2);
+    std::ranges::transform(values, halves.begin(), bits);
+    return toWords(halves);
+  }
+  std::vector<float> numbers(const std::vector<float> &words) const {
+    std::vector<uint16_t> halves = fromWords<uint16_t>(words);
+    std::vector<float> values(halves.size());
+    std::ranges::transform(halves, values.begin(), number);
+    return values;
+  }
+};
+
+inline const Half kBf16 = {"bf16", [](mlir::MLIRContext *context) { return mlir::BFloat16Type::get(context); }, bf16Bits, fromBf16, 4e-3,
+                           0x1p-8};
+inline const Half kF16 = {"f16",
+                          [](mlir::MLIRContext *context) { return mlir::Float16Type::get(context); },
+                          [](float value) { return std::bit_cast<uint16_t>(static_cast<_Float16>(value)); },
+                          [](uint16_t bits) { return static_cast<float>(std::bit_cast<_Float16>(bits)); },
+                          5e-4,
+                          0x1p-11};
+
+} // namespace vitc::test
+
+#endif // VITC_TEST_UNIT_GPU_ATTENTIONPROBLEM_H
