@@ -18,6 +18,9 @@ using namespace vitc::device;
 #include "dialects/device/DeviceDialect.cpp.inc"
 #include "dialects/device/DeviceEnums.cpp.inc"
 
+#define GET_ATTRDEF_CLASSES
+#include "dialects/device/DeviceAttributes.cpp.inc"
+
 #define GET_TYPEDEF_CLASSES
 #include "dialects/device/DeviceTypes.cpp.inc"
 
@@ -25,6 +28,10 @@ using namespace vitc::device;
 #include "dialects/device/DeviceOps.cpp.inc"
 
 void DeviceDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/device/DeviceAttributes.cpp.inc"
+      >();
   addTypes<
 #define GET_TYPEDEF_LIST
 #include "dialects/device/DeviceTypes.cpp.inc"
@@ -72,8 +79,9 @@ LogicalResult KernelOp::verify() {
   if (!getResultTypes().empty())
     return emitOpError() << "returns values; a kernel writes its results to memory";
   for (Type type : getArgumentTypes())
-    if (auto memory = dyn_cast<MemoryType>(type); memory ? memory.getSpace() != Space::Global : !type.isIntOrFloat())
-      return emitOpError() << "takes " << type << "; arguments are global memory and numbers";
+    if (auto memory = dyn_cast<MemoryType>(type);
+        memory ? memory.getSpace() != Space::Global : !type.isIntOrFloat() && !isa<TensorMapType>(type))
+      return emitOpError() << "takes " << type << "; arguments are global memory, numbers and tensor maps";
   return success();
 }
 

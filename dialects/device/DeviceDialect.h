@@ -21,6 +21,9 @@
 #include "dialects/device/DeviceDialect.h.inc"
 #include "dialects/device/DeviceEnums.h.inc"
 
+#define GET_ATTRDEF_CLASSES
+#include "dialects/device/DeviceAttributes.h.inc"
+
 #define GET_TYPEDEF_CLASSES
 #include "dialects/device/DeviceTypes.h.inc"
 
@@ -31,6 +34,9 @@ namespace vitc::device {
 
 /// Threads that run in step.
 constexpr int64_t kWarp = 32;
+
+/// Threads that multiply together on a GPU of compute capability 9.0.
+constexpr int64_t kWarpgroup = 128;
 
 /// Bytes of an element or of a vector of them.
 int64_t bytesOf(mlir::Type type);

@@ -21,6 +21,7 @@ def Device_Dialect : Dialect {
     and PTX, and to calls of the emulator, which runs the same kernels on a CPU (docs/gpu.md). What a GPU does later than it is told to is an
     operation of its own here, and a value that is not there yet has another type, so that no lowering can move its use before the wait.
   }];
+  let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
 }
 
@@ -37,5 +38,10 @@ class Device_MemoryIn<string space_> : Type<
     "memory of the space " # space_, "::vitc::device::MemoryType">;
 def Device_GlobalMemory : Device_MemoryIn<"Global">;
 def Device_SharedMemory : Device_MemoryIn<"Shared">;
+
+class Device_Op<string mnemonic, list<Trait> traits = []> : Op<Device_Dialect, mnemonic, traits>;
+
+/// An element index: 32 bits within a row or tile, 64 from the beginning of a tensor.
+def Device_Index : AnyTypeOf<[I32, I64], "an index of 32 or 64 bits">;
 
 #endif // VITC_DIALECTS_DEVICE_DEVICEDIALECT_TD

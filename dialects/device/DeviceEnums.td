@@ -20,4 +20,11 @@ def Device_Space : I32EnumAttr<"Space", "where memory lies", [
   let genSpecializedAttr = 0;
 }
 
+def Device_Major : I32EnumAttr<"Major", "the direction in which elements of a product's operand lie side by side", [
+    I32EnumAttrCase<"K", 0, "k">,      // along the sum
+    I32EnumAttrCase<"MN", 1, "mn">]> { // along the result's rows or columns
+  let cppNamespace = "::vitc::device";
+  let genSpecializedAttr = 0;
+}
+
 #endif // VITC_DIALECTS_DEVICE_DEVICEENUMS_TD

@@ -8,15 +8,10 @@
 #ifndef VITC_DIALECTS_DEVICE_DEVICEOPS_TD
 #define VITC_DIALECTS_DEVICE_DEVICEOPS_TD
 
-include "dialects/device/DeviceDialect.td"
+include "dialects/device/HopperOps.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/FunctionInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
-
-class Device_Op<string mnemonic, list<Trait> traits = []> : Op<Device_Dialect, mnemonic, traits>;
-
-/// An element index: 32 bits within a row or tile, 64 from the beginning of a tensor.
-def Device_Index : AnyTypeOf<[I32, I64], "an index of 32 or 64 bits">;
 
 //===--------------------------------------------------------------------------------------===//
 // Kernels
@@ -55,6 +50,13 @@ def Device_KernelOp : Device_Op<"kernel", [IsolatedFromAbove, FunctionOpInterfac
 
 def Device_ReturnOp : Device_Op<"return", [Pure, HasParent<"KernelOp">, Terminator, ReturnLike]> {
   let summary = "the thread is done";
+  let assemblyFormat = "attr-dict";
+}
+
+def Device_BlockCountOp : Device_Op<"block_count", [Pure]> {
+  let summary = "how many blocks the launch has";
+  let description = [{ A persistent kernel's block does every n-th tile of n blocks. }];
+  let results = (outs I32:$value);
   let assemblyFormat = "attr-dict";
 }
 

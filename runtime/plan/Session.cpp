@@ -15,6 +15,9 @@
 
 using namespace vitrt;
 
+/// Blocks of a persistent kernel on the emulator: few, so that each has several tiles.
+static constexpr int64_t kEmulatedBlocks = 3;
+
 /// Images [first, first + images) of one call of `run`.
 struct Session::Group {
   int64_t first;
@@ -157,6 +160,19 @@ void Session::storeOutputs(const Group &group, const Worker &worker) {
   }
 }
 
+/// How the copy engine sees an operand of a group.
+static emulator::TensorMap tensorMap(const fb::TensorMap &from, const std::byte *data, int64_t images) {
+  emulator::TensorMap map = {data, int32_t(from.element_bytes()), int32_t(from.sizes()->size()), {}, {}, {}, int32_t(from.swizzle())};
+  map.strides[0] = map.elementBytes;
+  for (int32_t axis = 0; axis < map.rank; ++axis) {
+    map.sizes[axis] = int64_t(from.sizes()->Get(uint32_t(axis))) * (from.per_image() && axis + 1 == map.rank ? images : 1);
+    map.box[axis] = int32_t(from.box()->Get(uint32_t(axis)));
+    if (axis > 0)
+      map.strides[axis] = int64_t(from.strides()->Get(uint32_t(axis - 1)));
+  }
+  return map;
+}
+
 void Session::runTasks(const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end, Worker &worker) {
   if (launch.function)
     return launch.function(operands, images, begin, end, worker.scratch);
@@ -168,9 +184,19 @@ void Session::runTasks(const Launch &launch, void *const *operands, int64_t imag
     uint64_t bytes = buffer.kind == fb::BufferKind::Weight ? buffer.weightBytes : buffer.bytesPerImage * uint64_t(images);
     memory.push_back({static_cast<std::byte *>(operands[i]), bytes, i + launch.results >= launch.operands.size()});
   }
-  emulator::LaunchShape shape = {
-      launch.kernel->symbol()->string_view(), launch.name,   launch.deviceFunction, int32_t(launch.kernel->threads()),
-      launch.kernel->shared_bytes(),          worker.scratch};
+  std::vector<emulator::TensorMap> maps;
+  for (uint32_t i = 0; launch.kernel->tensor_maps() && i < launch.kernel->tensor_maps()->size(); ++i) {
+    const fb::TensorMap &map = *launch.kernel->tensor_maps()->Get(i);
+    maps.push_back(tensorMap(map, static_cast<const std::byte *>(operands[map.operand()]), images));
+  }
+  emulator::LaunchShape shape = {launch.kernel->symbol()->string_view(),
+                                 launch.name,
+                                 launch.deviceFunction,
+                                 int32_t(launch.kernel->threads()),
+                                 launch.kernel->shared_bytes(),
+                                 worker.scratch,
+                                 int32_t(launch.blocks(images, kEmulatedBlocks)),
+                                 maps};
   Error error = worker.emulator->run(shape, memory, images, begin, end);
   std::scoped_lock lock(failing);
   if (!error || failed)
@@ -187,7 +213,7 @@ void Session::runGroup(const Group &group, Worker &worker, bool split) {
     LaunchEvent::Clock::time_point start;
     if (group.observer)
       start = LaunchEvent::Clock::now();
-    int64_t tasks = launch.tasks(group.images);
+    int64_t tasks = launch.blocks(group.images, kEmulatedBlocks);
     if (split)
       pool->parallelRanges(tasks, tasks / (int64_t(pool->size()) * kRangesPerWorker), [&](unsigned index, int64_t begin, int64_t end) {
         runTasks(launch, operands, group.images, begin, end, workers[index]);

@@ -1,7 +1,7 @@
 // RUN: vit-opt %s --split-input-file --verify-diagnostics --convert-device-to-nvvm | FileCheck %s
 
 // Shared memory is one global, however often it is used.
-// CHECK: llvm.mlir.global external @shared_memory() {addr_space = 3 : i32, alignment = 128 : i64} : !llvm.array<0 x i8>
+// CHECK: llvm.mlir.global external @shared_memory() {addr_space = 3 : i32, alignment = 1024 : i64} : !llvm.array<0 x i8>
 // CHECK-NOT: llvm.mlir.global
 
 // CHECK-LABEL: llvm.func @memory(

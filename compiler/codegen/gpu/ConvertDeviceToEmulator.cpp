@@ -6,11 +6,10 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/KernelFunction.h"
-#include "compiler/codegen/gpu/DeviceConversion.h"
+#include "compiler/codegen/gpu/EmulatorCalls.h"
 #include "compiler/codegen/gpu/GpuCodegen.h"
 #include "compiler/codegen/gpu/GpuPasses.h"
 #include "dialects/device/DeviceDialect.h"
-#include "runtime/device/emulator/EmulatorAbi.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/PassManager.h"
@@ -28,100 +27,35 @@ namespace vitc::gpu {
 
 namespace {
 
-LLVM::LLVMPointerType pointerType(MLIRContext *context) { return LLVM::LLVMPointerType::get(context); }
-
-/// What the operations of a kernel need to call the emulator.
-class Caller {
-public:
-  Caller(Operation *op, PatternRewriter &rewriter) : b(op->getLoc(), rewriter), op(op) {
-    self = op->getParentOfType<func::FuncOp>().getArgument(0);
-  }
-
-  Value at(int64_t offset, Type type) {
-    Value address = LLVM::GEPOp::create(b, pointer(), b.getI8Type(), self, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
-    return LLVM::LoadOp::create(b, type, address);
-  }
-
-  /// The result of a call, null if `result` is.
-  Value call(Call which, Type result, ArrayRef<Value> arguments) {
-    Value table = at(offsetof(vitrt::emulator::ThreadState, calls), pointer());
-    Value slot = LLVM::GEPOp::create(b, pointer(), pointer(), table, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(which)});
-    SmallVector<Value> operands{LLVM::LoadOp::create(b, pointer(), slot), self};
-    llvm::append_range(operands, arguments);
-    SmallVector<Type> types = llvm::map_to_vector(ArrayRef<Value>(operands).drop_front(), [](Value value) { return value.getType(); });
-    auto type = LLVM::LLVMFunctionType::get(result ? result : LLVM::LLVMVoidType::get(b.getContext()), types);
-    auto made = LLVM::CallOp::create(b, type, operands);
-    return result ? made.getResult() : Value();
-  }
-
-  /// The name of the operation in the kernel, "load 12", as a string in the object.
-  Value site() {
-    auto number = op->getAttrOfType<IntegerAttr>("site");
-    std::string text = (op->getName().stripDialect() + " " + Twine(number ? number.getInt() : 0)).str();
-    auto module = op->getParentOfType<ModuleOp>();
-    std::string symbol = "site_" + llvm::join(llvm::split(text, ' '), "_");
-    auto global = module.lookupSymbol<LLVM::GlobalOp>(symbol);
-    if (!global) {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(module.getBody());
-      text.push_back('\0');
-      auto type = LLVM::LLVMArrayType::get(b.getI8Type(), text.size());
-      global = LLVM::GlobalOp::create(b, type, /*isConstant=*/true, LLVM::Linkage::Internal, symbol, b.getStringAttr(text));
-    }
-    return LLVM::AddressOfOp::create(b, global);
-  }
-
-  Value address(Value memory, Value index, Type element) {
-    return LLVM::GEPOp::create(b, pointer(), element, memory, ArrayRef<LLVM::GEPArg>{index});
-  }
-
-  void access(Value address, int64_t bytes, bool write) {
-    call(Call::Access, {}, {address, llvmConstant(b, bytes, 64), llvmConstant(b, write, 32), site()});
-  }
-
-  /// Memory of the thread's own for a value that a call reads or writes, in the function's first block: a loop must not use up the stack.
-  Value slot(Type type) {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&op->getParentOfType<func::FuncOp>().getBody().front());
-    return LLVM::AllocaOp::create(b, pointer(), type, llvmConstant(b, 1, 64), /*alignment=*/16);
-  }
-  Value stored(Value value) {
-    Value memory = slot(value.getType());
-    LLVM::StoreOp::create(b, value, memory);
-    return memory;
-  }
-
-  Type pointer() { return pointerType(b.getContext()); }
-  Value number(int64_t value) { return llvmConstant(b, value, 32); }
-
-  ImplicitLocOpBuilder b;
-
-private:
-  Operation *op;
-  Value self;
-};
-
 /// device.kernel @k(%a, %b, %images) -> func.func @k(%self, %buffers, %images64), memories loaded from %buffers.
 struct ConvertKernel : OpConversionPattern<device::KernelOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(device::KernelOp op, OpAdaptor, ConversionPatternRewriter &rewriter) const override {
     ArrayRef<Type> types = op.getArgumentTypes();
-    if (types.empty() || !types.back().isInteger(32) || !llvm::all_of(types.drop_back(), llvm::IsaPred<device::MemoryType>))
-      return rewriter.notifyMatchFailure(op, "a launch passes memories and the number of images");
+    // Memories, the number of images, tensor maps.
+    const auto images = static_cast<size_t>(llvm::find_if(types, [](Type type) { return type.isInteger(32); }) - types.begin());
+    if (images == types.size() || !llvm::all_of(types.take_front(images), llvm::IsaPred<device::MemoryType>) ||
+        !llvm::all_of(types.drop_front(images + 1), llvm::IsaPred<device::TensorMapType>))
+      return rewriter.notifyMatchFailure(op, "a launch passes memories, the number of images, and tensor maps");
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Type pointer = pointerType(b.getContext());
+    Type pointer = LLVM::LLVMPointerType::get(b.getContext());
     auto function = func::FuncOp::create(b, op.getSymName(), b.getFunctionType({pointer, pointer, b.getI64Type()}, {}));
     rewriter.inlineRegionBefore(op.getBody(), function.getBody(), function.end());
     Block *body = &function.getBody().front();
     Block *entry = rewriter.createBlock(body, {pointer, pointer, b.getI64Type()}, SmallVector<Location>(3, op.getLoc()));
     b.setInsertionPointToStart(entry);
     SmallVector<Value> arguments;
-    for (size_t i = 0; i + 1 < types.size(); ++i) {
-      Value slot = LLVM::GEPOp::create(b, pointer, pointer, entry->getArgument(1), ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+    for (size_t i = 0; i < types.size(); ++i) {
+      if (i == images) {
+        arguments.push_back(arith::TruncIOp::create(b, b.getI32Type(), entry->getArgument(2)));
+        continue;
+      }
+      // Maps follow the memories directly.
+      auto number = static_cast<int32_t>(i - (i > images ? 1 : 0));
+      Value slot = LLVM::GEPOp::create(b, pointer, pointer, entry->getArgument(1), ArrayRef<LLVM::GEPArg>{number});
       Value memory = LLVM::LoadOp::create(b, pointer, slot);
       arguments.push_back(UnrealizedConversionCastOp::create(b, TypeRange{types[i]}, ValueRange{memory}).getResult(0));
     }
-    arguments.push_back(arith::TruncIOp::create(b, b.getI32Type(), entry->getArgument(2)));
     rewriter.inlineBlockBefore(body, entry, entry->end(), arguments);
     rewriter.eraseOp(op);
     return success();
@@ -137,6 +71,7 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   using vitrt::emulator::ThreadState;
 
   add.operator()<ThreadIdOp>([](ThreadIdOp op, auto, Caller &c) { return c.at(offsetof(ThreadState, thread), op.getType()); });
+  add.operator()<BlockCountOp>([](BlockCountOp op, auto, Caller &c) { return c.at(offsetof(ThreadState, blocks), op.getType()); });
   add.operator()<BlockIdOp>([](BlockIdOp op, auto, Caller &c) { return c.at(offsetof(ThreadState, block), op.getType()); });
   add.operator()<SharedOp>([](SharedOp op, auto, Caller &c) {
     return c.address(c.at(offsetof(ThreadState, shared), c.pointer()), llvmConstant(c.b, op.getOffset(), 64), c.b.getI8Type());
@@ -216,13 +151,14 @@ struct ConvertDeviceToEmulator : impl::ConvertDeviceToEmulatorBase<ConvertDevice
       });
     });
     MLIRContext *context = &getContext();
-    MemoryConverter converter(/*addressSpaces=*/false);
+    DeviceTypeConverter converter(/*emulated=*/true);
     RewritePatternSet kernels(context), operations(context);
     kernels.add<ConvertKernel>(converter, context);
     populate(operations, converter);
+    populateHopperToEmulator(operations, converter);
     operations.add<ConvertReturn>(converter, context);
     ConversionTarget target(*context);
-    if (failed(convertDevice(getOperation(), target, std::move(kernels), std::move(operations))))
+    if (failed(convertDevice(getOperation(), converter, target, std::move(kernels), std::move(operations))))
       return signalPassFailure();
 
     // exp2 is an instruction of the device alone.

@@ -6,9 +6,8 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/KernelFunction.h"
-#include "compiler/codegen/gpu/DeviceConversion.h"
 #include "compiler/codegen/gpu/GpuPasses.h"
-#include "dialects/device/DeviceDialect.h"
+#include "compiler/codegen/gpu/NvvmBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -33,11 +32,6 @@ Value address(ImplicitLocOpBuilder &b, Value memory, Value index, Type element) 
   return LLVM::GEPOp::create(b, memory.getType(), element, memory, ArrayRef<LLVM::GEPArg>{index});
 }
 
-/// The address of element `index` of memory whose type was `type`.
-Value element(ImplicitLocOpBuilder &b, device::MemoryType type, Value memory, Value index) {
-  return address(b, memory, index, type.getElement());
-}
-
 /// Registers of 32 bits, which instructions of a warp take, as a vector of smaller elements, and back.
 Value fromRegisters(ImplicitLocOpBuilder &b, ArrayRef<Value> registers, Type type) {
   Value vector = LLVM::PoisonOp::create(b, VectorType::get({static_cast<int64_t>(registers.size())}, b.getI32Type()));
@@ -60,10 +54,7 @@ SmallVector<Value> toRegisters(ImplicitLocOpBuilder &b, Value vector) {
   return registers;
 }
 
-/// Builds where an operation stands.
-struct B : ImplicitLocOpBuilder {
-  B(Operation *op, OpBuilder &rewriter) : ImplicitLocOpBuilder(op->getLoc(), rewriter) {}
-};
+using B = NvvmBuilder;
 
 /// device.kernel @k(%a, %images) -> llvm.func @k(%a, %images, %scratch, %scratch_bytes), the last two where the kernel has memory of its own.
 struct ConvertKernel : OpConversionPattern<device::KernelOp> {
@@ -82,6 +73,13 @@ struct ConvertKernel : OpConversionPattern<device::KernelOp> {
     function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(op.getThreads())}));
     // ptxas keeps registers for several blocks on a multiprocessor otherwise, and spills.
     function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
+    for (auto [number, type] : llvm::enumerate(op.getArgumentTypes()))
+      if (isa<device::TensorMapType>(type)) {
+        // In the launch's own memory, where the copy engine finds it.
+        function.setArgAttr(number, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(LLVM::LLVMArrayType::get(b.getI8Type(), 128)));
+        function.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(64));
+        function.setArgAttr(number, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
+      }
     rewriter.inlineRegionBefore(op.getBody(), function.getBody(), function.end());
     Block *body = &function.getBody().front();
     Block *entry = rewriter.createBlock(body, types, SmallVector<Location>(types.size(), op.getLoc()));
@@ -113,7 +111,7 @@ Value shared(device::SharedOp op, ImplicitLocOpBuilder &b) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(module.getBody());
     LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(b.getI8Type(), 0), /*isConstant=*/false, LLVM::Linkage::External, sharedMemory,
-                           Attribute(), /*alignment=*/128, pointer.getAddressSpace());
+                           Attribute(), /*alignment=*/1024, pointer.getAddressSpace());
   }
   return address(b, LLVM::AddressOfOp::create(b, pointer, sharedMemory), llvmConstant(b, op.getOffset(), 64), b.getI8Type());
 }
@@ -155,6 +153,7 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   using namespace device;
 
   add.operator()<ThreadIdOp>([](ThreadIdOp op, auto, B &b) { return NVVM::ThreadIdXOp::create(b, op.getType()); });
+  add.operator()<BlockCountOp>([](BlockCountOp op, auto, B &b) { return NVVM::GridDimXOp::create(b, op.getType()); });
   add.operator()<BlockIdOp>([](BlockIdOp op, auto, B &b) { return NVVM::BlockIdXOp::create(b, op.getType()); });
   add.operator()<SharedOp>([](SharedOp op, auto, B &b) { return shared(op, b); });
   add.operator()<ScratchOp>([](ScratchOp op, auto, B &b) {
@@ -168,18 +167,18 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
     return cpu::memrefAt(b, generic, cast<MemRefType>(op.getType()), adaptor.getRows());
   });
   add.operator()<AdvanceOp>(
-      [](AdvanceOp op, auto adaptor, B &b) { return element(b, op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex()); });
+      [](AdvanceOp op, auto adaptor, B &b) { return b.element(op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex()); });
   add.operator()<LoadOp>([](LoadOp op, auto adaptor, B &b) -> Value {
-    Value from = element(b, op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex());
+    Value from = b.element(op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex());
     return LLVM::LoadOp::create(b, op.getType(), from, bytesOf(op.getType()));
   });
   add.operator()<StoreOp>([](StoreOp op, auto adaptor, B &b) {
-    Value to = element(b, op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex());
+    Value to = b.element(op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex());
     LLVM::StoreOp::create(b, adaptor.getValue(), to, bytesOf(op.getValue().getType()));
     return Value();
   });
   add.operator()<AtomicAddOp>([](AtomicAddOp op, auto adaptor, B &b) {
-    Value to = element(b, op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex());
+    Value to = b.element(op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex());
     LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::fadd, to, adaptor.getValue(), LLVM::AtomicOrdering::monotonic, "device");
     return Value();
   });
@@ -189,8 +188,8 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
                                 llvmConstant(b, kWarp - 1, 32), NVVM::ShflKind::bfly, UnitAttr());
   });
   add.operator()<CopyAsyncOp>([](CopyAsyncOp op, auto adaptor, B &b) {
-    Value from = element(b, op.getFrom().getType(), adaptor.getFrom(), adaptor.getFromIndex());
-    Value to = element(b, op.getTo().getType(), adaptor.getTo(), adaptor.getToIndex());
+    Value from = b.element(op.getFrom().getType(), adaptor.getFrom(), adaptor.getFromIndex());
+    Value to = b.element(op.getTo().getType(), adaptor.getTo(), adaptor.getToIndex());
     // Only copies of 16 bytes go past the first-level cache.
     auto cache = op.getBytes() == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
     NVVM::CpAsyncOp::create(b, to, from, static_cast<uint32_t>(op.getBytes()), cache, adaptor.getLive());
@@ -200,7 +199,7 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   add.operator()<CopyWaitOp>(
       [](CopyWaitOp op, auto, B &b) { return NVVM::CpAsyncWaitGroupOp::create(b, static_cast<uint32_t>(op.getPending())), Value(); });
   add.operator()<LoadMatrixOp>([](LoadMatrixOp op, auto adaptor, B &b) {
-    return loadMatrix(op, element(b, op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex()), b);
+    return loadMatrix(op, b.element(op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex()), b);
   });
   add.operator()<MmaOp>([](MmaOp op, auto adaptor, B &b) { return multiply(op, adaptor, b); });
 
@@ -223,15 +222,16 @@ bool hasInstruction(Operation *op) {
 struct ConvertDeviceToNvvm : impl::ConvertDeviceToNvvmBase<ConvertDeviceToNvvm> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
-    MemoryConverter converter(/*addressSpaces=*/true);
+    DeviceTypeConverter converter(/*emulated=*/false);
     RewritePatternSet kernels(context), operations(context);
     kernels.add<ConvertKernel>(converter, context);
     populate(operations, converter);
+    populateHopperToNvvm(operations, converter);
     operations.add<ConvertReturn>(converter, context);
     auto isScalar = [](Operation *op) { return op->getResult(0).getType().isF32(); };
     ConversionTarget target(*context);
     target.addDynamicallyLegalOp<math::Exp2Op, math::RsqrtOp>([&](Operation *op) { return !isScalar(op); });
-    if (failed(convertDevice(getOperation(), target, std::move(kernels), std::move(operations))))
+    if (failed(convertDevice(getOperation(), converter, target, std::move(kernels), std::move(operations))))
       return signalPassFailure();
 
     getOperation()->walk([&](Operation *op) {

@@ -8,6 +8,8 @@
 #include "compiler/codegen/gpu/DeviceConversion.h"
 #include "dialects/device/DeviceDialect.h"
 
+#include "mlir/Dialect/SCF/Transforms/Patterns.h"
+
 using namespace mlir;
 
 namespace vitc::gpu {
@@ -16,10 +18,17 @@ Value llvmConstant(ImplicitLocOpBuilder &b, int64_t value, unsigned bits) {
   return LLVM::ConstantOp::create(b, b.getIntegerType(bits), b.getIntegerAttr(b.getIntegerType(bits), value));
 }
 
-MemoryConverter::MemoryConverter(bool addressSpaces) {
+DeviceTypeConverter::DeviceTypeConverter(bool emulated) {
   addConversion([](Type type) { return type; });
-  addConversion([addressSpaces](device::MemoryType type) -> Type {
-    return LLVM::LLVMPointerType::get(type.getContext(), addressSpaces ? static_cast<unsigned>(type.getSpace()) : 0);
+  addConversion([emulated](device::MemoryType type) -> Type {
+    return LLVM::LLVMPointerType::get(type.getContext(), emulated ? 0 : static_cast<unsigned>(type.getSpace()));
+  });
+  addConversion([](device::TensorMapType type) -> Type { return LLVM::LLVMPointerType::get(type.getContext()); });
+  addConversion([emulated](device::SumsType type) -> Type {
+    MLIRContext *context = type.getContext();
+    if (emulated)
+      return IntegerType::get(context, 32);
+    return LLVM::LLVMStructType::getLiteral(context, SmallVector<Type>(type.getColumns() / 2, Float32Type::get(context)));
   });
   auto cast = [](OpBuilder &builder, Type type, ValueRange values, Location loc) -> Value {
     return UnrealizedConversionCastOp::create(builder, loc, type, values).getResult(0);
@@ -28,7 +37,8 @@ MemoryConverter::MemoryConverter(bool addressSpaces) {
   addTargetMaterialization(cast);
 }
 
-LogicalResult convertDevice(Operation *root, ConversionTarget &target, RewritePatternSet kernels, RewritePatternSet operations) {
+LogicalResult convertDevice(Operation *root, const TypeConverter &converter, ConversionTarget &target, RewritePatternSet kernels,
+                            RewritePatternSet operations) {
   ConversionTarget first(*root->getContext());
   first.addIllegalOp<device::KernelOp>();
   first.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
@@ -36,6 +46,8 @@ LogicalResult convertDevice(Operation *root, ConversionTarget &target, RewritePa
     return failure();
   target.addIllegalDialect<device::DeviceDialect>();
   target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+  // Loops carry sums.
+  scf::populateSCFStructuralTypeConversionsAndLegality(converter, operations, target);
   return applyPartialConversion(root, target, std::move(operations));
 }
 

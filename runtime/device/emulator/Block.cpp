@@ -60,42 +60,60 @@ Error Block::allocate() {
 Error Block::run(int32_t number) {
   std::memset(shared.bytes().data(), 0xff, launch.sharedBytes); // NaN in every format
   accesses.reset(launch.sharedBytes);
+  mbarriers.reset();
+  warpgroups.reset(launch.threads);
   meetings.assign(size_t(launch.threads / kWarp), Meeting());
   atBarrier.clear();
   runnable.clear();
   error = Error::success();
   for (int32_t i = 0; i < launch.threads; ++i) {
     Thread &thread = *threads[size_t(i)];
-    static_cast<ThreadState &>(thread) = {&kCalls, shared.bytes().data(), i, number, launch.scratch};
+    static_cast<ThreadState &>(thread) = {&kCalls, shared.bytes().data(), i, number, launch.scratch, launch.blocks};
     thread.owner = this;
     thread.waitsAt = nullptr;
     thread.copies.assign(1, {});
+    thread.fences.clear();
+    for (const auto &sums : thread.sums)
+      sums->taken = true;
+    thread.known.reset(actors());
+    thread.known[i] = 1;
     thread.fiber.prepare(
         stacks.bytes().subspan(kStackBytes * uint64_t(i), kStackBytes),
         [](void *argument) {
           auto &self = *static_cast<Thread *>(argument);
           std::array<void *, 64> buffers;
-          std::ranges::transform(self.owner->operands, buffers.begin(), [](const Operand &operand) { return operand.data; });
+          auto behind =
+              std::ranges::transform(self.owner->operands, buffers.begin(), [](const Operand &operand) { return operand.data; }).out;
+          std::ranges::transform(self.owner->launch.maps, behind, [](const TensorMap &map) { return const_cast<TensorMap *>(&map); });
           self.owner->launch.function(&self, buffers.data(), self.owner->images);
         },
         &thread);
     runnable.push_back(&thread);
   }
   int32_t alive = launch.threads;
-  while (!runnable.empty() && !error) {
+  // What is copied lands when nothing else can happen any more.
+  while (!error && (!runnable.empty() || mbarriers.land(*this))) {
+    if (runnable.empty())
+      continue;
     std::swap(runnable[random() % runnable.size()], runnable.back());
     Thread &next = *runnable.back();
     runnable.pop_back();
     if (!next.fiber.enter() && !error)
       --alive;
   }
-  if (error || alive == 0)
+  if (error)
     return std::move(error);
+  if (alive == 0) {
+    std::string wrong = warpgroups.leftOver();
+    return wrong.empty()
+               ? Error::success()
+               : makeError(VITRT_ERROR_ARGUMENT, "kernel {} (layer {}), block {}: {}", launch.kernel, launch.layer, number, wrong);
+  }
   auto waiting = std::ranges::find_if(threads, [](const auto &thread) { return thread->waitsAt != nullptr; });
   return makeError(
       VITRT_ERROR_ARGUMENT,
-      "kernel {} (layer {}), block {}: {} of {} threads wait for ever, the first of them thread {} at '{}'; the others do not come there",
-      launch.kernel, launch.layer, number, alive, launch.threads, (*waiting)->thread, (*waiting)->waitsAt);
+      "kernel {} (layer {}), block {}: {} of {} threads wait for ever, the first of them thread {} at '{}'; the others do not come there{}",
+      launch.kernel, launch.layer, number, alive, launch.threads, (*waiting)->thread, (*waiting)->waitsAt, mbarriers.lacking());
 }
 
 void Block::wait(Thread &thread, const char *site) {
@@ -112,15 +130,34 @@ void Block::fault(Thread &thread, const char *site, std::string what) {
     thread.fiber.leave();
 }
 
-/// "reads byte 4 of shared memory, which thread 1 wrote in 'store 3' with no barrier between"
-static std::string describe(const Race &race, const char *verb) {
+void Block::synchronize() {
+  common.reset(actors());
+  for (const auto &thread : std::span(threads).first(size_t(launch.threads))) {
+    common[thread->thread] = thread->known[thread->thread];
+    for (int32_t actor = launch.threads; actor < int32_t(actors()); ++actor)
+      common[actor] = std::max(common[actor], thread->known[actor]);
+  }
+  for (const auto &thread : std::span(threads).first(size_t(launch.threads))) {
+    thread->known = common;
+    ++thread->known[thread->thread];
+  }
+}
+
+std::string Block::describe(const Race &race, const char *verb) const {
   std::string byte = fmt::format("{} byte {} of shared memory, which ", verb, race.offset);
   if (race.did == Race::Did::Nothing)
     return byte + "nobody has written";
+  if (race.did == Race::Did::Barrier)
+    return byte + "is a barrier's";
+  std::string who = race.other < launch.threads                   ? fmt::format("thread {}", race.other)
+                    : race.other < launch.threads + kMaxMbarriers ? "the copy engine"
+                                                                  : fmt::format("warp {}'s products", race.other - productsOf(0));
   if (race.did == Race::Did::Copies)
-    return byte + fmt::format("thread {} copies to in '{}' and has not waited for", race.other, race.site);
-  return byte + fmt::format("thread {} {} in '{}' with no barrier between", race.other, race.did == Race::Did::Wrote ? "wrote" : "read",
-                            race.site);
+    return byte + fmt::format("{} copies to in '{}' and has not {}", who, race.site,
+                              race.other < launch.threads ? "waited for" : "been waited for");
+  if (race.did == Race::Did::Unfenced)
+    return byte + fmt::format("{} wrote in '{}' with no proxy fence before the barrier between", who, race.site);
+  return byte + fmt::format("{} {} in '{}' with no barrier between", who, race.did == Race::Did::Wrote ? "wrote" : "read", race.site);
 }
 
 std::string Block::placeOf(const void *address) const {
@@ -152,8 +189,8 @@ void Block::checkTouched(Thread &thread, const void *pointer, int64_t bytes, boo
   };
   if (inside(thread.shared, launch.sharedBytes)) {
     uint64_t offset = address - reinterpret_cast<uintptr_t>(thread.shared);
-    std::optional<Race> race =
-        write ? accesses.write(thread.thread, offset, uint64_t(bytes), site) : accesses.read(thread.thread, offset, uint64_t(bytes), site);
+    std::optional<Race> race = write ? accesses.write({thread.thread, thread.known, site}, offset, uint64_t(bytes))
+                                     : accesses.read({thread.thread, thread.known, site}, offset, uint64_t(bytes));
     if (!race)
       return;
     fault(thread, site, describe(*race, verb));

@@ -11,9 +11,12 @@
 #include "runtime/artifact/MappedFile.h"
 #include "runtime/device/emulator/Emulator.h"
 #include "runtime/device/emulator/Fiber.h"
+#include "runtime/device/emulator/Mbarriers.h"
 #include "runtime/device/emulator/SharedAccesses.h"
+#include "runtime/device/emulator/Warpgroups.h"
 
 #include <array>
+#include <bit>
 #include <random>
 #include <vector>
 
@@ -34,6 +37,15 @@ struct Thread : ThreadState {
   Fiber fiber;
   const char *waitsAt = nullptr;                ///< the operation in which it waits for others
   std::vector<std::vector<PendingCopy>> copies; ///< groups, the oldest first; the last one is not committed yet
+  Clock known;                                  ///< its own moment too
+  std::vector<uint32_t> fences;                 ///< the moments of its proxy fences, ascending
+  std::vector<std::unique_ptr<Sums>> sums;
+
+  /// Whether the thread fenced what it wrote at `moment` no later than at its moment `until`.
+  bool fenced(uint32_t moment, uint32_t until) const {
+    auto fence = std::ranges::lower_bound(fences, moment);
+    return fence != fences.end() && *fence <= until;
+  }
 };
 
 /// Threads of a warp that have come to an operation which all of them do together.
@@ -66,6 +78,15 @@ struct Block {
   /// The warp's threads meet with an argument each; `act` runs once for all of them, in the last one.
   void meet(Thread &thread, void *argument, const char *site, void (*act)(std::span<void *, kWarp>));
 
+  /// "reads byte 4 of shared memory, which thread 1 wrote in 'store 3' with no barrier between"
+  std::string describe(const Race &race, const char *verb) const;
+
+  // Actors behind the threads: the copy engine by barriers, then products by warps.
+  int32_t productsOf(int32_t warp) const { return launch.threads + kMaxMbarriers + warp; }
+  size_t actors() const { return size_t(productsOf(launch.threads / kWarp)); }
+  /// Every thread knows what all have done.
+  void synchronize();
+
   /// Where memory lies that is neither an operand's nor shared.
   std::string placeOf(const void *address) const;
 
@@ -81,8 +102,16 @@ struct Block {
   std::vector<Thread *> atBarrier;
   const char *barrierSite = nullptr;
   SharedAccesses accesses;
+  Mbarriers mbarriers;
+  Warpgroups warpgroups;
+  Clock common;
   Error error;
 };
+
+/// f32 of 16 bits.
+inline float widen(uint16_t bits, bool bf16) {
+  return bf16 ? std::bit_cast<float>(uint32_t(bits) << 16) : float(std::bit_cast<_Float16>(bits));
+}
 
 /// The functions that generated code calls.
 extern const Calls kCalls;

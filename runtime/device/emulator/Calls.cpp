@@ -45,7 +45,7 @@ void barrier(ThreadState *state, const char *site) {
     block.atBarrier.push_back(&thread);
     return block.wait(thread, site);
   }
-  block.accesses.barrier();
+  block.synchronize();
   for (Thread *other : block.atBarrier)
     block.wake(*other);
   block.atBarrier.clear();
@@ -82,7 +82,7 @@ void copyAsync(ThreadState *state, const void *from, void *to, int64_t bytes, in
   if (offset >= block.launch.sharedBytes)
     block.fault(thread, site, "copies to an address that is not in shared memory");
   block.check(thread, destination, bytes, /*write=*/true, site);
-  (void)block.accesses.beginCopy(thread.thread, offset, uint64_t(bytes), site); // the check has just passed
+  (void)block.accesses.beginCopy({thread.thread, thread.known, site}, offset, uint64_t(bytes)); // the check has just passed
   std::memset(destination, 0xff, size_t(bytes));
   thread.copies.back().push_back({source, destination, bytes, live});
 }
@@ -96,7 +96,7 @@ void copyWait(ThreadState *state, int32_t pending) {
     for (const PendingCopy &copy : thread.copies.front()) {
       std::memcpy(copy.to, copy.from, size_t(copy.live));
       std::memset(copy.to + copy.live, 0, size_t(copy.bytes - copy.live));
-      blockOf(thread).accesses.endCopy(uint64_t(copy.to - thread.shared), uint64_t(copy.bytes));
+      blockOf(thread).accesses.endCopy(thread.known[thread.thread], uint64_t(copy.to - thread.shared), uint64_t(copy.bytes));
     }
     thread.copies.erase(thread.copies.begin());
   }
@@ -127,8 +127,6 @@ void loadMatrix(ThreadState *state, void *result, const void *row, int32_t matri
     }
   });
 }
-
-float widen(uint16_t bits, bool bf16) { return bf16 ? std::bit_cast<float>(uint32_t(bits) << 16) : float(std::bit_cast<_Float16>(bits)); }
 
 /// Of a warp's `mma`.
 struct Fragments {
@@ -163,6 +161,63 @@ void mma(ThreadState *state, float *sums, const void *a, const void *b, int32_t 
   });
 }
 
+void mbarrierInit(ThreadState *state, void *barrier, int32_t count, const char *site) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).mbarriers.initialize(blockOf(thread), thread, barrier, count, site);
+}
+
+void mbarrierFence(ThreadState *state) { blockOf(threadOf(state)).mbarriers.fence(threadOf(state)); }
+
+void mbarrierArrive(ThreadState *state, void *barrier, int64_t bytes, const char *site) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).mbarriers.arrive(blockOf(thread), thread, barrier, bytes, site);
+}
+
+void mbarrierWait(ThreadState *state, void *barrier, int32_t parity, const char *site) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).mbarriers.wait(blockOf(thread), thread, barrier, parity, site);
+}
+
+void tensorCopy(ThreadState *state, const TensorMap *map, const int32_t *coordinates, void *to, void *barrier, const char *site) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).mbarriers.startCopy(blockOf(thread), thread, *map, coordinates, to, barrier, site);
+}
+
+void proxyFence(ThreadState *state) {
+  Thread &thread = threadOf(state);
+  if (uint32_t now = thread.known[thread.thread]; thread.fences.empty() || thread.fences.back() != now)
+    thread.fences.push_back(now);
+}
+
+int32_t wgmmaBegin(ThreadState *state, const float *values, int32_t columns) { return Warpgroups::begin(threadOf(state), values, columns); }
+
+int32_t wgmma(ThreadState *state, int32_t sums, const Product *product, const char *site) {
+  Thread &thread = threadOf(state);
+  return blockOf(thread).warpgroups.start(blockOf(thread), thread, sums, *product, site);
+}
+
+void wgmmaCommit(ThreadState *state, const char *site) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).warpgroups.commit(blockOf(thread), thread, site);
+}
+
+void wgmmaWait(ThreadState *state, int32_t pending, const char *site) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).warpgroups.wait(blockOf(thread), thread, pending, site);
+}
+
+void wgmmaTake(ThreadState *state, int32_t sums, float *values, const char *site) {
+  Thread &thread = threadOf(state);
+  Warpgroups::take(blockOf(thread), thread, sums, values, site);
+}
+
+void setRegisters(ThreadState *state, int32_t count) {
+  Thread &thread = threadOf(state);
+  blockOf(thread).warpgroups.setRegisters(thread, count);
+}
+
 } // namespace
 
-const Calls vitrt::emulator::kCalls = {access, atomicAdd, barrier, shuffle, copyAsync, copyCommit, copyWait, loadMatrix, mma};
+const Calls vitrt::emulator::kCalls = {access,     atomicAdd,  barrier,      shuffle,       copyAsync,      copyCommit,   copyWait,
+                                       loadMatrix, mma,        mbarrierInit, mbarrierFence, mbarrierArrive, mbarrierWait, tensorCopy,
+                                       proxyFence, wgmmaBegin, wgmma,        wgmmaCommit,   wgmmaWait,      wgmmaTake,    setRegisters};

@@ -38,6 +38,8 @@ struct LaunchShape {
   int32_t threads; ///< of a block, a multiple of 32
   uint64_t sharedBytes;
   std::byte *scratch; ///< memory for a block, aligned to 64
+  int32_t blocks = 1; ///< of the whole launch
+  std::span<const TensorMap> maps = {};
 };
 
 /// Runs blocks one after the other. One launch at a time; an emulator for each host thread.

@@ -21,7 +21,7 @@ device.kernel @less_than_nothing(%n: i32) attributes {threads = 32 : i64, shared
 
 // -----
 
-// expected-error @+1 {{takes '!device.memory<shared, f32>'; arguments are global memory and numbers}}
+// expected-error @+1 {{takes '!device.memory<shared, f32>'; arguments are global memory, numbers and tensor maps}}
 device.kernel @shared_argument(%x: !device.memory<shared, f32>) attributes {threads = 32 : i64, shared_bytes = 0 : i64} {
   device.return
 }

@@ -8,75 +8,19 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/codegen/gpu/GpuCodegen.h"
-#include "dialects/device/DeviceDialect.h"
-#include "runtime/device/emulator/Emulator.h"
-#include "test/unit/codegen/KernelHarness.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/MLIRContext.h"
-#include "mlir/Parser/Parser.h"
+#include "test/unit/gpu/TextKernel.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cstring>
 
 using namespace mlir;
 using namespace vitc;
+using namespace vitc::test;
 using namespace vitrt::emulator;
 
 namespace {
-
-/// `text` with every `from` as `to`; a failed test where there is none.
-std::string with(std::string text, const std::string &from, const std::string &to) {
-  size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  for (; at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-  return text;
-}
-
-/// The kernel @k of a text.
-class Compiled {
-public:
-  explicit Compiled(const std::string &text) : context(test::makeContext()) {
-    context->loadDialect<arith::ArithDialect, device::DeviceDialect, scf::SCFDialect, vector::VectorDialect>();
-    OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, context.get());
-    if (!module)
-      return;
-    auto kernel = *module->getOps<device::KernelOp>().begin();
-    launch = {"k", "layer", nullptr, static_cast<int32_t>(kernel.getThreads()), static_cast<uint64_t>(kernel.getSharedBytes()), nullptr};
-    if (succeeded(gpu::lowerToEmulator(*module)))
-      code = test::load(*module, test::runnableLevels().front().target);
-    if (code)
-      launch.function = code->find<void(ThreadState *, void *const *, int64_t)>("k");
-  }
-
-  std::string run(ArrayRef<Operand> operands, int64_t blocks, uint64_t seed) const {
-    if (!launch.function)
-      return "not compiled";
-    return Emulator(seed).run(launch, operands, /*images=*/1, 0, blocks).message;
-  }
-
-private:
-  std::unique_ptr<MLIRContext> context;
-  std::unique_ptr<test::LoadedCode> code;
-  LaunchShape launch = {};
-};
-
-/// An operand of 64-byte alignment.
-template <typename T> struct Array {
-  explicit Array(size_t size) : count(size), memory(new (std::align_val_t(64)) T[size]()) {}
-  ~Array() { operator delete[](memory, std::align_val_t(64)); }
-  T &operator[](size_t i) { return memory[i]; }
-  Operand operand(bool written) { return {reinterpret_cast<std::byte *>(memory), count * sizeof(T), written}; }
-  size_t count;
-  T *memory;
-};
 
 //===--------------------------------------------------------------------------------------===//
 // A product of a warp
@@ -127,14 +71,6 @@ constexpr const char *kProduct = R"(
   }
 )";
 
-/// Numbers of few digits: the rest is cut off.
-struct Bf16 {
-  uint16_t bits = 0;
-  Bf16() = default;
-  explicit Bf16(float value) : bits(static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16)) {}
-  explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-};
-
 struct Product {
   std::string error;
   int wrong = 0; ///< elements; NaNs too
@@ -148,7 +84,7 @@ template <typename E> Product multiply(const std::string &text, uint64_t seed, b
   for (size_t i = 0; i < 128; ++i)
     b[i] = static_cast<E>(static_cast<float>(i * 5 % 19) - 9);
   Product product;
-  product.error = Compiled(text).run({a.operand(false), b.operand(false), c.operand(mayWrite)}, 1, seed);
+  product.error = TextKernel(text).run({a.operand(false), b.operand(false), c.operand(mayWrite)}, 1, seed);
   for (size_t row = 0; row < 16; ++row)
     for (size_t column = 0; column < 8; ++column) {
       float sum = 0;
@@ -258,7 +194,7 @@ std::string reverseWith(int threads) {
 
 TEST(EmulatedKernels, ReverseBlocks) {
   for (int threads : {32, 96, 1024}) {
-    Compiled kernel(reverseWith(threads));
+    TextKernel kernel(reverseWith(threads));
     size_t perBlock = static_cast<size_t>(threads), all = 3 * perBlock;
     for (uint64_t seed = 0; seed < 4; ++seed) {
       Array<float> x(all), y(all), total(1);
@@ -309,7 +245,7 @@ TEST(EmulatedKernels, ReverseBlocksWithBugs) {
       auto part = [&](size_t first, size_t count, bool written) {
         return Operand{reinterpret_cast<std::byte *>(memory.memory + first), count * 4, written};
       };
-      Compiled kernel(with(text, bug.from, bug.to));
+      TextKernel kernel(with(text, bug.from, bug.to));
       EXPECT_THAT(kernel.run({part(0, 128, false), part(512, 128, true), part(960, 1, true)}, 2, seed),
                   testing::ContainsRegex(bug.sentence))
           << bug.from;
@@ -340,7 +276,8 @@ TEST(EmulatedKernels, MoveVectorsOfEverySize) {
       Array<uint8_t> x(size), y(size);
       for (size_t i = 0; i < size; ++i)
         x[i] = static_cast<uint8_t>(i * 3 % 101);
-      EXPECT_EQ(Compiled(with(text, " E>", std::string(" ") + element + ">")).run({x.operand(false), y.operand(true)}, 1, 0), "") << value;
+      EXPECT_EQ(TextKernel(with(text, " E>", std::string(" ") + element + ">")).run({x.operand(false), y.operand(true)}, 1, 0), "")
+          << value;
       EXPECT_EQ(std::memcmp(x.memory, y.memory, size), 0) << value;
     }
 }
