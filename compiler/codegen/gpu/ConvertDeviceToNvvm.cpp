@@ -71,8 +71,10 @@ struct ConvertKernel : OpConversionPattern<device::KernelOp> {
     auto function = LLVM::LLVMFuncOp::create(b, op.getSymName(), type);
     function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(op.getThreads())}));
-    // ptxas keeps registers for several blocks on a multiprocessor otherwise, and spills.
-    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
+    // ptxas chooses for how many blocks it keeps registers otherwise, and spills.
+    auto resident = op->getAttrOfType<IntegerAttr>(residentBlocks);
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                      b.getI32IntegerAttr(resident ? static_cast<int32_t>(resident.getInt()) : 1));
     for (auto [number, type] : llvm::enumerate(op.getArgumentTypes()))
       if (isa<device::TensorMapType>(type)) {
         // In the launch's own memory, where the copy engine finds it.

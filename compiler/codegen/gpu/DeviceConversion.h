@@ -14,6 +14,9 @@
 
 namespace vitc::gpu {
 
+/// Of a device.kernel: how many blocks a multiprocessor is to have registers for (i64); 1 where it is not said.
+inline constexpr llvm::StringLiteral residentBlocks = "device.resident_blocks";
+
 /// An integer of `bits` bits.
 mlir::Value llvmConstant(mlir::ImplicitLocOpBuilder &b, int64_t value, unsigned bits);
 

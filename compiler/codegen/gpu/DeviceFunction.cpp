@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/gpu/DeviceFunction.h"
+#include "compiler/codegen/gpu/DeviceConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -40,6 +41,8 @@ Value DeviceFunction::takeShared(int64_t elements, Type element) {
   kernel.setSharedBytes(offset + elements * device::bytesOf(element));
   return device::SharedOp::create(b, device::MemoryType::get(b.getContext(), device::Space::Shared, element), offset);
 }
+
+void DeviceFunction::limitRegisters(int64_t blocks) { kernel->setAttr(residentBlocks, b.getI64IntegerAttr(blocks)); }
 
 Value constant(ImplicitLocOpBuilder &b, int64_t value) {
   return arith::ConstantOp::create(b, b.getI32IntegerAttr(static_cast<int32_t>(value)));

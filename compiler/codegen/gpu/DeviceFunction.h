@@ -46,6 +46,9 @@ public:
   int64_t sharedBytes() const { return kernel.getSharedBytes(); }
   int64_t threads() const { return kernel.getThreads(); }
 
+  /// Has the registers of a thread limited so that a multiprocessor takes that many blocks at a time.
+  void limitRegisters(int64_t blocks);
+
 private:
   mutable device::KernelOp kernel;
 };

@@ -17,6 +17,26 @@ using namespace mlir;
 
 namespace vitc::gpu {
 
+namespace {
+
+// Of an A100's multiprocessor (NVIDIA A100 Tensor Core GPU Architecture, 2020, table 1); a later one's are larger in much the same proportions.
+constexpr double kProductsPerCycle = 1024;   ///< multiply-adds of 16-bit numbers
+constexpr double kSharedBytesPerCycle = 128; ///< 32 banks
+constexpr double kCacheBytesPerCycle = 40;   ///< of the second level, when all multiprocessors read
+constexpr double kCacheLatency = 600;        ///< of what lies there or in memory
+constexpr int64_t kSharedBytes = 164 * 1024;
+constexpr int64_t kThreads = 2048, kRegisters = 65536;
+/// Of a thread beside its sums: ptxas needs no more, and unrolls steps of K with what it is given.
+constexpr int64_t kOtherRegisters = 64;
+/// Of a block, what the driver takes of shared memory.
+constexpr int64_t kReservedBytes = 1024;
+/// Warps that keep the tensor cores busy.
+constexpr double kBusyWarps = 8;
+/// Cycles of a block's first loads and its epilogue.
+constexpr double kEnds = 2000;
+
+} // namespace
+
 /// 256 threads that have 4 x 4 elements each: see Product.cpp.
 static constexpr ProductSchedule multiplyAdds = {.rows = 64, .columns = 64, .depth = 16};
 
@@ -38,36 +58,26 @@ std::string ProductSchedule::text() const {
                          : tile;
 }
 
-namespace {
-
-// Of an A100's multiprocessor (NVIDIA A100 Tensor Core GPU Architecture, 2020, table 1); a later one's are larger in much the same proportions.
-constexpr double kProductsPerCycle = 1024;   ///< multiply-adds of 16-bit numbers
-constexpr double kSharedBytesPerCycle = 128; ///< 32 banks
-constexpr double kCacheBytesPerCycle = 40;   ///< of the second level, when all multiprocessors read
-constexpr int64_t kSharedBytes = 164 * 1024;
-constexpr int64_t kThreads = 2048, kRegisters = 65536;
-/// Of a thread beside its sums, about what ptxas takes.
-constexpr int64_t kOtherRegisters = 64;
-/// Warps that keep the tensor cores busy.
-constexpr double kBusyWarps = 8;
-/// Cycles of a block's first loads and its epilogue.
-constexpr double kEnds = 2000;
-
-} // namespace
+int64_t ProductSchedule::residentBlocks() const {
+  const int64_t bytes = 2 * (rows + columns) * depth * stages + kReservedBytes;
+  const int64_t registers = rows * columns + kOtherRegisters * threads();
+  return std::min({kSharedBytes / bytes, kThreads / threads(), kRegisters / registers});
+}
 
 double timeOf(const ProductSchedule &s, const ProductShape &shape, int64_t images, const DeviceTarget &target) {
   const int64_t tiles = llvm::divideCeilSigned(shape.rowsPerImage * images, s.rows) * llvm::divideCeilSigned(shape.outputs, s.columns);
   const int64_t perMultiprocessor = llvm::divideCeilSigned(tiles, target.multiprocessors);
-  const int64_t registers = (s.rows * s.columns / s.threads() + kOtherRegisters) * s.threads();
-  const int64_t resident = std::min({kSharedBytes / (s.stages * s.stageBytes() + 1024), kThreads / s.threads(), kRegisters / registers});
+  const int64_t resident = s.residentBlocks();
 
+  const auto together = static_cast<double>(std::min(perMultiprocessor, resident));
   // Of one step of K: what tensor cores multiply, what warps read of both operands, what comes from global memory.
-  double products = static_cast<double>(s.rows * s.columns) / kProductsPerCycle;
-  double shared = static_cast<double>(2 * (s.rows * s.warpsAcross + s.columns * s.warpsDown)) / kSharedBytesPerCycle;
-  double cache = static_cast<double>(2 * (s.rows + s.columns)) / kCacheBytesPerCycle;
-  double warps = static_cast<double>(std::min(perMultiprocessor, resident) * s.warpsDown * s.warpsAcross);
-  double tile =
-      static_cast<double>(llvm::alignTo(shape.depth, s.depth)) * std::max({products, shared, cache}) / std::min(1.0, warps / kBusyWarps);
+  const double products = static_cast<double>(s.rows * s.columns) / kProductsPerCycle;
+  const double shared = static_cast<double>(2 * (s.rows * s.warpsAcross + s.columns * s.warpsDown)) / kSharedBytesPerCycle;
+  const double busy = std::min(1.0, together * static_cast<double>(s.warpsDown * s.warpsAcross) / kBusyWarps);
+  const auto bytes = static_cast<double>(2 * (s.rows + s.columns));
+  const double underWay = together * static_cast<double>((s.stages - 1) * s.depth) * bytes;
+  const double copies = bytes / std::min(kCacheBytesPerCycle, underWay / kCacheLatency);
+  const double tile = static_cast<double>(llvm::alignTo(shape.depth, s.depth)) * std::max(std::max(products, shared) / busy, copies);
   return static_cast<double>(perMultiprocessor) * tile + static_cast<double>(llvm::divideCeilSigned(perMultiprocessor, resident)) * kEnds;
 }
 

@@ -29,8 +29,8 @@ struct ProductSchedule {
 
   bool onTensorCores() const { return warpsDown > 0; }
   int64_t threads() const;
-  /// Of shared memory.
-  int64_t stageBytes() const { return 2 * (rows + columns) * depth; }
+  /// Blocks on tensor cores that a multiprocessor has memory, threads and registers for.
+  int64_t residentBlocks() const;
   /// "128x128x32, 2x4 warps, 4 stages", of the result's rows and columns and of K.
   std::string text() const;
 
@@ -41,9 +41,9 @@ struct ProductSchedule {
 /// model of `timeOf`, averaged over 1, 8 and 64 images. Everything else is a product of f32.
 ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target);
 
-/// A model of the time of a product on tensor cores, in cycles. Blocks are given to multiprocessors in turn. A multiprocessor takes the longest of what its
-/// blocks need of tensor cores, shared memory and the second-level cache, more if its warps are too few to hide latencies, and a constant
-/// for the beginning and end of each group of blocks that fits at a time.
+/// A model of the time of a product on tensor cores, in cycles. Blocks are given to multiprocessors in turn. Of each block a multiprocessor takes
+/// the longest of what it needs of tensor cores, shared memory (both longer where warps are too few to hide latencies) and the second-level
+/// cache (longer where too few copies are under way), and a constant for the beginning and end of each group of blocks that fits at a time.
 double timeOf(const ProductSchedule &schedule, const ProductShape &shape, int64_t images, const DeviceTarget &target);
 
 } // namespace vitc::gpu

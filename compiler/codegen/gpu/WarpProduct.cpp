@@ -179,6 +179,7 @@ private:
 } // namespace
 
 void emitWarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
+  f.limitRegisters(schedule.residentBlocks());
   WarpProduct(f, product, schedule).emit();
 }
 
