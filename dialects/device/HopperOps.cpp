@@ -51,10 +51,11 @@ LogicalResult WgmmaBeginOp::verify() {
     return emitOpError() << "hands over " << getValues().size() << " values as " << getRegisters().size();
   for (auto [value, result] : llvm::zip(getValues().getTypes(), getRegisters().getTypes())) {
     auto sums = dyn_cast<SumsType>(result);
-    bool fragments = cast<VectorType>(value).getElementTypeBitWidth() == 16 && result == value;
-    if (!fragments && (!sums || valuesOf(sums) != value))
+    auto vector = dyn_cast<VectorType>(value);
+    bool stays = result == value && (sums || (vector && vector.getNumElements() == 8 && vector.getElementTypeBitWidth() == 16));
+    if (!stays && (!sums || valuesOf(sums) != value))
       return emitOpError() << "hands over " << value << " as " << result
-                           << "; columns / 2 values of f32 become sums, fragments stay fragments";
+                           << "; columns / 2 values of f32 become sums, sums and fragments stay what they are";
   }
   return success();
 }

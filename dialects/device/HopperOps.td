@@ -124,9 +124,11 @@ def Device_ProxyFenceOp : Device_Op<"proxy_fence", [MemoryEffects<[MemRead, MemW
 def Device_Fragments : Type<VectorOfLengthAndType<[8], [F16, BF16]>.predicate, "8 elements of 16 bits", "::mlir::VectorType">;
 
 def Device_WgmmaBeginOp : Device_Op<"wgmma_begin", [MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "hands registers over to products: vectors of f32 become sums, fragments stay what they are";
-  let description = [{ `wgmma.fence` (PTX ISA 9.7.15.7.1). Before a product that reads registers which anything but a product wrote. }];
-  let arguments = (ins Variadic<AnyVectorOfNonZeroRank>:$values);
+  let summary = "hands registers over to products: vectors of f32 become sums, sums and fragments stay what they are";
+  let description = [{
+    `wgmma.fence` (PTX ISA 9.7.15.7.1). Before a product that reads registers which anything but a product wrote; a loop that carries sums may move them.
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
   let results = (outs Variadic<AnyType>:$registers);
   let assemblyFormat = "$values attr-dict `:` type($values) `->` type($registers)";
   let hasVerifier = 1;

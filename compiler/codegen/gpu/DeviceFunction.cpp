@@ -36,8 +36,16 @@ DeviceFunction::DeviceFunction(ModuleOp module, StringRef symbol, Location loc, 
   thread = device::ThreadIdOp::create(b, b.getI32Type());
 }
 
-Value DeviceFunction::takeShared(int64_t elements, Type element) {
-  int64_t offset = llvm::alignTo(sharedBytes(), 128);
+Value DeviceFunction::takeTensorMap(Type element, int64_t rank) {
+  const unsigned number = kernel.getNumArguments();
+  [[maybe_unused]] LogicalResult inserted = kernel.insertArgument(number, device::TensorMapType::get(b.getContext(), element, rank),
+                                                                  DictionaryAttr::get(b.getContext()), b.getLoc());
+  assert(succeeded(inserted) && "a kernel takes arguments of any type");
+  return kernel.getArgument(number);
+}
+
+Value DeviceFunction::takeShared(int64_t elements, Type element, int64_t alignment) {
+  int64_t offset = llvm::alignTo(sharedBytes(), alignment);
   kernel.setSharedBytes(offset + elements * device::bytesOf(element));
   return device::SharedOp::create(b, device::MemoryType::get(b.getContext(), device::Space::Shared, element), offset);
 }

@@ -41,8 +41,10 @@ public:
   /// The launch's operand.
   Value operand(unsigned number) const { return kernel.getArgument(number); }
 
-  /// Shared memory for `elements`, aligned to 128 bytes; what was taken before stays.
-  Value takeShared(int64_t elements, Type element);
+  /// Shared memory for `elements`, aligned to 128 bytes or what is asked for; what was taken before stays.
+  Value takeShared(int64_t elements, Type element, int64_t alignment = 128);
+  /// One more argument; see KernelInfo::tensorMaps.
+  Value takeTensorMap(Type element, int64_t rank);
   int64_t sharedBytes() const { return kernel.getSharedBytes(); }
   int64_t threads() const { return kernel.getThreads(); }
 

@@ -5,7 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/codegen/gpu/Product.h"
+#include "compiler/codegen/gpu/WarpgroupProduct.h"
 
 #include <numeric>
 
@@ -29,9 +29,12 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
   product.segment = vectorFor(width, inputElement);
   product.activation = op.getActivation();
   product.activationLast = op.getActivationLast();
-  const ProductSchedule schedule = chooseProduct(shapeOf(product, rows, inputElement, weightElement), target);
+  const ProductShape shape = shapeOf(product, rows, inputElement, weightElement);
+  const ProductSchedule schedule = chooseProduct(shape, target);
+  // The copy engine sees rows that lie one behind the other.
+  const std::optional<WarpgroupSchedule> large = op.getWindowAttr() ? std::nullopt : chooseWarpgroupProduct(shape, target);
 
-  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), schedule.threads());
+  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), large ? large->threads() : schedule.threads());
   ImplicitLocOpBuilder &b = f.b;
   product.rows = mul(b, f.images, rows);
   unsigned operand = 0;
@@ -53,12 +56,16 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
   if (op.getResidual())
     product.residual = rowMajor(b, f.operand(operand++), product.outputs);
   product.result = rowMajor(b, f.operand(operand), product.outputs);
-  emitProduct(f, product, schedule);
 
   KernelInfo info;
   info.symbol = symbol.str();
   info.kind = "gemm";
-  describeProduct(info, f, product, schedule, rows);
+  if (large) {
+    emitWarpgroupProduct(f, product, *large, rows, info);
+  } else {
+    emitProduct(f, product, schedule);
+    describeProduct(info, f, product, schedule, rows);
+  }
   return info;
 }
 

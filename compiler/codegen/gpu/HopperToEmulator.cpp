@@ -79,8 +79,8 @@ void populateHopperToEmulator(RewritePatternSet &patterns, const TypeConverter &
 
   addValues.operator()<WgmmaBeginOp>([](WgmmaBeginOp op, auto adaptor, Caller &c) {
     SmallVector<Value> registers;
-    for (auto [value, type] : llvm::zip(adaptor.getValues(), op.getRegisters().getTypes())) {
-      auto sums = dyn_cast<SumsType>(type);
+    for (auto [value, before, type] : llvm::zip(adaptor.getValues(), op.getValues().getTypes(), op.getRegisters().getTypes())) {
+      auto sums = before == type ? SumsType() : cast<SumsType>(type);
       registers.push_back(sums ? c.call(Call::WgmmaBegin, c.b.getI32Type(), {c.stored(value), c.number(sums.getColumns())}) : value);
     }
     return registers;

@@ -211,8 +211,8 @@ void populateHopperToNvvm(RewritePatternSet &patterns, const TypeConverter &conv
 
   addValues.operator()<WgmmaBeginOp>([](WgmmaBeginOp op, auto adaptor, B &b) {
     TiedRegisters registers(b);
-    for (auto [value, type] : llvm::zip(adaptor.getValues(), op.getRegisters().getTypes()))
-      registers.add(isa<SumsType>(type) ? lanes(b, value) : pairs(b, value));
+    for (auto [value, before, type] : llvm::zip(adaptor.getValues(), op.getValues().getTypes(), op.getRegisters().getTypes()))
+      registers.add(isa<SumsType>(before) ? members(b, value) : isa<SumsType>(type) ? lanes(b, value) : pairs(b, value));
     registers.pass("wgmma.fence.sync.aligned;");
     SmallVector<Value> results;
     for (Type type : op.getRegisters().getTypes()) {

@@ -116,14 +116,8 @@ private:
     }
     SmallVector<Value> values;
     for (int64_t i = 0; i < lanes; ++i) {
-      Value y = bias ? addf(b, sums[i], lane(b, bias, i)) : sums[i];
-      if (!p.activationLast)
-        y = cpu::activate(b, p.activation, y);
-      if (residual)
-        y = addf(b, y, lane(b, residual, i));
-      if (p.activationLast)
-        y = cpu::activate(b, p.activation, y);
-      values.push_back(y);
+      values.push_back(
+          finishSum(b, p, sums[i], bias ? lane(b, bias, i) : Value(), residual ? lane(b, residual, i) : Value(), b.getF32Type()));
     }
     auto [memory, index] = p.result(row, column);
     store(b, narrowed(b, vectorOf(b, values), cast<device::MemoryType>(memory.getType()).getElement()), memory, index);
@@ -141,6 +135,16 @@ private:
 void emitMultiplyAdds(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
   assert(schedule.rows == kRows && schedule.columns == kColumns && schedule.depth == kDepth);
   MultiplyAdds(f, product).emit();
+}
+
+Value finishSum(ImplicitLocOpBuilder &b, const Product &product, Value sum, Value bias, Value residual, Type resultElement) {
+  auto activated = [&](Value y) { return cpu::activate(b, product.activation, y, /*coarse=*/resultElement.isBF16()); };
+  Value y = bias ? addf(b, sum, bias) : sum;
+  if (!product.activationLast)
+    y = activated(y);
+  if (residual)
+    y = addf(b, y, residual);
+  return product.activationLast ? activated(y) : y;
 }
 
 ProductShape shapeOf(const Product &product, int64_t rowsPerImage, Type input, Type weight) {

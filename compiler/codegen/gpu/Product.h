@@ -33,6 +33,10 @@ struct Product {
   std::function<Place(Value row, Value column)> result;
 };
 
+/// An element of the result, f32: activation(sum + bias) + residual in the order that the product asks for; bias and residual may be null. What will be
+/// rounded to bf16 need not be more exact than that.
+Value finishSum(ImplicitLocOpBuilder &b, const Product &product, Value sum, Value bias, Value residual, Type resultElement);
+
 /// The shape of a product of an image's rows; `product.rows` and the callbacks are not read.
 ProductShape shapeOf(const Product &product, int64_t rowsPerImage, Type input, Type weight);
 

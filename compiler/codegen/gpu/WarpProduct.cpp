@@ -8,7 +8,6 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/codegen/cpu/Activation.h"
 #include "compiler/codegen/gpu/Product.h"
 #include "compiler/codegen/gpu/WarpFragments.h"
 
@@ -135,22 +134,12 @@ private:
     Type resultElement = cast<device::MemoryType>(to.memory.getType()).getElement();
     SmallVector<Value> values;
     for (auto [i, sum] : llvm::enumerate(sums))
-      values.push_back(finish(sum, bias.empty() ? Value() : bias[i], residual.empty() ? Value() : residual[i], resultElement));
+      values.push_back(finishSum(b, p, sum, bias.empty() ? Value() : bias[i], residual.empty() ? Value() : residual[i], resultElement));
     const int64_t most = 16 / device::bytesOf(resultElement), count = static_cast<int64_t>(values.size());
     for (int64_t i = 0; i < count; i += most) {
       Value vector = vectorOf(b, ArrayRef(values).slice(i, std::min(most, count)));
       store(b, narrowed(b, vector, resultElement), to.memory, add(b, to.index, i));
     }
-  }
-
-  Value finish(Value sum, Value bias, Value residual, Type resultElement) {
-    auto activated = [&](Value y) { return cpu::activate(b, p.activation, y, /*coarse=*/resultElement.isBF16()); };
-    Value y = bias ? addf(b, sum, bias) : sum;
-    if (!p.activationLast)
-      y = activated(y);
-    if (residual)
-      y = addf(b, y, residual);
-    return p.activationLast ? activated(y) : y;
   }
 
   /// `count` elements as f32.

@@ -29,7 +29,7 @@ device.kernel @barriers(%n: i32) attributes {threads = 32 : i64, shared_bytes = 
 
 device.kernel @incomplete(%n: i32) attributes {threads = 128 : i64, shared_bytes = 0 : i64} {
   %zero = arith.constant dense<0.0> : vector<32xf32>
-  // expected-error @+1 {{hands over 'vector<32xf32>' as '!device.sums<32>'; columns / 2 values of f32 become sums, fragments stay fragments}}
+  // expected-error @+1 {{hands over 'vector<32xf32>' as '!device.sums<32>'; columns / 2 values of f32 become sums, sums and fragments stay what they are}}
   %s = device.wgmma_begin %zero : vector<32xf32> -> !device.sums<32>
   device.return
 }

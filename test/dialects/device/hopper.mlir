@@ -31,8 +31,10 @@ device.kernel @product(%x: !device.memory<global, f32>, %n: i32, %map: !device.t
   // CHECK: %[[ONE:.*]] = device.wgmma %[[BEGUN]]#0, %{{.*}}[%{{.*}}] <k, swizzle = 128>, %{{.*}}[%{{.*}}] <mn, swizzle = 128, panel = 8192> {overwrite}
   %one = device.wgmma %begun, %a[%c0] <k, swizzle = 128>, %a[%c0] <mn, swizzle = 128, panel = 8192> {overwrite}
       : !device.sums<64>, !device.memory<shared, bf16>[i32], !device.memory<shared, bf16>[i32]
-  // CHECK: %[[TWO:.*]] = device.wgmma_fragments %[[ONE]], %[[BEGUN]]#1, %{{.*}}[%{{.*}}] <k, swizzle = 128>
-  %two = device.wgmma_fragments %one, %fragments, %a[%c0] <k, swizzle = 128>
+  // CHECK: %[[AGAIN:.*]] = device.wgmma_begin %[[ONE]] : !device.sums<64> -> !device.sums<64>
+  // CHECK: %[[TWO:.*]] = device.wgmma_fragments %[[AGAIN]], %[[BEGUN]]#1, %{{.*}}[%{{.*}}] <k, swizzle = 128>
+  %again = device.wgmma_begin %one : !device.sums<64> -> !device.sums<64>
+  %two = device.wgmma_fragments %again, %fragments, %a[%c0] <k, swizzle = 128>
       : !device.sums<64>, vector<8xbf16>, !device.memory<shared, bf16>[i32]
   // CHECK: device.wgmma_commit
   device.wgmma_commit

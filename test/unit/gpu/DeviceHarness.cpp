@@ -49,6 +49,17 @@ private:
   float *words;
 };
 
+TensorMap mapOf(const plan::TensorMap &from, const std::byte *data, int64_t images) {
+  TensorMap map = {data, static_cast<int32_t>(from.elementBytes), static_cast<int32_t>(from.sizes.size()), {}, {},
+                   {},   static_cast<int32_t>(from.swizzle)};
+  std::ranges::copy(from.sizes, map.sizes);
+  std::ranges::copy(from.strides, map.strides + 1);
+  std::ranges::copy(from.box, map.box);
+  map.strides[0] = from.elementBytes;
+  map.sizes[map.rank - 1] *= from.perImage ? images : 1;
+  return map;
+}
+
 } // namespace
 
 std::vector<std::vector<float>> DeviceKernel::run(const std::vector<std::vector<float>> &operands, const std::vector<size_t> &resultWords,
@@ -66,13 +77,20 @@ std::vector<std::vector<float>> DeviceKernel::run(const std::vector<std::vector<
     launched.push_back(result.operand(/*written=*/true));
   }
   AlignedWords scratch(static_cast<size_t>(info.scratchBytes) / sizeof(float));
+  // A persistent kernel's blocks are fewer than its tiles.
+  const int64_t running = info.persistent ? std::min<int64_t>(blocks(images), 2) : blocks(images);
+  std::vector<TensorMap> maps;
+  for (const plan::TensorMap &map : info.tensorMaps)
+    maps.push_back(mapOf(map, launched[map.operand].data, images));
   LaunchShape shape = {info.symbol,
                        "layer",
                        code->find<void(ThreadState *, void *const *, int64_t)>(info.symbol),
                        static_cast<int32_t>(info.threads),
                        static_cast<uint64_t>(info.sharedBytes),
-                       reinterpret_cast<std::byte *>(scratch.begin())};
-  EXPECT_EQ(Emulator(seed).run(shape, launched, images, 0, blocks(images)).message, "");
+                       reinterpret_cast<std::byte *>(scratch.begin()),
+                       static_cast<int32_t>(running),
+                       maps};
+  EXPECT_EQ(Emulator(seed).run(shape, launched, images, 0, running).message, "");
   std::vector<std::vector<float>> results;
   for (size_t i = operands.size(); i < memory.size(); ++i)
     results.emplace_back(memory[i].begin(), memory[i].end());
@@ -110,9 +128,9 @@ static std::string ptxas() {
 
 bool hasPtxas() { return std::filesystem::exists(ptxas()); }
 
-std::map<std::string, Resources> assemble(ModuleOp module) {
+std::map<std::string, Resources> assemble(ModuleOp module, const std::string &architecture) {
   std::map<std::string, Resources> kernels;
-  FailureOr<std::string> ptx = gpu::compileToPtx(module, "sm_80");
+  FailureOr<std::string> ptx = gpu::compileToPtx(module, architecture);
   if (!hasPtxas() || failed(ptx)) {
     EXPECT_FALSE(failed(ptx)) << "no PTX";
     return kernels;
@@ -123,8 +141,8 @@ std::map<std::string, Resources> assemble(ModuleOp module) {
     return kernels;
   }
   std::ofstream(folder + "/kernels.ptx") << *ptx;
-  std::string command =
-      "'" + ptxas() + "' -v -arch=sm_80 '" + folder + "/kernels.ptx' -o '" + folder + "/cubin' > '" + folder + "/report' 2>&1";
+  std::string command = "'" + ptxas() + "' -v -arch=" + architecture + " '" + folder + "/kernels.ptx' -o '" + folder + "/cubin' > '" +
+                        folder + "/report' 2>&1";
   int status = std::system(command.c_str());
   std::ifstream report(folder + "/report");
   // "Compiling entry function 'k' for 'sm_80'", ".. 0 bytes spill stores, 0 bytes spill loads", "Used 64 registers, ..": each kernel has them in turn.

@@ -43,9 +43,9 @@ struct Resources {
   int64_t registers = -1, spilledBytes = -1;
 };
 
-/// Of the kernels of `module`, by their names, for sm_80; nothing where there is no ptxas, and a failed test where it fails or warns of what costs
+/// Of the kernels of `module`, by their names, for an architecture; nothing where there is no ptxas, and a failed test where it fails or warns of what costs
 /// speed (C7508, C7510, C7511, C7517, C7519).
-std::map<std::string, Resources> assemble(mlir::ModuleOp module);
+std::map<std::string, Resources> assemble(mlir::ModuleOp module, const std::string &architecture = "sm_80");
 
 /// Whether there is a ptxas: where CUDA_HOME says, or where it is installed by default.
 bool hasPtxas();

@@ -1,0 +1,258 @@
+//===- WarpgroupProduct.cpp - rows times a weight on a GPU of compute capability 9.0 -----------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One warpgroup has the copy engine bring tiles of both operands, the others multiply them from shared memory (CUTLASS calls the pattern warp
+// specialization, persistent cooperative): sums are in the order of K, whatever the tile.
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/gpu/WarpgroupProduct.h"
+#include "compiler/codegen/gpu/Pipeline.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace vitc::gpu {
+
+namespace {
+
+/// A step of K: rows of 128 bytes, as wide as the copy engine permutes.
+constexpr int64_t kDepth = 64, kRowBytes = 128;
+/// Rows of a warpgroup's product, and its steps of K.
+constexpr int64_t kRows = 64, kInner = 16;
+/// Registers of a thread that starts copies, and of one that multiplies, where they are three warpgroups: 168 each would not do.
+constexpr int64_t kProducerRegisters = 40, kConsumerRegisters = 232;
+/// Columns of a thread whose residual is read before the first of them is written: reads that follow a write have to wait for it.
+constexpr int64_t kTogether = 8;
+
+class WarpgroupProduct {
+public:
+  WarpgroupProduct(DeviceFunction &f, const Product &product, const WarpgroupSchedule &schedule)
+      : f(f), b(f.b), p(product), s(schedule), element(cast<device::MemoryType>(p.weight.getType()).getElement()),
+        inputMap(f.takeTensorMap(element, 2)), weightMap(f.takeTensorMap(element, 2)),
+        left(f.takeShared(s.stages * s.rows() * kDepth, element, kAlignment)),
+        right(f.takeShared(s.stages * s.columns * kDepth, element, kAlignment)), pipeline(f, s.stages, /*releases=*/4 * s.consumers),
+        columnTiles(llvm::divideCeilSigned(p.outputs, s.columns)) {
+    tiles = mul(b, div(b, add(b, p.rows, s.rows() - 1), s.rows()), columnTiles);
+    blocks = device::BlockCountOp::create(b, b.getI32Type());
+    steps = constant(b, llvm::divideCeilSigned(p.depth, kDepth));
+    layout = device::LayoutAttr::get(b.getContext(), device::Major::K, kRowBytes, /*panel=*/0);
+  }
+
+  void emit() {
+    // Each warpgroup's part is a branch of its own, so that it may have registers of its own.
+    Value multiplies = less(b, f.thread, s.consumers * device::kWarpgroup);
+    auto branch = scf::IfOp::create(b, multiplies, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    if (s.consumers > 1)
+      device::SetRegistersOp::create(b, kConsumerRegisters, /*increase=*/true);
+    consume();
+    b.setInsertionPointToStart(branch.elseBlock());
+    if (s.consumers > 1)
+      device::SetRegistersOp::create(b, kProducerRegisters, /*increase=*/false);
+    Value first = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, f.thread, constant(b, s.consumers * device::kWarpgroup));
+    ifThen(b, first, [&] { produce(); });
+  }
+
+private:
+  static constexpr int64_t kAlignment = 1024;
+
+  /// The block's tiles, and in each the steps of K. What is carried begins with the state of the ring.
+  SmallVector<Value> forTiles(ValueRange carried, function_ref<SmallVector<Value>(Value row, Value column, ValueRange)> body) {
+    auto loop = scf::ForOp::create(b, f.block, tiles, blocks, carried, [&](OpBuilder &builder, Location, Value tile, ValueRange values) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
+      Value row = mul(b, div(b, tile, columnTiles), s.rows()), column = mul(b, rem(b, tile, columnTiles), s.columns);
+      scf::YieldOp::create(b, body(row, column, values));
+    });
+    return loop.getResults();
+  }
+
+  void produce() {
+    forTiles(PipelineState::begin(b).values(), [&](Value row, Value column, ValueRange carried) {
+      return forLoop(b, constant(b, 0), steps, 1, carried, [&](Value step, ValueRange values) {
+        PipelineState state{values[0], values[1]};
+        pipeline.acquire(state, s.stageBytes());
+        Value k = mul(b, step, kDepth);
+        pipeline.copy(state, inputMap, {k, row}, left, mul(b, state.stage, s.rows() * kDepth));
+        pipeline.copy(state, weightMap, {k, column}, right, mul(b, state.stage, s.columns * kDepth));
+        return state.next(b, s.stages).values();
+      });
+    });
+  }
+
+  void consume() {
+    Value warpgroup = div(b, f.thread, device::kWarpgroup), lane = rem(b, f.thread, device::kWarp);
+    Value first = less(b, lane, 1), own = mul(b, warpgroup, kRows * kDepth);
+    auto sumsType = device::SumsType::get(b.getContext(), s.columns);
+    auto valuesType = VectorType::get({s.columns / 2}, b.getF32Type());
+    Value zeros = arith::ConstantOp::create(b, DenseElementsAttr::get(valuesType, 0.0f));
+
+    forTiles(PipelineState::begin(b).values(), [&](Value row, Value column, ValueRange carried) {
+      SmallVector<Value> initial(carried);
+      // Behind the state: the stage before, and the sums.
+      initial.append({constant(b, 0), device::WgmmaBeginOp::create(b, sumsType, zeros).getResult(0)});
+      SmallVector<Value> after = forLoop(b, constant(b, 0), steps, 1, initial, [&](Value step, ValueRange values) {
+        PipelineState state{values[0], values[1]};
+        pipeline.wait(state);
+        Value sums = device::WgmmaBeginOp::create(b, sumsType, values[3]).getResult(0);
+        Value a = add(b, mul(b, state.stage, s.rows() * kDepth), own), w = mul(b, state.stage, s.columns * kDepth);
+        for (int64_t k = 0; k < kDepth; k += kInner)
+          sums = device::WgmmaOp::create(b, sumsType, sums, left, add(b, a, k), layout, right, add(b, w, k), layout, /*overwrite=*/false);
+        device::WgmmaCommitOp::create(b);
+        // One step's products stay under way while the next ones are started; those before it have read their stage.
+        sums = device::WgmmaWaitOp::create(b, sumsType, /*pending=*/1, sums).getResult(0);
+        ifThen(b, both(b, first, less(b, constant(b, 0), step)), [&] { pipeline.release(values[2]); });
+        SmallVector<Value> next = state.next(b, s.stages).values();
+        next.append({state.stage, sums});
+        return next;
+      });
+      Value sums = device::WgmmaWaitOp::create(b, valuesType, /*pending=*/0, after[3]).getResult(0);
+      ifThen(b, first, [&] { pipeline.release(after[2]); });
+      write(sums, add(b, row, mul(b, warpgroup, kRows)), column);
+      return SmallVector<Value>{after[0], after[1]};
+    });
+  }
+
+  /// A thread has pairs of columns of two rows in each 8 columns; see device.sums.
+  void write(Value sums, Value firstRow, Value firstColumn) {
+    Value thread = rem(b, f.thread, device::kWarpgroup), lane = rem(b, thread, device::kWarp);
+    Value ownRow = add(b, mul(b, div(b, thread, device::kWarp), 16), div(b, lane, 4)), ownColumn = mul(b, rem(b, lane, 4), 2);
+    const bool whole = p.outputs % s.columns == 0;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value row = add(b, firstRow, add(b, ownRow, 8 * half));
+      ifThen(b, less(b, row, p.rows), [&] {
+        for (int64_t group = 0; group < s.columns / 8; group += kTogether) {
+          const int64_t end = std::min(group + kTogether, s.columns / 8);
+          SmallVector<Value> columns, biases, residuals;
+          for (int64_t j = group; j < end; ++j) {
+            Value column = add(b, firstColumn, add(b, ownColumn, 8 * j));
+            columns.push_back(column);
+            // What is read for columns that do not exist is not used.
+            Value readable = whole ? column : min(b, column, constant(b, p.outputs - 2));
+            biases.push_back(p.bias ? readPair({p.bias, readable}) : Value());
+            residuals.push_back(p.residual ? readPair(p.residual(row, readable)) : Value());
+          }
+          for (int64_t j = group; j < end; ++j) {
+            auto at = static_cast<size_t>(j - group);
+            auto put = [&] { writePair(sums, 4 * j + 2 * half, biases[at], residuals[at], p.result(row, columns[at])); };
+            if (whole)
+              put();
+            else
+              ifThen(b, less(b, columns[at], p.outputs), put);
+          }
+        }
+      });
+    }
+  }
+
+  Value readPair(const Place &from) { return widened(b, load(b, from.memory, from.index, 2)); }
+
+  void writePair(Value sums, int64_t first, Value bias, Value residual, const Place &to) {
+    Type resultElement = cast<device::MemoryType>(to.memory.getType()).getElement();
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < 2; ++i)
+      values.push_back(finishSum(b, p, lane(b, sums, first + i), bias ? lane(b, bias, i) : Value(),
+                                 residual ? lane(b, residual, i) : Value(), resultElement));
+    store(b, narrowed(b, vectorOf(b, values), resultElement), to.memory, to.index);
+  }
+
+  DeviceFunction &f;
+  ImplicitLocOpBuilder &b;
+  const Product &p;
+  const WarpgroupSchedule s;
+  const Type element;
+  Value inputMap, weightMap, left, right;
+  Pipeline pipeline;
+  const int64_t columnTiles;
+  Value tiles, blocks, steps;
+  device::LayoutAttr layout;
+};
+
+//===--------------------------------------------------------------------------------------===//
+// Tiles
+//===--------------------------------------------------------------------------------------===//
+
+constexpr WarpgroupSchedule tilesOfWarpgroups[] = {
+    {.consumers = 2, .columns = 256, .stages = 4}, {.consumers = 2, .columns = 192, .stages = 5},
+    {.consumers = 2, .columns = 128, .stages = 6}, {.consumers = 2, .columns = 64, .stages = 8},
+    {.consumers = 1, .columns = 256, .stages = 5}, {.consumers = 1, .columns = 128, .stages = 8},
+    {.consumers = 1, .columns = 64, .stages = 8},  {.consumers = 1, .columns = 32, .stages = 8},
+};
+
+// Of an H100's multiprocessor (NVIDIA H100 Tensor Core GPU Architecture, 2022, table 3).
+constexpr double kProductsPerCycle = 2048; ///< multiply-adds of 16-bit numbers
+constexpr double kSharedBytesPerCycle = 128;
+constexpr double kCacheBytesPerCycle = 48; ///< of the second level, when all multiprocessors read
+/// Cycles of a block's first loads, and of a tile's epilogue for each element of a thread.
+constexpr double kStart = 2000, kEpilogue = 12;
+
+/// Cycles of a product.
+double timeOf(const WarpgroupSchedule &s, const ProductShape &shape, int64_t images, const DeviceTarget &target) {
+  const int64_t tiles = llvm::divideCeilSigned(shape.rowsPerImage * images, s.rows()) * llvm::divideCeilSigned(shape.outputs, s.columns);
+  auto columns = static_cast<double>(s.columns), rows = static_cast<double>(s.rows());
+  // Of one product of all consumers: each reads its own rows and all columns.
+  double products = rows * columns * kInner / kProductsPerCycle;
+  double shared = (rows + columns * static_cast<double>(s.consumers)) * kInner * 2 / kSharedBytesPerCycle;
+  double cache = (rows + columns) * kInner * 2 / kCacheBytesPerCycle;
+  double tile =
+      static_cast<double>(llvm::alignTo(shape.depth, kDepth) / kInner) * std::max({products, shared, cache}) + kEpilogue * columns / 2;
+  return kStart + static_cast<double>(llvm::divideCeilSigned(tiles, target.multiprocessors)) * tile;
+}
+
+} // namespace
+
+std::string WarpgroupSchedule::text() const {
+  return (Twine(rows()) + "x" + Twine(columns) + "x" + Twine(kDepth) + ", " + Twine(consumers) + " consumer warpgroup" +
+          (consumers == 1 ? "" : "s") + ", " + Twine(stages) + " stages")
+      .str();
+}
+
+std::optional<WarpgroupSchedule> chooseWarpgroupProduct(const ProductShape &shape, const DeviceTarget &target) {
+  if (!target.isHopper() || shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 8 ||
+      shape.outputs % 2 != 0)
+    return std::nullopt;
+  constexpr size_t count = std::size(tilesOfWarpgroups);
+  double waste[count] = {};
+  for (int64_t images : {1, 8, 64}) {
+    double times[count];
+    std::ranges::transform(tilesOfWarpgroups, times, [&](const WarpgroupSchedule &s) { return timeOf(s, shape, images, target); });
+    double least = *std::ranges::min_element(times);
+    for (size_t i = 0; i < count; ++i)
+      waste[i] += times[i] / least;
+  }
+  return tilesOfWarpgroups[std::ranges::min_element(waste) - waste];
+}
+
+void emitWarpgroupProduct(DeviceFunction &f, const Product &product, const WarpgroupSchedule &schedule, int64_t rowsPerImage,
+                          KernelInfo &info) {
+  WarpgroupProduct(f, product, schedule).emit();
+  info.schedule = schedule.text();
+  info.rowsPerImage = rowsPerImage;
+  info.rowsPerTask = schedule.rows();
+  info.columnTasks = llvm::divideCeilSigned(product.outputs, schedule.columns);
+  info.threads = f.threads();
+  info.sharedBytes = f.sharedBytes();
+  info.persistent = true;
+  const int64_t rowBytes = 2 * product.depth;
+  info.tensorMaps = {{.operand = 0,
+                      .sizes = {product.depth, rowsPerImage},
+                      .perImage = true,
+                      .strides = {rowBytes},
+                      .box = {kDepth, schedule.rows()},
+                      .swizzle = kRowBytes},
+                     {.operand = 1,
+                      .sizes = {product.depth, product.outputs},
+                      .strides = {rowBytes},
+                      .box = {kDepth, schedule.columns},
+                      .swizzle = kRowBytes}};
+}
+
+} // namespace vitc::gpu

@@ -1,0 +1,38 @@
+//===- WarpgroupProduct.h - rows times a weight on a GPU of compute capability 9.0 -*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_COMPILER_CODEGEN_GPU_WARPGROUPPRODUCT_H
+#define VITC_COMPILER_CODEGEN_GPU_WARPGROUPPRODUCT_H
+
+#include "compiler/codegen/gpu/Product.h"
+
+namespace vitc::gpu {
+
+/// Tiles of the result of 64 rows for each of `consumers` warpgroups and `columns` columns, operands through a ring of `stages` steps of 64 of K,
+/// which one more warpgroup has the copy engine fill. Blocks stay for as many tiles as there are.
+struct WarpgroupSchedule {
+  int64_t consumers, columns, stages;
+
+  int64_t rows() const { return 64 * consumers; }
+  int64_t threads() const { return device::kWarpgroup * (consumers + 1); }
+  /// Of shared memory.
+  int64_t stageBytes() const { return 128 * (rows() + columns); }
+  /// "128x256x64, 2 consumer warpgroups, 4 stages"
+  std::string text() const;
+};
+
+/// The tile that wastes least time by a model of multiprocessors' waves, averaged over 1, 8 and 64 images; nothing where the copy engine or a product
+/// of a warpgroup does not take such operands. `shape.together` is 8 where rows of both operands begin at multiples of 16 bytes.
+std::optional<WarpgroupSchedule> chooseWarpgroupProduct(const ProductShape &shape, const DeviceTarget &target);
+
+/// The kernel of `product`, whose input is [rows, K], operand 0 of its launch, and the weight operand 1. Of `rowsPerImage` rows an image.
+void emitWarpgroupProduct(DeviceFunction &f, const Product &product, const WarpgroupSchedule &schedule, int64_t rowsPerImage,
+                          KernelInfo &info);
+
+} // namespace vitc::gpu
+
+#endif // VITC_COMPILER_CODEGEN_GPU_WARPGROUPPRODUCT_H

@@ -1,0 +1,189 @@
+//===- WarpgroupProductTest.cpp - products of warpgroups on the emulator ------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "compiler/codegen/gpu/WarpgroupProduct.h"
+#include "test/unit/gpu/DeviceHarness.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <random>
+
+using namespace mlir;
+using namespace vitc;
+using namespace vitc::gpu;
+
+namespace {
+
+struct Case {
+  WarpgroupSchedule schedule;
+  int64_t rows, outputs, depth, images; ///< rows of an image
+  bool bias, residual, gelu, f16, shortResult;
+};
+
+std::string nameOf(const testing::TestParamInfo<Case> &info) {
+  const Case &c = info.param;
+  return fmt::format("tile{}x{}_M{}x{}_N{}_K{}{}{}{}{}{}", c.schedule.rows(), c.schedule.columns, c.images, c.rows, c.outputs, c.depth,
+                     c.bias ? "_bias" : "", c.residual ? "_residual" : "", c.gelu ? "_gelu" : "", c.f16 ? "_f16" : "_bf16",
+                     c.shortResult ? "_short" : "");
+}
+
+uint16_t shortened(float value, bool f16) {
+  if (f16)
+    return std::bit_cast<uint16_t>(static_cast<_Float16>(value));
+  return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
+}
+float lengthened(uint16_t bits, bool f16) {
+  return f16 ? static_cast<float>(std::bit_cast<_Float16>(bits)) : std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
+
+/// Numbers of 16 bits from -1 to 1, two in each word.
+std::vector<float> draw(std::mt19937 &random, int64_t count, bool f16, std::vector<double> &values) {
+  std::vector<uint16_t> bits(static_cast<size_t>((count + 1) / 2 * 2));
+  for (uint16_t &number : bits) {
+    number = shortened(std::uniform_real_distribution<float>(-1, 1)(random), f16);
+    values.push_back(lengthened(number, f16));
+  }
+  std::vector<float> words(bits.size() / 2);
+  std::memcpy(words.data(), bits.data(), bits.size() * 2);
+  return words;
+}
+
+class WarpgroupProducts : public testing::TestWithParam<Case> {};
+
+FailureOr<KernelInfo> emitCase(const Case &c, ModuleOp module, StringRef symbol) {
+  MLIRContext *context = module.getContext();
+  Type f32 = Float32Type::get(context), element = c.f16 ? Type(Float16Type::get(context)) : Type(BFloat16Type::get(context));
+  SmallVector<Type> elements{element, element};
+  if (c.bias)
+    elements.push_back(f32);
+  if (c.residual)
+    elements.push_back(f32);
+  elements.push_back(c.shortResult ? element : f32);
+  DeviceFunction f(module, symbol, UnknownLoc::get(context), elements, c.schedule.threads());
+  ImplicitLocOpBuilder &b = f.b;
+  Product product;
+  product.outputs = c.outputs;
+  product.depth = c.depth;
+  product.segment = 8;
+  product.rows = mul(b, f.images, c.rows);
+  product.activation = c.gelu ? vit::Activation::Gelu : vit::Activation::None;
+  product.weight = f.operand(1);
+  unsigned operand = 2;
+  auto rowMajor = [&b, &c](Value memory) {
+    return [&b, &c, memory](Value row, Value column) { return Place{rowOf(b, memory, row, c.outputs), column}; };
+  };
+  if (c.bias)
+    product.bias = f.operand(operand++);
+  if (c.residual)
+    product.residual = rowMajor(f.operand(operand++));
+  product.result = rowMajor(f.operand(operand));
+  KernelInfo info;
+  info.symbol = symbol.str();
+  emitWarpgroupProduct(f, product, c.schedule, c.rows, info);
+  return info;
+}
+
+TEST_P(WarpgroupProducts, AgreeWithDoubles) {
+  const Case &c = GetParam();
+  std::optional<test::DeviceKernel> kernel =
+      test::compileDevice([&](ModuleOp module, StringRef symbol) { return emitCase(c, module, symbol); });
+  ASSERT_TRUE(kernel);
+  std::mt19937 random(7);
+  std::vector<double> input, weight, bias, residual;
+  std::vector<std::vector<float>> operands{draw(random, c.images * c.rows * c.depth, c.f16, input),
+                                           draw(random, c.outputs * c.depth, c.f16, weight)};
+  auto drawLong = [&](int64_t count, std::vector<double> &values) {
+    std::vector<float> words(static_cast<size_t>(count));
+    for (float &word : words)
+      values.push_back(word = std::uniform_real_distribution<float>(-1, 1)(random));
+    operands.push_back(std::move(words));
+  };
+  if (c.bias)
+    drawLong(c.outputs, bias);
+  if (c.residual)
+    drawLong(c.images * c.rows * c.outputs, residual);
+  const int64_t count = c.images * c.rows * c.outputs;
+  for (uint64_t seed = 0; seed < 2; ++seed) {
+    std::vector<float> words =
+        kernel->run(operands, {static_cast<size_t>(c.shortResult ? (count + 1) / 2 : count)}, c.images, seed).front();
+    double worst = 0;
+    for (int64_t row = 0; row < c.images * c.rows; ++row)
+      for (int64_t column = 0; column < c.outputs; ++column) {
+        double sum = 0;
+        for (int64_t k = 0; k < c.depth; ++k)
+          sum += input[static_cast<size_t>(row * c.depth + k)] * weight[static_cast<size_t>(column * c.depth + k)];
+        sum += c.bias ? bias[static_cast<size_t>(column)] : 0;
+        if (c.gelu)
+          sum = sum / 2 * std::erfc(-sum / std::sqrt(2.0));
+        const auto at = static_cast<size_t>(row * c.outputs + column);
+        sum += c.residual ? residual[at] : 0;
+        float value = words[c.shortResult ? at / 2 : at];
+        if (c.shortResult)
+          value = lengthened(static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16 * (at % 2)), c.f16);
+        double error = std::abs(value - sum) / (1 + std::abs(sum));
+        // A NaN is the worst.
+        worst = error > worst || std::isnan(error) ? error : worst;
+      }
+    EXPECT_LE(worst, !c.shortResult ? 2e-6 : c.f16 ? 6e-4 : 4e-3);
+  }
+}
+
+constexpr WarpgroupSchedule kLarge{2, 256, 4}, kWide{2, 192, 5}, kSquare{2, 128, 6}, kTall{2, 64, 8}, kSmall{1, 64, 8}, kFlat{1, 256, 5},
+    kLeast{1, 32, 8};
+
+INSTANTIATE_TEST_SUITE_P(Sizes, WarpgroupProducts,
+                         testing::Values(Case{kLarge, 197, 768, 64, 1, true, false, true, false, true},
+                                         Case{kLarge, 50, 300, 200, 3, true, true, false, false, false},
+                                         Case{kWide, 197, 192, 192, 1, true, true, false, false, false},
+                                         Case{kWide, 5, 194, 72, 1, false, false, false, true, true},
+                                         Case{kSquare, 257, 130, 136, 1, true, false, false, false, false},
+                                         Case{kSquare, 1, 1000, 768, 4, true, false, false, true, false},
+                                         Case{kTall, 197, 62, 8, 1, false, true, false, false, false},
+                                         Case{kSmall, 577, 66, 40, 1, true, false, true, false, true},
+                                         Case{kFlat, 65, 514, 320, 1, false, false, true, true, false},
+                                         Case{kLeast, 1, 2, 1024, 1, true, true, false, false, false},
+                                         Case{kLeast, 17, 34, 576, 5, true, true, true, true, false}),
+                         nameOf);
+
+/// Every tile of the table, for operands as large as models have.
+TEST(WarpgroupProduct, TakesNoSpills) {
+  if (!test::hasPtxas())
+    GTEST_SKIP() << "no ptxas";
+  std::unique_ptr<MLIRContext> context = test::makeContext();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context.get()));
+  for (bool shortResult : {false, true})
+    for (const WarpgroupSchedule &schedule : {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kLeast}) {
+      std::string symbol = fmt::format("product_{}x{}_{}", schedule.rows(), schedule.columns, shortResult);
+      ASSERT_TRUE(succeeded(emitCase({schedule, 197, 3072, 768, 1, true, !shortResult, shortResult, false, shortResult}, *module, symbol)));
+    }
+  std::map<std::string, test::Resources> kernels = test::assemble(*module, "sm_90a");
+  EXPECT_EQ(kernels.size(), 14u);
+  for (const auto &[name, resources] : kernels)
+    EXPECT_EQ(resources.spilledBytes, 0) << name << " with " << resources.registers << " registers";
+}
+
+ProductShape shapeOf(MLIRContext &context, int64_t rows, int64_t outputs, int64_t depth, int64_t together = 8) {
+  Type bf16 = BFloat16Type::get(&context);
+  return {rows, outputs, depth, together, bf16, bf16};
+}
+
+TEST(WarpgroupProduct, ChoosesTilesThatFillTheChip) {
+  MLIRContext context;
+  const DeviceTarget hopper = *parseArchitecture("sm_90a");
+  std::optional<WarpgroupSchedule> wide = chooseWarpgroupProduct(shapeOf(context, 197, 3072, 768), hopper);
+  std::optional<WarpgroupSchedule> narrow = chooseWarpgroupProduct(shapeOf(context, 1, 10, 192), hopper);
+  ASSERT_TRUE(wide && narrow);
+  EXPECT_GT(wide->rows() * wide->columns, narrow->rows() * narrow->columns);
+  EXPECT_FALSE(chooseWarpgroupProduct(shapeOf(context, 197, 3072, 768), DeviceTarget()));
+  EXPECT_FALSE(chooseWarpgroupProduct(shapeOf(context, 197, 3072, 588, 4), hopper)) << "rows of 1176 bytes";
+  EXPECT_FALSE(chooseWarpgroupProduct(shapeOf(context, 197, 7, 768), hopper)) << "an odd number of columns";
+}
+
+} // namespace
