@@ -61,9 +61,12 @@ void vitc::plan::print(const Program &program, llvm::raw_ostream &os) {
     os << '\n';
   }
   os << "\nkernels\n";
-  for (const Kernel &kernel : program.kernels)
-    os << llvm::format("  %-12s %-12s scratch %lld  ", kernel.symbol.c_str(), kernel.kind.c_str(), (long long)kernel.scratchBytes)
-       << kernel.schedule << '\n';
+  for (const Kernel &kernel : program.kernels) {
+    os << llvm::format("  %-12s %-12s scratch %lld  ", kernel.symbol.c_str(), kernel.kind.c_str(), (long long)kernel.scratchBytes);
+    if (kernel.threads)
+      os << "threads " << kernel.threads << " shared " << kernel.sharedBytes << "  ";
+    os << kernel.schedule << '\n';
+  }
   os << "\nbuffers\n";
   for (auto [index, buffer] : llvm::enumerate(program.buffers)) {
     os << llvm::format("  b%-3zu %-7s %-32s ", index, kindName(buffer.kind).data(), buffer.name.c_str());
