@@ -254,12 +254,14 @@ FailureOr<KernelInfo> emitThreadAttention(ModuleOp module, Location loc, const A
   return info;
 }
 
-FailureOr<KernelInfo> emitAttention(ModuleOp module, kernel::AttentionOp op, StringRef symbol) {
+FailureOr<KernelInfo> emitAttention(ModuleOp module, kernel::AttentionOp op, StringRef symbol, const DeviceTarget &target) {
   if (op.getWeights())
     return op.emitOpError() << "keeps its weights, for which a GPU has no kernel";
   if (op.getResultGrid())
     return op.emitOpError() << "has a result of bytes, for which a GPU has no kernel";
   AttentionShape shape = AttentionShape::of(op);
+  if (target.isHopper() && hasWarpgroupAttention(shape))
+    return emitWarpgroupAttention(module, op.getLoc(), shape, symbol);
   if (hasWarpAttention(shape))
     return emitWarpAttention(module, op.getLoc(), shape, symbol);
   return emitThreadAttention(module, op.getLoc(), shape, symbol);

@@ -60,6 +60,13 @@ bool hasWarpAttention(const AttentionShape &shape);
 /// Attention by products of a warp, with scores, softmax and sums in f32. For sm_80 and newer.
 KernelInfo emitWarpAttention(mlir::ModuleOp module, mlir::Location loc, const AttentionShape &shape, llvm::StringRef symbol);
 
+/// Whether emitWarpgroupAttention has a kernel: operands of 16 bits, heads of up to 128 that begin at multiples of 16 bytes, no tables of distances, and
+/// more than a few queries.
+bool hasWarpgroupAttention(const AttentionShape &shape);
+
+/// The same by the copy engine and products of a warpgroup. For sm_90a.
+KernelInfo emitWarpgroupAttention(mlir::ModuleOp module, mlir::Location loc, const AttentionShape &shape, llvm::StringRef symbol);
+
 } // namespace vitc::gpu
 
 #endif // VITC_COMPILER_CODEGEN_GPU_ATTENTIONOPERANDS_H

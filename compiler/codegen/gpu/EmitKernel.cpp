@@ -42,7 +42,7 @@ std::optional<DeviceTarget> parseArchitecture(StringRef name) {
 
 FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const DeviceTarget &target) {
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
-      .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol); })
+      .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol, target); })
       .Case([&](kernel::ConvertOp op) { return emitConvert(module, op, symbol); })
       .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol, target); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })

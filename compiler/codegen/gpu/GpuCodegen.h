@@ -62,7 +62,8 @@ mlir::FailureOr<KernelInfo> emitNormalize(mlir::ModuleOp module, kernel::Normali
 mlir::FailureOr<KernelInfo> emitGemm(mlir::ModuleOp module, kernel::GemmOp op, llvm::StringRef symbol, const DeviceTarget &target);
 mlir::FailureOr<KernelInfo> emitPatchEmbed(mlir::ModuleOp module, kernel::PatchEmbedOp op, llvm::StringRef symbol,
                                            const DeviceTarget &target);
-mlir::FailureOr<KernelInfo> emitAttention(mlir::ModuleOp module, kernel::AttentionOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitAttention(mlir::ModuleOp module, kernel::AttentionOp op, llvm::StringRef symbol,
+                                          const DeviceTarget &target);
 mlir::FailureOr<KernelInfo> emitReference(mlir::ModuleOp module, kernel::ReferenceOp op, llvm::StringRef symbol);
 
 mlir::RankedTensorType tensorOf(mlir::Value value);

@@ -1,0 +1,88 @@
+//===- WarpgroupAttentionTest.cpp - attention on a GPU by products of a warpgroup -*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "AttentionProblem.h"
+
+#include <gtest/gtest.h>
+
+using namespace vitc;
+using namespace vitc::test;
+
+namespace {
+
+std::optional<DeviceKernel> compileWarpgroups(const Case &c, const Half &half, bool halfResult) {
+  return compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
+    mlir::Type element = half.type(module.getContext()), f32 = mlir::Float32Type::get(module.getContext());
+    gpu::AttentionShape shape = shapeOf(c, element, halfResult ? element : f32);
+    EXPECT_TRUE(gpu::hasWarpgroupAttention(shape));
+    return gpu::emitWarpgroupAttention(module, module.getLoc(), shape, symbol);
+  });
+}
+
+void expectWarpgroups(const Case &c, const Half &half, bool halfResult) {
+  SCOPED_TRACE(fmt::format("{} to {}: {}", half.name, halfResult ? half.name : "f32", name(c)));
+  std::optional<DeviceKernel> kernel = compileWarpgroups(c, half, halfResult);
+  ASSERT_TRUE(kernel);
+  const int64_t images = c.tokens < 100 ? 2 : 1;
+  Problem p = makeProblem(c, images, [&](float value) { return half.round(value); });
+  std::vector<float> result = kernel
+                                  ->run(operandsOf(p, [&](const std::vector<float> &values) { return half.words(values); }),
+                                        {p.expected.size() / (halfResult ? 2 : 1)}, images, /*seed=*/1)
+                                  .front();
+  if (halfResult)
+    result = half.numbers(result);
+  ASSERT_EQ(result.size(), p.expected.size());
+  for (size_t i = 0; i < result.size(); ++i) {
+    double error = std::abs(result[i] - p.expected[i]),
+           bound = half.tolerance + (halfResult ? half.ofResult * std::abs(p.expected[i]) : 0.0);
+    ASSERT_TRUE(error <= bound) << "element " << i << " is " << result[i] << ", expected " << p.expected[i];
+  }
+}
+
+TEST(WarpgroupAttention, AgreesWithDoublePrecision) {
+  // All keys at once; one and two consumers.
+  for (const Case &c :
+       {Case{17, 16, 2}, {50, 32, 3, 1, true}, {50, 72}, {64, 24, 2}, {197, 64, 2}, {197, 80, 1, 1, true}, {197, 128}, {256, 8}})
+    expectWarpgroups(c, kBf16, c.tokens % 2 == 1);
+  // In tiles, of which the last one is partial but once.
+  for (const Case &c : {Case{257, 64}, {257, 128, 1, 1, true}, {577, 40}, {352, 96}, {785, 16, 2}})
+    expectWarpgroups(c, kBf16, c.tokens % 2 == 1);
+  for (const Case &c : {Case{50, 48, 2}, {197, 88}, {257, 104}, {577, 112}})
+    expectWarpgroups(c, kF16, c.tokens % 2 == 1);
+}
+
+TEST(WarpgroupAttention, ComputesSomeQueriesAlone) {
+  for (const Case &c : {Case{50, 24, 1, 1, true, 7, 30}, {300, 16, 2, 1, true, 0, 70, true}, {300, 64, 2, 1, false, 11, 200}})
+    expectWarpgroups(c, kBf16, true);
+}
+
+TEST(WarpgroupAttention, StaysWithinWindows) {
+  expectWarpgroups({49, 32, 2, 3}, kBf16, true);
+  expectWarpgroups({49, 32, 2, 3, true}, kF16, true);
+}
+
+TEST(WarpgroupAttention, SpillsNoRegisters) {
+  if (!hasPtxas())
+    GTEST_SKIP() << "there is no ptxas";
+  std::unique_ptr<mlir::MLIRContext> context = makeContext();
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
+  mlir::Type bf16 = mlir::BFloat16Type::get(context.get());
+  std::map<std::string, gpu::KernelInfo> infos;
+  for (int64_t width : kWidths)
+    for (int64_t tokens : {50, 197, 577}) {
+      std::string symbol = fmt::format("width_{}_tokens_{}", width, tokens);
+      infos[symbol] = gpu::emitWarpgroupAttention(*module, module->getLoc(), shapeOf({tokens, width}, bf16, bf16), symbol);
+    }
+  std::map<std::string, Resources> kernels = assemble(*module, "sm_90a");
+  EXPECT_EQ(kernels.size(), 3 * std::size(kWidths));
+  for (const auto &[symbol, resources] : kernels) {
+    EXPECT_EQ(resources.spilledBytes, 0) << symbol;
+    EXPECT_LE(infos[symbol].sharedBytes, 227 << 10) << symbol;
+  }
+}
+
+} // namespace
