@@ -11,6 +11,7 @@
 
 #include "compiler/codegen/gpu/AttentionOperands.h"
 #include "compiler/codegen/gpu/Pipeline.h"
+#include "compiler/codegen/gpu/QuadRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -312,14 +313,13 @@ private:
   void write(const AttentionOperands &o, const State &state, Value firstRow) {
     for (int64_t half = 0; half < kHalves; ++half) {
       Value row = add(b, firstRow, 8 * half), inverse = divf(b, number(b, 1), sumOfLanes(b, state.sums[half], kRowLanes));
-      ifThen(b, less(b, row, s.queries), [&] {
-        Value memory = rowOf(b, o.result, row, s.heads * s.width);
-        for (int64_t j = 0; j < s.width / 8; ++j) {
-          Value left = lane(b, state.results, 4 * j + 2 * half), right = lane(b, state.results, 4 * j + 2 * half + 1);
-          Value pair = vectorOf(b, {mulf(b, left, inverse), mulf(b, right, inverse)});
-          store(b, narrowed(b, pair, s.resultElement), memory, add(b, ownColumn, 8 * j));
-        }
-      });
+      SmallVector<Value> pairs;
+      for (int64_t j = 0; j < s.width / 8; ++j) {
+        Value left = lane(b, state.results, 4 * j + 2 * half), right = lane(b, state.results, 4 * j + 2 * half + 1);
+        pairs.push_back(narrowed(b, vectorOf(b, {mulf(b, left, inverse), mulf(b, right, inverse)}), s.resultElement));
+      }
+      Value memory = rowOf(b, o.result, row, s.heads * s.width), exists = less(b, row, s.queries);
+      forQuadRow(b, f.thread, pairs, [&](Value columns, Value column) { ifThen(b, exists, [&] { store(b, columns, memory, column); }); });
     }
   }
 

@@ -10,6 +10,7 @@
 
 #include "compiler/codegen/gpu/WarpgroupProduct.h"
 #include "compiler/codegen/gpu/Pipeline.h"
+#include "compiler/codegen/gpu/QuadRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -35,6 +36,7 @@ class WarpgroupProduct {
 public:
   WarpgroupProduct(DeviceFunction &f, const Product &product, const WarpgroupSchedule &schedule)
       : f(f), b(f.b), p(product), s(schedule), element(cast<device::MemoryType>(p.weight.getType()).getElement()),
+        resultElement(cast<device::MemoryType>(p.result(constant(b, 0), constant(b, 0)).memory.getType()).getElement()),
         inputMap(f.takeTensorMap(element, 2)), weightMap(f.takeTensorMap(element, 2)),
         left(f.takeShared(s.stages * s.rows() * kDepth, element, kAlignment)),
         right(f.takeShared(s.stages * s.columns * kDepth, element, kAlignment)), pipeline(f, s.stages, /*releases=*/4 * s.consumers),
@@ -125,50 +127,58 @@ private:
   void write(Value sums, Value firstRow, Value firstColumn) {
     Value thread = rem(b, f.thread, device::kWarpgroup), lane = rem(b, thread, device::kWarp);
     Value ownRow = add(b, mul(b, div(b, thread, device::kWarp), 16), div(b, lane, 4)), ownColumn = mul(b, rem(b, lane, 4), 2);
-    const bool whole = p.outputs % s.columns == 0;
     for (int64_t half = 0; half < 2; ++half) {
-      Value row = add(b, firstRow, add(b, ownRow, 8 * half));
-      ifThen(b, less(b, row, p.rows), [&] {
-        for (int64_t group = 0; group < s.columns / 8; group += kTogether) {
-          const int64_t end = std::min(group + kTogether, s.columns / 8);
-          SmallVector<Value> columns, biases, residuals;
-          for (int64_t j = group; j < end; ++j) {
-            Value column = add(b, firstColumn, add(b, ownColumn, 8 * j));
-            columns.push_back(column);
-            // What is read for columns that do not exist is not used.
-            Value readable = whole ? column : min(b, column, constant(b, p.outputs - 2));
-            biases.push_back(p.bias ? readPair({p.bias, readable}) : Value());
-            residuals.push_back(p.residual ? readPair(p.residual(row, readable)) : Value());
-          }
-          for (int64_t j = group; j < end; ++j) {
-            auto at = static_cast<size_t>(j - group);
-            auto put = [&] { writePair(sums, 4 * j + 2 * half, biases[at], residuals[at], p.result(row, columns[at])); };
-            if (whole)
-              put();
-            else
-              ifThen(b, less(b, columns[at], p.outputs), put);
-          }
+      Value row = add(b, firstRow, add(b, ownRow, 8 * half)), rowExists = less(b, row, p.rows);
+      // What is read for rows and columns that do not exist is not written.
+      Value readable = min(b, row, sub(b, p.rows, constant(b, 1)));
+      for (int64_t group = 0; group < s.columns / 8; group += kTogether) {
+        const int64_t end = std::min(group + kTogether, s.columns / 8);
+        SmallVector<Value> biases, residuals, pairs;
+        for (int64_t j = group; j < end; ++j) {
+          Value column = add(b, firstColumn, add(b, ownColumn, 8 * j));
+          if (p.outputs % s.columns != 0)
+            column = min(b, column, constant(b, p.outputs - 2));
+          biases.push_back(p.bias ? readPair({p.bias, column}) : Value());
+          residuals.push_back(p.residual ? readPair(p.residual(readable, column)) : Value());
         }
-      });
+        for (int64_t j = group; j < end; ++j)
+          pairs.push_back(finishPair(sums, 4 * j + 2 * half, biases[j - group], residuals[j - group]));
+        Value first = add(b, firstColumn, 8 * group);
+        forQuadRow(b, lane, pairs, [&](Value columns, Value offset) { store(columns, row, rowExists, add(b, first, offset)); });
+      }
     }
   }
 
   Value readPair(const Place &from) { return widened(b, load(b, from.memory, from.index, 2)); }
 
-  void writePair(Value sums, int64_t first, Value bias, Value residual, const Place &to) {
-    Type resultElement = cast<device::MemoryType>(to.memory.getType()).getElement();
+  Value finishPair(Value sums, int64_t first, Value bias, Value residual) {
     SmallVector<Value> values;
     for (int64_t i = 0; i < 2; ++i)
       values.push_back(finishSum(b, p, lane(b, sums, first + i), bias ? lane(b, bias, i) : Value(),
                                  residual ? lane(b, residual, i) : Value(), resultElement));
-    store(b, narrowed(b, vectorOf(b, values), resultElement), to.memory, to.index);
+    return narrowed(b, vectorOf(b, values), resultElement);
+  }
+
+  /// Columns of a row, as many of them as exist: pairs, as far as vectors of more would not be aligned.
+  void store(Value columns, Value row, Value rowExists, Value first) {
+    const int64_t count = cast<VectorType>(columns.getType()).getNumElements(), run = p.outputs % count == 0 ? count : 2;
+    for (int64_t i = 0; i < count; i += run) {
+      Value column = add(b, first, i);
+      ifThen(b, p.outputs % s.columns == 0 ? rowExists : both(b, rowExists, less(b, column, p.outputs)), [&] {
+        SmallVector<Value> lanes;
+        for (int64_t j = i; j < i + run; ++j)
+          lanes.push_back(lane(b, columns, j));
+        Place to = p.result(row, column);
+        gpu::store(b, vectorOf(b, lanes), to.memory, to.index);
+      });
+    }
   }
 
   DeviceFunction &f;
   ImplicitLocOpBuilder &b;
   const Product &p;
   const WarpgroupSchedule s;
-  const Type element;
+  const Type element, resultElement;
   Value inputMap, weightMap, left, right;
   Pipeline pipeline;
   const int64_t columnTiles;
