@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the GPU's kernels take of a multiprocessor: scripts/gpu_resources.py [--bin=build/bin] [--ptxas=FILE] [--update] test/gpu/resources.txt
 
-The file has a line for each kernel of some models: the first layer that it computes, registers of a thread and bytes spilled, as ptxas says for sm_80,
+The file has a line for each kernel of some models: the first layer that it computes, registers of a thread and bytes spilled, as ptxas says for the architecture,
 and threads and shared memory of a block, as the plan says. Without --update the program compares, and exits with 1 where a kernel spills, where
 ptxas warns of what costs speed, or where a line differs; registers are compared only if ptxas is of the release that the file names. With it
 the file is written.
@@ -14,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 
-MODELS = [(model, precision) for model in ("vit_tiny_patch16_224", "vit_base_patch16_224") for precision in ("f32", "bf16")]
+# What is of f32 is the same on sm_90a.
+MODELS = [(model, precision, architecture) for model in ("vit_tiny_patch16_224", "vit_base_patch16_224")
+          for precision, architecture in (("f32", "sm_80"), ("bf16", "sm_80"), ("bf16", "sm_90a"))]
 # Inserted waits of wgmma, and registers that it could not have.
 WARNINGS = re.compile(r"C75(08|10|11|17|19)")
-COLUMNS = "{:<21} {:<9} {:<36} {:<12} {:>9} {:>7} {:>7} {:>7}"
+COLUMNS = "{:<21} {:<9} {:<12} {:<36} {:<12} {:>9} {:>7} {:>7} {:>7}"
 
 
 def run(*command):
@@ -27,9 +29,10 @@ def run(*command):
     return result.stdout + result.stderr
 
 
-def planned(vitc, model, precision):
+def planned(vitc, model, precision, architecture):
     """(layer, kind, threads, shared bytes) of each kernel, by its symbol."""
-    plan = run(vitc, model, "--random-weights=0", "--target=emulator", f"--precision={precision}", "--emit=plan", "-o", "-")
+    plan = run(vitc, model, "--random-weights=0", "--target=emulator", f"--gpu-arch={architecture}", f"--precision={precision}",
+               "--emit=plan", "-o", "-")
     layers = {}
     for layer, symbol in re.findall(r"^ +\d+  (\S+) +(\S+) +\S.* -> ", plan, re.M):
         layers.setdefault(symbol, layer)
@@ -37,14 +40,14 @@ def planned(vitc, model, precision):
     return {symbol: (layers[symbol], kind, threads, shared) for symbol, kind, threads, shared in kernels}
 
 
-def assembled(vitc, ptxas, model, precision):
+def assembled(vitc, ptxas, model, precision, architecture):
     """(registers, spilled bytes) of each kernel, by its symbol."""
     with tempfile.TemporaryDirectory() as folder:
         ptx = os.path.join(folder, "kernels.ptx")
-        run(vitc, model, "--target=cuda", f"--precision={precision}", "--emit=ptx", "-o", ptx)
-        report = run(ptxas, "-v", "-arch=sm_80", ptx, "-o", os.path.join(folder, "cubin"))
+        run(vitc, model, "--target=cuda", f"--gpu-arch={architecture}", f"--precision={precision}", "--emit=ptx", "-o", ptx)
+        report = run(ptxas, "-v", f"-arch={architecture}", ptx, "-o", os.path.join(folder, "cubin"))
     if WARNINGS.search(report):
-        sys.exit(f"error: {model}, {precision}: ptxas warns: {report}")
+        sys.exit(f"error: {model}, {precision}, {architecture}: ptxas warns: {report}")
     entry = r"entry function '(\w+)'.*?(\d+) bytes spill stores, (\d+) bytes spill loads.*?Used (\d+) registers"
     return {symbol: (registers, int(stores) + int(loads)) for symbol, stores, loads, registers in re.findall(entry, report, re.S)}
 
@@ -59,14 +62,14 @@ def main():
     vitc = os.path.join(arguments.bin, "vitc")
     release = re.search(r"release ([\d.]+)", run(arguments.ptxas, "--version"))[1]
 
-    lines = [f"# ptxas {release} for sm_80; scripts/gpu_resources.py --update writes this file",
-             COLUMNS.format("model", "precision", "first layer", "kind", "registers", "spilled", "threads", "shared")]
+    lines = [f"# ptxas {release}; scripts/gpu_resources.py --update writes this file",
+             COLUMNS.format("model", "precision", "architecture", "first layer", "kind", "registers", "spilled", "threads", "shared")]
     spilling = []
-    for model, precision in MODELS:
-        resources = assembled(vitc, arguments.ptxas, model, precision)
-        for symbol, (layer, kind, threads, shared) in planned(vitc, model, precision).items():
+    for model, precision, architecture in MODELS:
+        resources = assembled(vitc, arguments.ptxas, model, precision, architecture)
+        for symbol, (layer, kind, threads, shared) in planned(vitc, model, precision, architecture).items():
             registers, spilled = resources[symbol]
-            lines.append(COLUMNS.format(model, precision, layer, kind, registers, spilled, threads, shared))
+            lines.append(COLUMNS.format(model, precision, architecture, layer, kind, registers, spilled, threads, shared))
             if spilled:
                 spilling.append(lines[-1])
     if arguments.update:

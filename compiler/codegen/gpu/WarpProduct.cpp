@@ -89,7 +89,7 @@ private:
     // Of each row a thread has `parts` runs of `run` neighbouring columns, in vectors of `lanes`.
     const int64_t run = 2 * beside, lanes = static_cast<int64_t>(llvm::MinAlign(p.outputs, run)), across = warpColumns / kColumns;
     SumsLayout layout(f);
-    SmallVector<Value> columns, readable, exists;
+    SmallVector<Value> columns, exists;
     SmallVector<SmallVector<Value>> biases;
     for (int64_t part = 0; part < across / beside; ++part)
       for (int64_t i = 0; i < run; i += lanes) {
@@ -97,8 +97,8 @@ private:
         columns.push_back(column);
         const bool whole = p.outputs % s.columns == 0;
         exists.push_back(whole ? Value() : less(b, column, p.outputs));
-        readable.push_back(whole ? column : min(b, column, constant(b, p.outputs - lanes)));
-        biases.push_back(p.bias ? read({p.bias, readable.back()}, lanes) : SmallVector<Value>());
+        Value readable = whole ? column : min(b, column, constant(b, p.outputs - lanes));
+        biases.push_back(p.bias ? read({p.bias, readable}, lanes) : SmallVector<Value>());
       }
 
     const int64_t rows = 2 * (warpRows / kRows);
@@ -106,9 +106,10 @@ private:
       const int64_t end = std::min(rows, first + kRowsAhead);
       SmallVector<SmallVector<Value>> residuals;
       for (int64_t i = first; p.residual && i < end; ++i) {
-        Value row = min(b, rowAt(layout, i), sub(b, p.rows, constant(b, 1)));
-        for (Value column : readable)
-          residuals.push_back(read(p.residual(row, column), lanes));
+        // What another thread writes must not be read, even if nobody uses it.
+        Value row = rowAt(layout, i), rowExists = less(b, row, p.rows);
+        for (auto [column, columnExists] : llvm::zip(columns, exists))
+          residuals.push_back(read(p.residual(row, column), lanes, columnExists ? both(b, rowExists, columnExists) : rowExists));
       }
       for (int64_t i = first; i < end; ++i) {
         Value row = rowAt(layout, i), rowExists = less(b, row, p.rows);
@@ -142,12 +143,13 @@ private:
     }
   }
 
-  /// `count` elements as f32.
-  SmallVector<Value> read(Place from, int64_t count) {
+  /// `count` elements as f32, zeros unless `condition`.
+  SmallVector<Value> read(Place from, int64_t count, Value condition = {}) {
     const int64_t most = std::min(count, 16 / device::bytesOf(cast<device::MemoryType>(from.memory.getType()).getElement()));
     SmallVector<Value> values;
     for (int64_t i = 0; i < count; i += most) {
-      Value vector = widened(b, load(b, from.memory, add(b, from.index, i), most));
+      Value at = add(b, from.index, i);
+      Value vector = widened(b, condition ? loadIf(b, condition, from.memory, at, most) : load(b, from.memory, at, most));
       for (int64_t j = 0; j < most; ++j)
         values.push_back(lane(b, vector, j));
     }

@@ -129,17 +129,16 @@ private:
     Value ownRow = add(b, mul(b, div(b, thread, device::kWarp), 16), div(b, lane, 4)), ownColumn = mul(b, rem(b, lane, 4), 2);
     for (int64_t half = 0; half < 2; ++half) {
       Value row = add(b, firstRow, add(b, ownRow, 8 * half)), rowExists = less(b, row, p.rows);
-      // What is read for rows and columns that do not exist is not written.
-      Value readable = min(b, row, sub(b, p.rows, constant(b, 1)));
       for (int64_t group = 0; group < s.columns / 8; group += kTogether) {
         const int64_t end = std::min(group + kTogether, s.columns / 8);
         SmallVector<Value> biases, residuals, pairs;
         for (int64_t j = group; j < end; ++j) {
-          Value column = add(b, firstColumn, add(b, ownColumn, 8 * j));
+          Value column = add(b, firstColumn, add(b, ownColumn, 8 * j)), exists = columnExists(rowExists, column);
+          // What another thread writes must not be read, even if nobody uses it.
+          residuals.push_back(p.residual ? readPair(p.residual(row, column), exists) : Value());
           if (p.outputs % s.columns != 0)
             column = min(b, column, constant(b, p.outputs - 2));
-          biases.push_back(p.bias ? readPair({p.bias, column}) : Value());
-          residuals.push_back(p.residual ? readPair(p.residual(readable, column)) : Value());
+          biases.push_back(p.bias ? widened(b, load(b, p.bias, column, 2)) : Value());
         }
         for (int64_t j = group; j < end; ++j)
           pairs.push_back(finishPair(sums, 4 * j + 2 * half, biases[j - group], residuals[j - group]));
@@ -149,7 +148,11 @@ private:
     }
   }
 
-  Value readPair(const Place &from) { return widened(b, load(b, from.memory, from.index, 2)); }
+  Value readPair(const Place &from, Value exists) { return widened(b, loadIf(b, exists, from.memory, from.index, 2)); }
+
+  Value columnExists(Value rowExists, Value column) {
+    return p.outputs % s.columns == 0 ? rowExists : both(b, rowExists, less(b, column, p.outputs));
+  }
 
   Value finishPair(Value sums, int64_t first, Value bias, Value residual) {
     SmallVector<Value> values;
@@ -164,7 +167,7 @@ private:
     const int64_t count = cast<VectorType>(columns.getType()).getNumElements(), run = p.outputs % count == 0 ? count : 2;
     for (int64_t i = 0; i < count; i += run) {
       Value column = add(b, first, i);
-      ifThen(b, p.outputs % s.columns == 0 ? rowExists : both(b, rowExists, less(b, column, p.outputs)), [&] {
+      ifThen(b, columnExists(rowExists, column), [&] {
         SmallVector<Value> lanes;
         for (int64_t j = i; j < i + run; ++j)
           lanes.push_back(lane(b, columns, j));

@@ -28,6 +28,7 @@ Error Emulator::run(const LaunchShape &launch, std::span<const Operand> operands
   block->launch = launch;
   block->operands = operands;
   block->images = images;
+  block->globalAccesses.beginLaunch(operands);
   if (Error error = block->allocate())
     return error;
   for (int64_t i = begin; i < end; ++i)
@@ -160,6 +161,17 @@ std::string Block::describe(const Race &race, const char *verb) const {
   return byte + fmt::format("{} {} in '{}' with no barrier between", who, race.did == Race::Did::Wrote ? "wrote" : "read", race.site);
 }
 
+std::string Block::describe(const GlobalRace &race, const void *address, const char *verb) const {
+  auto holds = [&](const Operand &operand) {
+    return operand.written && reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(operand.data) < operand.bytes;
+  };
+  auto operand = std::ranges::find_if(operands, holds);
+  std::string who = race.thread < 0 ? "several threads" : fmt::format("thread {} of block {}", race.thread, race.block);
+  return fmt::format("{} byte {} of operand {}, which {} {} in the same launch with nothing that orders the two", verb,
+                     static_cast<const std::byte *>(address) - operand->data, operand - operands.begin(), who,
+                     race.wrote ? "wrote" : "read");
+}
+
 std::string Block::placeOf(const void *address) const {
   // The operand or shared memory that begins last before the address is most likely what was meant.
   std::string nearest = "outside of all operands";
@@ -180,7 +192,8 @@ void Block::checkAligned(Thread &thread, const void *address, int64_t bytes, boo
     fault(thread, site, fmt::format("{} {} bytes at an address that is no multiple of that", write ? "writes" : "reads", bytes));
 }
 
-void Block::checkTouched(Thread &thread, const void *pointer, int64_t bytes, bool write, const char *site) {
+void Block::checkTouched(Thread &thread, const void *pointer, int64_t bytes, GlobalAction action, const char *site) {
+  const bool write = action != GlobalAction::Read;
   auto address = reinterpret_cast<uintptr_t>(pointer);
   const char *verb = write ? "writes" : "reads";
   auto inside = [&](const std::byte *data, uint64_t size) {
@@ -197,8 +210,13 @@ void Block::checkTouched(Thread &thread, const void *pointer, int64_t bytes, boo
   }
   // A result may take the place of an operand.
   auto holds = [&](const Operand &operand) { return inside(operand.data, operand.bytes); };
-  if (std::ranges::any_of(operands, [&](const Operand &operand) { return holds(operand) && (!write || operand.written); }))
-    return;
+  if (std::ranges::any_of(operands, [&](const Operand &operand) { return holds(operand) && (!write || operand.written); })) {
+    std::optional<GlobalRace> race =
+        globalAccesses.touch(static_cast<const std::byte *>(pointer), bytes, action, thread.block, thread.thread, thread.known);
+    if (!race)
+      return;
+    fault(thread, site, describe(*race, pointer, verb));
+  }
   if (auto found = std::ranges::find_if(operands, holds); found != operands.end())
     fault(thread, site, fmt::format("writes to operand {}, which the kernel only reads", found - operands.begin()));
   std::string what = fmt::format("{} {} bytes ", verb, bytes) + placeOf(pointer);

@@ -11,6 +11,7 @@
 #include "runtime/artifact/MappedFile.h"
 #include "runtime/device/emulator/Emulator.h"
 #include "runtime/device/emulator/Fiber.h"
+#include "runtime/device/emulator/GlobalAccesses.h"
 #include "runtime/device/emulator/Mbarriers.h"
 #include "runtime/device/emulator/SharedAccesses.h"
 #include "runtime/device/emulator/Warpgroups.h"
@@ -71,15 +72,17 @@ struct Block {
   /// Whether `bytes`, a power of two, at a multiple of that may be read or written by the thread's operation.
   void check(Thread &thread, const void *address, int64_t bytes, bool write, const char *site) {
     checkAligned(thread, address, bytes, write, site);
-    checkTouched(thread, address, bytes, write, site);
+    checkTouched(thread, address, bytes, write ? GlobalAction::Write : GlobalAction::Read, site);
   }
   void checkAligned(Thread &thread, const void *address, int64_t bytes, bool write, const char *site);
-  void checkTouched(Thread &thread, const void *address, int64_t bytes, bool write, const char *site);
+  void checkTouched(Thread &thread, const void *address, int64_t bytes, GlobalAction action, const char *site);
   /// The warp's threads meet with an argument each; `act` runs once for all of them, in the last one.
   void meet(Thread &thread, void *argument, const char *site, void (*act)(std::span<void *, kWarp>));
 
   /// "reads byte 4 of shared memory, which thread 1 wrote in 'store 3' with no barrier between"
   std::string describe(const Race &race, const char *verb) const;
+
+  std::string describe(const GlobalRace &race, const void *address, const char *verb) const;
 
   // Actors behind the threads: the copy engine by barriers, then products by warps.
   int32_t productsOf(int32_t warp) const { return launch.threads + kMaxMbarriers + warp; }
@@ -102,6 +105,7 @@ struct Block {
   std::vector<Thread *> atBarrier;
   const char *barrierSite = nullptr;
   SharedAccesses accesses;
+  GlobalAccesses globalAccesses;
   Mbarriers mbarriers;
   Warpgroups warpgroups;
   Clock common;

@@ -25,7 +25,8 @@ void access(ThreadState *state, void *address, int64_t bytes, int32_t write, con
 
 void atomicAdd(ThreadState *state, float *address, float value, const char *site) {
   Thread &thread = threadOf(state);
-  blockOf(thread).check(thread, address, sizeof(float), /*write=*/true, site);
+  blockOf(thread).checkAligned(thread, address, sizeof(float), /*write=*/true, site);
+  blockOf(thread).checkTouched(thread, address, sizeof(float), GlobalAction::Add, site);
   // Blocks of one launch may run on several host threads.
   auto *bits = reinterpret_cast<uint32_t *>(address);
   uint32_t old = __atomic_load_n(bits, __ATOMIC_RELAXED);
@@ -77,7 +78,7 @@ void copyAsync(ThreadState *state, const void *from, void *to, int64_t bytes, in
   // The address has to be aligned even if nothing is read there.
   block.checkAligned(thread, source, bytes, /*write=*/false, site);
   if (live > 0)
-    block.checkTouched(thread, source, live, /*write=*/false, site);
+    block.checkTouched(thread, source, live, GlobalAction::Read, site);
   uint64_t offset = uint64_t(destination - thread.shared);
   if (offset >= block.launch.sharedBytes)
     block.fault(thread, site, "copies to an address that is not in shared memory");

@@ -1,0 +1,60 @@
+//===- GlobalAccesses.cpp - who touched which results of a launch -------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/device/emulator/GlobalAccesses.h"
+
+using namespace vitrt::emulator;
+
+void GlobalAccesses::beginLaunch(std::span<const Operand> operands) {
+  ++launch;
+  used = 0;
+  for (const Operand &operand : operands) {
+    if (!operand.written)
+      continue;
+    if (used == shadows.size())
+      shadows.emplace_back();
+    Shadow &shadow = shadows[used++];
+    shadow.data = operand.data;
+    shadow.bytes = operand.bytes;
+    if (shadow.cells.size() < (operand.bytes + 1) / 2)
+      shadow.cells.resize((operand.bytes + 1) / 2);
+  }
+}
+
+std::optional<GlobalRace> GlobalAccesses::touch(const std::byte *address, int64_t bytes, GlobalAction action, int32_t block, int32_t thread,
+                                                const Clock &known) {
+  for (Shadow &shadow : std::span(shadows).first(used)) {
+    const uint64_t offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(shadow.data);
+    if (offset >= shadow.bytes)
+      continue;
+    const uint64_t end = std::min((offset + uint64_t(bytes) + 1) / 2, (shadow.bytes + 1) / 2);
+    for (uint64_t i = offset / 2; i < end; ++i) {
+      Cell &cell = shadow.cells[i];
+      if (cell.launch != launch)
+        cell = {.launch = launch, .write = {}, .reader = {}};
+      const bool bothAdd = cell.added && action == GlobalAction::Add;
+      if (cell.written && !bothAdd && !before(cell.write, block, known))
+        return GlobalRace{cell.write.block, cell.write.thread, true};
+      if (action != GlobalAction::Read && cell.read && !before(cell.reader, block, known))
+        return GlobalRace{cell.reader.block, cell.reader.thread, false};
+      Access now = {block, thread, known[thread]};
+      if (action == GlobalAction::Read) {
+        // A read that this one comes after is forgotten; of two that are in no order only that there were several is known.
+        if (cell.read && !before(cell.reader, block, known))
+          now.thread = -1;
+        cell.reader = now;
+        cell.read = true;
+      } else {
+        cell.write = now;
+        cell.written = true;
+        cell.added = action == GlobalAction::Add;
+      }
+    }
+    return std::nullopt;
+  }
+  return std::nullopt;
+}

@@ -1,0 +1,62 @@
+//===- GlobalAccesses.h - who touched which results of a launch ---------------*- C++ -*-===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#ifndef VITC_RUNTIME_DEVICE_EMULATOR_GLOBALACCESSES_H
+#define VITC_RUNTIME_DEVICE_EMULATOR_GLOBALACCESSES_H
+
+#include "runtime/device/emulator/Clock.h"
+#include "runtime/device/emulator/Emulator.h"
+
+#include <optional>
+
+namespace vitrt::emulator {
+
+enum class GlobalAction { Read, Write, Add };
+
+/// Two threads, or threads of two blocks, that touched the same global memory, one of them writing, with nothing that orders them.
+struct GlobalRace {
+  int32_t block, thread; ///< that was there before
+  bool wrote;
+};
+
+/// Of each two bytes of the operands that a launch writes, the last accesses. Blocks of a launch are in no order; threads of one in that of their
+/// clocks. What runs on other host threads is not seen.
+class GlobalAccesses {
+public:
+  void beginLaunch(std::span<const Operand> operands);
+  /// By `thread` of `block`, who knows what `known` says. Bytes that the launch only reads are nobody's.
+  std::optional<GlobalRace> touch(const std::byte *address, int64_t bytes, GlobalAction action, int32_t block, int32_t thread,
+                                  const Clock &known);
+
+private:
+  struct Access {
+    int32_t block;
+    int32_t thread; ///< -1: several
+    uint32_t moment;
+  };
+  struct Cell {
+    uint32_t launch = 0; ///< of the accesses; others are forgotten
+    bool written = false, added = false, read = false;
+    Access write, reader;
+  };
+  struct Shadow {
+    const std::byte *data = nullptr;
+    uint64_t bytes = 0;
+    std::vector<Cell> cells;
+  };
+  static bool before(const Access &access, int32_t block, const Clock &known) {
+    return access.block == block && access.thread >= 0 && access.moment <= known[access.thread];
+  }
+
+  std::vector<Shadow> shadows;
+  size_t used = 0;
+  uint32_t launch = 0;
+};
+
+} // namespace vitrt::emulator
+
+#endif // VITC_RUNTIME_DEVICE_EMULATOR_GLOBALACCESSES_H
