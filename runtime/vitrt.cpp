@@ -202,7 +202,7 @@ vitrt_status vitrt_session_create(const vitrt_model *model, const vitrt_session_
     vitrt_session_options read;
     if (Error error = readOptions(options, read, "vitrt_session_create"))
       return error;
-    Expected<std::unique_ptr<Session>> created = Session::create(*model->model, read.threads, read.pin != 0);
+    Expected<std::unique_ptr<Session>> created = Session::create(*model->model, {.threads = read.threads, .pin = read.pin != 0});
     if (!created)
       return std::move(created.error());
     *session = new vitrt_session{std::move(*created)};

@@ -53,9 +53,10 @@ struct Training {
 
 /// Everything that one target adds to a file.
 struct Target {
-  std::string name; ///< "cpu", "reference", "emulator"
+  std::string name; ///< "cpu", "reference", "emulator", "cuda"
   cpu::CpuTarget machine;
-  std::string code; ///< a shared object
+  std::string code;                     ///< a shared object
+  std::string architecture, ptx, cubin; ///< of "cuda"; cubin empty: there is no machine code
   std::vector<plan::Program> programs;
   std::vector<Binding> bindings;
   std::optional<Training> training;

@@ -237,6 +237,12 @@ static std::unique_ptr<fb::TargetT> target(const Contents &contents, const Layou
   result->cpu = from.machine.cpu;
   result->features = from.machine.features;
   result->code = section(layout.code[index]);
+  if (!from.architecture.empty()) {
+    result->architecture = from.architecture;
+    result->ptx = section(layout.ptx[index]);
+    if (!from.cubin.empty())
+      result->cubin = section(layout.cubin[index]);
+  }
 
   llvm::StringMap<uint32_t> sourceIndex, weightIndex;
   for (const Source &entry : contents.naming.sources) {
@@ -288,11 +294,24 @@ std::string artifact::makeManifest(const Contents &contents, const Layout &layou
   return std::string(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize());
 }
 
+/// Whether two targets' weights are the same bytes: made by the same bind functions from the same sources.
+static bool bindAlike(const Target &a, const Target &b) {
+  auto same = [](const Binding &x, const Binding &y) {
+    return x.symbol == y.symbol && x.sources == y.sources && x.bytes == y.bytes && x.name == y.name;
+  };
+  return a.code == b.code && llvm::equal(a.bindings, b.bindings, same);
+}
+
 Layout artifact::layOut(const Contents &contents, bool external) {
   Layout layout;
   layout.external = external;
-  for (const Target &target : contents.targets) {
-    layout.code.push_back({0, target.code.size(), vitrt::hashBytes(target.code.data(), target.code.size())});
+  auto describe = [](const std::string &bytes) { return SectionLayout{0, bytes.size(), vitrt::hashBytes(bytes.data(), bytes.size())}; };
+  for (const auto &[index, target] : llvm::enumerate(contents.targets)) {
+    layout.code.push_back(describe(target.code));
+    layout.ptx.push_back(describe(target.ptx));
+    layout.cubin.push_back(describe(target.cubin));
+    layout.weightsOf.push_back(std::distance(
+        contents.targets.begin(), llvm::find_if(contents.targets, [&](const Target &other) { return bindAlike(other, target); })));
     uint64_t size = 0;
     std::vector<uint64_t> &offsets = layout.weightOffsets.emplace_back();
     for (const Binding &binding : target.bindings) {
@@ -308,9 +327,21 @@ Layout artifact::layOut(const Contents &contents, bool external) {
     section.offset = vitrt::alignTo(end, vitrt::kSectionAlignment);
     end = section.offset + section.size;
   };
-  llvm::for_each(layout.code, place);
-  if (!external)
-    llvm::for_each(layout.weights, place);
+  for (size_t i = 0; i < contents.targets.size(); ++i) {
+    size_t first = layout.weightsOf[i];
+    if (first < i)
+      layout.code[i].offset = layout.code[first].offset;
+    else
+      place(layout.code[i]);
+    for (SectionLayout *section : {&layout.ptx[i], &layout.cubin[i]})
+      if (section->size > 0)
+        place(*section);
+  }
+  for (size_t i = 0; i < contents.targets.size() && !external; ++i)
+    if (size_t first = layout.weightsOf[i]; first < i)
+      layout.weights[i].offset = layout.weights[first].offset;
+    else
+      place(layout.weights[i]);
   layout.fileSize = end;
   return layout;
 }

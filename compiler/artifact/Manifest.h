@@ -20,8 +20,9 @@ struct SectionLayout {
 struct Layout {
   bool external = false;
   uint64_t manifestSize = 0, fileSize = 0;
-  std::vector<SectionLayout> code, weights;                       ///< one a target
+  std::vector<SectionLayout> code, ptx, cubin, weights;           ///< one a target; equal ones lie once in the file
   std::vector<std::vector<uint64_t>> weightOffsets, weightHashes; ///< a target's packed weights
+  std::vector<size_t> weightsOf; ///< the first target that binds the same weights in the same way, which may be the target itself
 };
 
 /// Places header, manifest, code and weights; the hashes of the weights are still 0.

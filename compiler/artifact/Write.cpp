@@ -30,8 +30,11 @@ static void putFront(const Contents &contents, const Layout &layout, std::span<s
   vitrt::FileHeader header = vitrt::makeFileHeader(layout.fileSize, manifest.data(), manifest.size());
   std::memcpy(bytes.data(), &header, sizeof(header));
   std::memcpy(bytes.data() + header.manifestOffset, manifest.data(), manifest.size());
-  for (auto [target, code] : llvm::zip_equal(contents.targets, layout.code))
+  for (auto [target, code, ptx, cubin] : llvm::zip_equal(contents.targets, layout.code, layout.ptx, layout.cubin)) {
     std::memcpy(bytes.data() + code.offset, target.code.data(), code.size);
+    std::memcpy(bytes.data() + ptx.offset, target.ptx.data(), ptx.size);
+    std::memcpy(bytes.data() + cubin.offset, target.cubin.data(), cubin.size);
+  }
 }
 
 std::string artifact::assembleExternal(const Contents &contents) {
@@ -61,8 +64,12 @@ static llvm::Error bind(const Contents &contents, const WeightsFrom &weights, La
 
   std::unique_ptr<vitrt::TensorFile> tensors;
   for (auto [index, target] : llvm::enumerate(contents.targets)) {
+    if (size_t first = layout.weightsOf[index]; first < index) {
+      layout.weightHashes[index] = layout.weightHashes[first];
+      continue;
+    }
     vitrt::ArtifactOptions options;
-    options.target = target.name;
+    options.target = target.name + (target.architecture.empty() ? "" : ":" + target.architecture);
     options.purpose = vitrt::Purpose::Bind;
     auto opened = vitrt::Artifact::openMemory(memory->bytes(), options, contents.config.name);
     if (!opened)

@@ -6,8 +6,12 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/driver/Compile.h"
+#include "compiler/codegen/gpu/Ptxas.h"
 #include "compiler/frontend/Import.h"
+#include "runtime/artifact/FileFormat.h"
+#include "runtime/artifact/GpuArchitecture.h"
 
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -149,7 +153,7 @@ FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target,
       return failure();
     modules.push_back(*(training = std::move(*lowered)));
   }
-  FailureOr<Generated> generated = generate(modules, result.machine, isDevice(target) ? &options.device : nullptr);
+  FailureOr<Generated> generated = generate(modules, result.machine, isDevice(target) ? &options.gpus.front() : nullptr);
   if (failed(generated))
     return failure();
   result.generated = std::move(*generated);
@@ -176,7 +180,7 @@ LogicalResult Compilation::printCode(StringRef target, Phase phase, llvm::raw_os
   if (failed(code))
     return failure();
   if (phase == Phase::Ptx) {
-    FailureOr<std::string> ptx = gpu::compileToPtx(*code->generated.kernels, options.device.architecture);
+    FailureOr<std::string> ptx = gpu::compileToPtx(*code->generated.kernels, options.gpus.front().architecture);
     if (succeeded(ptx))
       os << *ptx;
     return ptx;
@@ -229,6 +233,46 @@ FailureOr<artifact::Target> Compilation::compileTarget(StringRef target) {
   return result;
 }
 
+/// How many times as many images as on a CPU go through a GPU's launches together: enough blocks for all multiprocessors several times over, and
+/// few enough that a batch of some hundred images is several groups, whose copies overlap.
+static constexpr int64_t kGroupsOfCpu = 128;
+
+FailureOr<artifact::Target> Compilation::compileCuda(size_t index) {
+  std::swap(options.gpus.front(), options.gpus[index]);
+  llvm::scope_exit restore([&] { std::swap(options.gpus.front(), options.gpus[index]); });
+  const std::string architecture = options.gpus.front().architecture;
+  FailureOr<TargetCode> code = generateTarget("cuda");
+  artifact::Target result;
+  result.name = "cuda";
+  if (failed(code) || failed(resolveBaseline(code->machine, context, result.machine)))
+    return failure();
+  FailureOr<std::string> ptx = gpu::compileToPtx(*code->generated.kernels, architecture);
+  FailureOr<std::vector<std::string>> objects =
+      cpu::compileObjects(context, {{*code->generated.bindings, result.machine}}, options.optLevel);
+  if (failed(ptx) || failed(objects))
+    return failure();
+  FailureOr<std::string> shared = cpu::linkSharedObject(context, *objects, result.machine);
+  if (failed(shared))
+    return failure();
+  if (!options.ptxas.empty()) {
+    llvm::Expected<std::string> cubin = gpu::assemble(*ptx, architecture, options.ptxas, options.cubinCache);
+    if (cubin)
+      result.cubin = std::move(*cubin);
+    else
+      emitWarning(UnknownLoc::get(&context)) << "the kernels for " << architecture
+                                             << " stay PTX, which the GPU's driver compiles when the file is opened: "
+                                             << llvm::toString(cubin.takeError());
+  }
+  result.code = std::move(*shared);
+  result.architecture = architecture;
+  result.ptx = std::move(*ptx);
+  result.programs = std::move(code->generated.programs);
+  for (plan::Program &program : result.programs)
+    program.groupImages = std::min<int64_t>(program.groupImages * kGroupsOfCpu, vitrt::kMaxGroup);
+  result.bindings = std::move(code->generated.bindingTable);
+  return result;
+}
+
 FailureOr<artifact::Contents> Compilation::compile() {
   // Naming and planning a model that cannot be imported would be wasted.
   if (!unsupportedSwitches(config).empty())
@@ -238,10 +282,13 @@ FailureOr<artifact::Contents> Compilation::compile() {
   contents.naming = options.training ? describeAllWeights(config) : describeWeights(config);
   contents.parameters = parameterCount(contents.naming);
   for (const std::string &target : options.targets) {
-    FailureOr<artifact::Target> compiled = compileTarget(target);
-    if (failed(compiled))
-      return failure();
-    contents.targets.push_back(std::move(*compiled));
+    size_t architectures = target == vitrt::kCudaTarget ? options.gpus.size() : 1;
+    for (size_t i = 0; i < architectures; ++i) {
+      FailureOr<artifact::Target> compiled = target == vitrt::kCudaTarget ? compileCuda(i) : compileTarget(target);
+      if (failed(compiled))
+        return failure();
+      contents.targets.push_back(std::move(*compiled));
+    }
   }
   return contents;
 }

@@ -49,12 +49,14 @@ std::optional<vitrt::OptimizerKind> parseOptimizer(llvm::StringRef name);
 
 /// What a user asks of a compilation; the fields are vitc's options.
 struct CompileOptions {
-  std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference", "emulator"; "cuda" up to Phase::Ptx
+  std::vector<std::string> targets = {"cpu"}; ///< "cpu", "reference", "emulator", "cuda"
   std::string triple;                         ///< empty: this machine's
   std::string cpu = "host";
-  std::string features;          ///< "+avx2,-avx512f"
-  gpu::DeviceTarget device;      ///< whose kernels "emulator" and "cuda" get
-  std::vector<std::string> take; ///< outputs by the names of importModel; empty: what the model's own class returns
+  std::string features;                       ///< "+avx2,-avx512f"
+  std::vector<gpu::DeviceTarget> gpus = {{}}; ///< that "cuda" is compiled for; "emulator", and what is printed, is for the first
+  std::string ptxas;                          ///< the program that makes machine code for "cuda"; empty: the file has PTX alone
+  std::string cubinCache;                     ///< a folder for that, empty: none
+  std::vector<std::string> take;              ///< outputs by the names of importModel; empty: what the model's own class returns
   unsigned optLevel = 2;
   Precision precision = Precision::F32;
   CalibratedRanges ranges;                 ///< of int8: layers that have one range for all images; others' rows are quantized as they come
@@ -133,6 +135,8 @@ private:
   mlir::LogicalResult resolve(llvm::StringRef target, cpu::CpuTarget &machine);
   PipelineOptions pipelineOptions(llvm::StringRef target, const cpu::CpuTarget &machine) const;
   mlir::FailureOr<artifact::Target> compileTarget(llvm::StringRef target);
+  /// A target "cuda" for options.gpus[index].
+  mlir::FailureOr<artifact::Target> compileCuda(size_t index);
 
   mlir::MLIRContext &context;
   ModelConfig config;

@@ -20,6 +20,9 @@ namespace {
 /// Below this, starting threads takes longer than hashing.
 constexpr uint64_t kParallelVerifyBytes = 8 << 20;
 
+/// The major compute capability that every kernel wants: asynchronous copies and products of bf16.
+constexpr int kOldestGpu = 8;
+
 std::string join(const std::vector<std::string> &parts, const char *last) {
   std::string text;
   for (size_t i = 0; i < parts.size(); ++i)
@@ -54,6 +57,20 @@ Error vitrt::checkTarget(const fb::Target &target, Purpose purpose, const std::s
                    name, target.name()->str(), cpu, join(missing, " and "),
                    hostHasFeature("avx2") && hostHasFeature("fma") ? "--target-cpu=x86-64-v3"
                                                                    : "without --target-cpu and with a baseline CPU");
+}
+
+/// Whether the GPU runs the code of a target "cuda".
+static Error checkGpu(const fb::Target &target, const Gpu &gpu, const std::string &name) {
+  GpuArchitecture architecture = *GpuArchitecture::parse(target.architecture()->string_view());
+  if (architecture.runsOn(gpu))
+    return Error::success();
+  const bool tooOld = gpu.major < kOldestGpu;
+  return makeError(VITRT_ERROR_TARGET,
+                   "{}: its code for GPUs is compiled for {}, which needs compute capability {}.{}{}, but {} has {}.{}; {}", name,
+                   target.architecture()->str(), architecture.major, architecture.minor,
+                   architecture.exact ? " and no other" : " or higher", gpu.name, gpu.major, gpu.minor,
+                   tooOld ? fmt::format("there are kernels for {}.0 and higher alone", kOldestGpu)
+                          : fmt::format("recompile with --gpu-arch=sm_{}0, which newer GPUs run too", kOldestGpu));
 }
 
 Expected<std::unique_ptr<Artifact>> Artifact::open(const std::string &path, const ArtifactOptions &options) {
@@ -110,21 +127,39 @@ Error Artifact::initialize(const ArtifactOptions &options) {
 Error Artifact::chooseTarget(const ArtifactOptions &options) {
   std::vector<std::string> names;
   Error reason;
+  // Devices are for who asks for them: the emulator is slow, and finds what is wrong with a kernel; a GPU may not be there.
+  auto isMeant = [&](const fb::Target &target) {
+    std::string name = target.name()->str();
+    if (options.target.empty())
+      return name != "emulator" && name != kCudaTarget;
+    return name == options.target || (target.architecture() && name + ":" + target.architecture()->str() == options.target);
+  };
+  auto isBetter = [](const fb::Target &a, const fb::Target &b) {
+    return a.architecture() && GpuArchitecture::parse(a.architecture()->string_view())->number() >
+                                   GpuArchitecture::parse(b.architecture()->string_view())->number();
+  };
   for (const fb::Target *target : *root->targets()) {
-    names.push_back("'" + target->name()->str() + "'");
-    // The emulator is for who asks for it: it is slow, and finds what is wrong with a kernel.
-    if (options.target.empty() ? target->name()->string_view() == "emulator" : target->name()->string_view() != options.target)
+    std::string name = "'" + target->name()->str() + "'";
+    if (names.empty() || names.back() != name)
+      names.push_back(std::move(name));
+    if (!isMeant(*target))
       continue;
     Error error = checkTarget(*target, options.purpose, displayName);
-    if (!error) {
-      chosen = target;
-      return Error::success();
+    if (!error && options.gpu && target->architecture())
+      error = checkGpu(*target, *options.gpu, displayName);
+    if (error) {
+      if (!reason)
+        reason = std::move(error);
+      continue;
     }
-    if (!reason)
-      reason = std::move(error);
+    if (!chosen || (options.gpu && isBetter(*target, *chosen)))
+      chosen = target;
   }
+  if (chosen)
+    return Error::success();
   if (!reason && options.target.empty())
-    return makeError(VITRT_ERROR_TARGET, "{}: the file's only target is the emulator, which runs if it is asked for: --device=emulator", displayName);
+    return makeError(VITRT_ERROR_TARGET, "{}: the file has {} alone, which {} if asked for: --device={}", displayName, join(names, " and "),
+                     names.size() > 1 ? "run" : "runs", root->targets()->Get(0)->name()->str());
   if (!reason)
     return makeError(VITRT_ERROR_TARGET, "{}: there is no target '{}', the file has {}", displayName, options.target, join(names, " and "));
   return reason;

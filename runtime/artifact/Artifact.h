@@ -9,6 +9,7 @@
 #define VITC_RUNTIME_ARTIFACT_ARTIFACT_H
 
 #include "runtime/artifact/CodeObject.h"
+#include "runtime/artifact/GpuArchitecture.h"
 #include "runtime/artifact/MappedFile.h"
 #include "runtime/artifact/vitx_generated.h"
 
@@ -25,7 +26,10 @@ enum class Purpose {
 
 struct ArtifactOptions {
   vitrt_verify verify = VITRT_VERIFY_ALL;
-  std::string target;   ///< "cpu", "reference", ...; empty: the first of the file that this machine can use
+  std::string target; ///< "cpu", "reference", "cuda", "cuda:sm_80", ...; empty: the first of the file that this machine's CPU can use
+  std::optional<Gpu> gpu =
+      std::nullopt;     ///< of target "cuda": what it shall run on; none: the file's first one is taken, for its bind functions
+  int gpuOrdinal = 0;   ///< of target "cuda": which one Model opens and puts into `gpu`
   unsigned threads = 0; ///< for verifying; 0: every available core
   Purpose purpose = Purpose::Run;
 };

@@ -30,6 +30,8 @@ inline constexpr uint64_t kSectionAlignment = 4096;
 inline constexpr uint64_t kBufferAlignment = 64;
 /// Most axes of a weight source (docs/abi.md, `struct Source`).
 inline constexpr size_t kMaxSourceRank = 5;
+/// Most images of a group.
+inline constexpr uint64_t kMaxGroup = 4096;
 
 /// The first 64 bytes of a file, little endian.
 struct FileHeader {

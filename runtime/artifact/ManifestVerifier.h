@@ -28,7 +28,6 @@ inline constexpr uint64_t kMaxBytes = uint64_t(1) << 46;
 inline constexpr uint64_t kMaxCount = uint64_t(1) << 31;
 /// Shared memory of a block; GPUs have up to 228 KiB.
 inline constexpr uint64_t kMaxSharedBytes = uint64_t(1) << 20;
-inline constexpr uint64_t kMaxGroup = 4096;
 inline constexpr size_t kMaxRank = 8;
 
 template <typename Vector> uint32_t sizeOf(const Vector *vector) { return vector ? vector->size() : 0; }
@@ -87,6 +86,7 @@ private:
   bool checkSource(const fb::Source &source, const std::string &where);
   bool checkWeights(const fb::Target &target, const std::string &where);
   bool checkKernel(const fb::Kernel &kernel, const std::string &where);
+  bool checkDeviceCode(const fb::Target &target, const std::string &where);
   bool checkTensorMap(const fb::TensorMap &map, const std::string &where);
   bool checkTensorMaps(const fb::Target &target, const fb::Program &program, const fb::Launch &launch, const std::string &where);
   bool checkTraining(const fb::Target &target, const fb::Training &training, const std::string &where);

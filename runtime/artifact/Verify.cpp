@@ -89,7 +89,7 @@ Error verifyHeader(std::span<const std::byte> bytes, FileHeader &header, const s
 std::vector<Range> sectionRanges(const fb::Manifest &manifest) {
   std::vector<Range> ranges;
   for (const fb::Target *target : *manifest.targets())
-    for (const fb::Section *section : {target->code(), target->weight_data()})
+    for (const fb::Section *section : {target->code(), target->weight_data(), target->ptx(), target->cubin()})
       if (section)
         ranges.push_back({section->offset(), section->offset() + section->size()});
   sortUnique(ranges);
@@ -127,10 +127,10 @@ Expected<const fb::Manifest *> vitrt::verifyStructure(std::span<const std::byte>
 
 Error vitrt::verifyCode(std::span<const std::byte> bytes, const fb::Manifest &manifest, const std::string &name) {
   for (const fb::Target *target : *manifest.targets()) {
-    const fb::Section &code = *target->code();
-    if (hashBytes(bytes.data() + code.offset(), code.size()) != code.hash())
-      return makeError(VITRT_ERROR_FORMAT, "{}: damaged: the code of target '{}' (bytes {} to {}) does not match its checksum", name,
-                       target->name()->str(), code.offset(), code.offset() + code.size() - 1);
+    for (const fb::Section *code : {target->code(), target->ptx(), target->cubin()})
+      if (code && hashBytes(bytes.data() + code->offset(), code->size()) != code->hash())
+        return makeError(VITRT_ERROR_FORMAT, "{}: damaged: the code of target '{}' (bytes {} to {}) does not match its checksum", name,
+                         target->name()->str(), code->offset(), code->offset() + code->size() - 1);
   }
   return Error::success();
 }

@@ -7,7 +7,29 @@
 
 #include "runtime/artifact/ManifestVerifier.h"
 
+#include "runtime/artifact/GpuArchitecture.h"
+
 using namespace vitrt;
+
+bool ManifestVerifier::checkDeviceCode(const fb::Target &target, const std::string &where) {
+  if (target.name()->string_view() != kCudaTarget)
+    return (!target.architecture() && !target.ptx() && !target.cubin()) ||
+           fail("{} has code of a GPU, which only a target '{}' has", where, kCudaTarget);
+  if (!checkName(target.architecture(), where + ".architecture"))
+    return false;
+  if (!GpuArchitecture::parse(target.architecture()->string_view()))
+    return fail("{}.architecture is '{}', expected a name as 'sm_80' or 'sm_90a'", where, target.architecture()->str());
+  if (!target.ptx() || target.ptx()->size() == 0)
+    return fail("{}.ptx is missing or empty", where);
+  if (!checkSection(target.ptx(), where + ".ptx") || (target.cubin() && !checkSection(target.cubin(), where + ".cubin")))
+    return false;
+  if (target.cubin() && target.cubin()->size() == 0)
+    return fail("{}.cubin is empty", where);
+  for (uint32_t i = 0; i < sizeOf(target.kernels()); ++i)
+    if (target.kernels()->Get(i)->threads() == 0)
+      return fail("{}.kernels[{}] has blocks of no threads, and is for a GPU", where, i);
+  return true;
+}
 
 /// The limits of cuTensorMapEncodeTiled (CUDA driver API, 6.29) that an emulated launch relies on as well.
 bool ManifestVerifier::checkTensorMap(const fb::TensorMap &map, const std::string &where) {

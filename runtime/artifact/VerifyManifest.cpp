@@ -63,14 +63,15 @@ bool ManifestVerifier::checkSchemes() {
 bool ManifestVerifier::checkTargets() {
   if (sizeOf(manifest.targets()) == 0)
     return fail("there are no targets");
-  std::set<std::string> names;
+  std::set<std::pair<std::string, std::string>> names;
   for (uint32_t t = 0; t < manifest.targets()->size(); ++t) {
     const fb::Target &target = *manifest.targets()->Get(t);
     std::string where = fmt::format("targets[{}]", t);
     if (!checkName(target.name(), where + ".name") || !checkTarget(target, where))
       return false;
-    if (!names.insert(target.name()->str()).second)
-      return fail("two targets are called '{}'", target.name()->str());
+    std::string architecture = target.architecture() ? target.architecture()->str() : "";
+    if (!names.emplace(target.name()->str(), architecture).second)
+      return fail("two targets are called '{}'{}", target.name()->str(), architecture.empty() ? "" : " and are for " + architecture);
   }
   return true;
 }
@@ -84,6 +85,8 @@ bool ManifestVerifier::checkTarget(const fb::Target &target, const std::string &
     return false;
   if (target.code()->size() == 0)
     return fail("{}.code is empty", where);
+  if (!checkDeviceCode(target, where))
+    return false;
   for (uint32_t i = 0; i < sizeOf(target.sources()); ++i)
     if (!checkSource(*target.sources()->Get(i), fmt::format("{}.sources[{}]", where, i)))
       return false;

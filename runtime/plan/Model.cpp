@@ -16,18 +16,37 @@ constexpr std::byte kNoWeights[1] = {};
 
 } // namespace
 
-Expected<std::unique_ptr<Model>> Model::open(const std::string &path, const ArtifactOptions &options) {
-  return create(Artifact::open(path, options));
+/// The GPU that the options want code for, null if none.
+static Expected<std::shared_ptr<const cuda::Device>> openGpu(ArtifactOptions &options) {
+  bool wanted = options.target == kCudaTarget || options.target.starts_with(std::string(kCudaTarget) + ":");
+  if (!wanted || options.purpose != Purpose::Run)
+    return std::shared_ptr<const cuda::Device>();
+  Expected<std::shared_ptr<const cuda::Driver>> driver = cuda::Driver::load();
+  if (!driver)
+    return std::move(driver.error());
+  Expected<std::shared_ptr<const cuda::Device>> gpu = cuda::Device::open(*driver, options.gpuOrdinal);
+  if (gpu)
+    options.gpu = Gpu{(*gpu)->describe(), (*gpu)->major(), (*gpu)->minor()};
+  return gpu;
 }
 
-Expected<std::unique_ptr<Model>> Model::openMemory(std::span<const std::byte> bytes, const ArtifactOptions &options) {
-  return create(Artifact::openMemory(bytes, options));
+Expected<std::unique_ptr<Model>> Model::open(const std::string &path, const ArtifactOptions &given) {
+  ArtifactOptions options = given;
+  auto gpu = openGpu(options);
+  return gpu ? create(std::move(*gpu), Artifact::open(path, options)) : std::move(gpu.error());
 }
 
-Expected<std::unique_ptr<Model>> Model::create(Expected<std::unique_ptr<Artifact>> artifact) {
+Expected<std::unique_ptr<Model>> Model::openMemory(std::span<const std::byte> bytes, const ArtifactOptions &given) {
+  ArtifactOptions options = given;
+  auto gpu = openGpu(options);
+  return gpu ? create(std::move(*gpu), Artifact::openMemory(bytes, options)) : std::move(gpu.error());
+}
+
+Expected<std::unique_ptr<Model>> Model::create(std::shared_ptr<const cuda::Device> gpu, Expected<std::unique_ptr<Artifact>> artifact) {
   if (!artifact)
     return std::move(artifact.error());
   std::unique_ptr<Model> model(new Model);
+  model->theGpu = std::move(gpu);
   model->opened = std::move(*artifact);
   const fb::Target &target = model->opened->target();
   if (target.weight_data())

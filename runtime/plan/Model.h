@@ -8,6 +8,7 @@
 #ifndef VITC_RUNTIME_PLAN_MODEL_H
 #define VITC_RUNTIME_PLAN_MODEL_H
 
+#include "runtime/device/cuda/Device.h"
 #include "runtime/plan/Program.h"
 #include "runtime/weights/Binder.h"
 
@@ -16,12 +17,16 @@ namespace vitrt {
 /// An artifact, its code and its weights. Immutable once its weights are bound; then any number of threads and sessions may share it.
 class Model {
 public:
+  /// With a target "cuda" the GPU is opened, and the file's best code for it taken.
   static Expected<std::unique_ptr<Model>> open(const std::string &path, const ArtifactOptions &options = {});
   static Expected<std::unique_ptr<Model>> openMemory(std::span<const std::byte> bytes, const ArtifactOptions &options = {});
 
   const Artifact &artifact() const { return *opened; }
   /// The inference program.
   const Program &program() const { return inference; }
+
+  /// Where the model runs; null: on the host.
+  const cuda::Device *gpu() const { return theGpu.get(); }
 
   /// Whether weights are there: embedded, bound, or none are needed.
   bool hasWeights() const { return weightData != nullptr; }
@@ -35,8 +40,9 @@ public:
 
 private:
   Model() = default;
-  static Expected<std::unique_ptr<Model>> create(Expected<std::unique_ptr<Artifact>> artifact);
+  static Expected<std::unique_ptr<Model>> create(std::shared_ptr<const cuda::Device> gpu, Expected<std::unique_ptr<Artifact>> artifact);
 
+  std::shared_ptr<const cuda::Device> theGpu;
   std::unique_ptr<Artifact> opened;
   Program inference;
   AnonymousMemory boundWeights, otherWeights;

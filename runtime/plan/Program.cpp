@@ -13,6 +13,7 @@ using namespace vitrt;
 
 Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &program) {
   const fb::Target &target = artifact.target();
+  const bool onGpu = target.name()->string_view() == kCudaTarget;
   Program result;
   result.name = program.name()->str();
   result.arenaBytesPerImage = program.arena_bytes_per_image();
@@ -51,7 +52,8 @@ Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &
 
   for (const fb::Launch *from : *program.launches()) {
     const fb::Kernel *kernel = target.kernels()->Get(from->kernel());
-    Expected<void *> function = artifact.code().get<void *>(kernel->symbol()->c_str());
+    // A GPU's kernels are in code that its driver loads.
+    Expected<void *> function = onGpu ? Expected<void *>(nullptr) : artifact.code().get<void *>(kernel->symbol()->c_str());
     if (!function)
       return makeError(function.error().status, "{}: {}", artifact.name(), function.error().message);
     bool onDevice = kernel->threads() > 0;

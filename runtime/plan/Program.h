@@ -33,7 +33,7 @@ struct Buffer {
 struct Launch {
   std::string name;                ///< the model's layer
   KernelFunction function;         ///< null of a device's kernel
-  emulator::Kernel deviceFunction; ///< null of the host's
+  emulator::Kernel deviceFunction; ///< of an emulated device, else null
   const fb::Kernel *kernel;
   std::vector<uint32_t> operands; ///< buffers; inputs first, results last
   uint32_t results;

@@ -8,6 +8,7 @@
 #ifndef VITC_RUNTIME_TRAIN_STATEPROGRAM_H
 #define VITC_RUNTIME_TRAIN_STATEPROGRAM_H
 
+#include "runtime/device/cpu/ThreadPool.h"
 #include "runtime/plan/Session.h"
 
 namespace vitrt {

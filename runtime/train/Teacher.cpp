@@ -248,7 +248,7 @@ Expected<std::unique_ptr<Teacher>> createTeacher(const Model &model, TeacherKind
                      output ? formatShape(output->shape) : fmt::format("{} outputs", plan.outputs.size()), classes);
   if (Error error = checkLabels(name, teacher, student))
     return error;
-  auto session = Session::create(model, threads);
+  auto session = Session::create(model, {.threads = threads});
   if (!session)
     return std::move(session.error());
   return std::unique_ptr<Teacher>(std::make_unique<ModelTeacher>(

@@ -28,7 +28,7 @@ Error TrainingSession::logits(size_t count, const float *images, float *scores) 
     if (!report)
       return std::move(report.error());
     if (!inference) {
-      Expected<std::unique_ptr<Session>> created = Session::create(model, pool->size());
+      Expected<std::unique_ptr<Session>> created = Session::create(model, {.threads = pool->size()});
       if (!created)
         return std::move(created.error());
       inference = std::move(*created);

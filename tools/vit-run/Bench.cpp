@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/data/Arrays.h"
+#include "runtime/device/cpu/ThreadPool.h"
 #include "tools/vit-run/Measure.h"
 #include "tools/vit-run/RandomImages.h"
 #include "tools/vit-run/Runner.h"
@@ -17,6 +18,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <sched.h>
 
 namespace vitrun {
@@ -82,6 +84,21 @@ vitrt::Expected<Images> loadImages(const BenchOptions &options, std::span<const 
   return images;
 }
 
+/// What is said of a run on a GPU besides.
+struct OnGpu {
+  std::string device, architecture;
+  std::vector<vitrt::DeviceTimes> times; ///< of each run
+
+  /// The median of a part of the time, in seconds.
+  double median(double vitrt::DeviceTimes::*part) const {
+    std::vector<double> seconds;
+    for (const vitrt::DeviceTimes &run : times)
+      seconds.push_back(run.*part);
+    std::sort(seconds.begin(), seconds.end());
+    return percentile(seconds, 0.5);
+  }
+};
+
 /// What is said about either kind of run.
 struct Measured {
   Samples samples;
@@ -90,6 +107,7 @@ struct Measured {
   double loadSeconds, gigaflop;
   long baseKilobytes;
   std::vector<double> losses; ///< of the first steps; empty for inference
+  std::optional<OnGpu> gpu = std::nullopt;
 };
 
 int report(const BenchOptions &options, const Measured &measured) {
@@ -111,6 +129,13 @@ int report(const BenchOptions &options, const Measured &measured) {
                                  {"gflop", measured.gigaflop}};
   if (!measured.losses.empty())
     line["losses"] = measured.losses;
+  if (measured.gpu) {
+    line["device"] = measured.gpu->device;
+    line["architecture"] = measured.gpu->architecture;
+    line["copy_in_ms"] = 1e3 * measured.gpu->median(&vitrt::DeviceTimes::copiesIn);
+    line["launches_ms"] = 1e3 * measured.gpu->median(&vitrt::DeviceTimes::launches);
+    line["copy_out_ms"] = 1e3 * measured.gpu->median(&vitrt::DeviceTimes::copiesOut);
+  }
   if (options.json) {
     fmt::print("{}\n", line.dump());
     return ExitDone;
@@ -122,6 +147,10 @@ int report(const BenchOptions &options, const Measured &measured) {
   fmt::print("  speed    {:.1f} images/s, {:.1f} GFLOP/s\n", double(measured.batch) / median, measured.gigaflop / median);
   if (!measured.losses.empty())
     fmt::print("  loss     {:.6g} of the first steps\n", fmt::join(measured.losses, ", "));
+  if (measured.gpu)
+    fmt::print("  {}, code for {}: {:.3f} ms of copies in, {:.3f} of launches, {:.3f} of copies out (medians, by its own clock)\n",
+               measured.gpu->device, measured.gpu->architecture, line["copy_in_ms"].get<double>(), line["launches_ms"].get<double>(),
+               line["copy_out_ms"].get<double>());
   fmt::print("  load     {:.3f} s\n", measured.loadSeconds);
   fmt::print("  memory   {:.1f} MB peak, {:.1f} MB before the model was loaded\n", line["peak_kb"].get<double>() / 1024,
              double(measured.baseKilobytes) / 1024);
@@ -139,7 +168,15 @@ int benchInference(const BenchOptions &options, long baseKilobytes) {
   if (!images)
     return failArgument(images.error());
   std::vector<std::vector<float>> outputs;
-  auto samples = measure(options.measure, [&] { return runner->run(images->batch, images->values, outputs); });
+  std::optional<OnGpu> gpu;
+  if (const vitrt::cuda::Device *device = runner->model().gpu())
+    gpu = OnGpu{device->describe(), runner->model().artifact().target().architecture()->str(), {}};
+  auto samples = measure(options.measure, [&] {
+    vitrt::Error error = runner->run(images->batch, images->values, outputs);
+    if (gpu)
+      gpu->times.push_back(*runner->deviceTimes());
+    return error;
+  });
   if (!samples)
     return fail(samples.error());
   if (vitrt::Error error = runner->finish())
@@ -147,8 +184,12 @@ int benchInference(const BenchOptions &options, long baseKilobytes) {
   if (!options.output.empty())
     if (vitrt::Error error = runner->writeOutputs(options.output, images->batch, outputs))
       return fail(error);
+  if (gpu)
+    gpu->times.erase(gpu->times.begin(), gpu->times.begin() + ptrdiff_t(options.measure.warmup));
   double flop = double(runner->description().flop_per_image()) * double(images->batch);
-  return report(options, {std::move(*samples), images->batch, runner->threads(), runner->loadSeconds(), flop / 1e9, baseKilobytes, {}});
+  return report(
+      options,
+      {std::move(*samples), images->batch, runner->threads(), runner->loadSeconds(), flop / 1e9, baseKilobytes, {}, std::move(gpu)});
 }
 
 /// One row for each label of --labels, 1 in its class; without the option classes 0, 1, 2, ...

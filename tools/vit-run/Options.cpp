@@ -7,20 +7,39 @@
 
 #include "tools/vit-run/Options.h"
 
+#include "runtime/artifact/FileFormat.h"
 #include "runtime/device/cpu/ThreadPool.h"
 
+#include <charconv>
 #include <cstdio>
 
 namespace vitrun {
 namespace {
 
+constexpr std::string_view kGpuPrefix = "cuda:";
+
 std::string checkDevice(const std::string &device) {
-  if (device == "cpu" || device == "emulator")
+  if (device == "cpu" || device == "emulator" || device == "cuda")
     return "";
-  return fmt::format("this build has no device `{}`, only cpu and emulator", device);
+  int ordinal = 0;
+  const char *end = device.data() + device.size();
+  if (device.starts_with(kGpuPrefix))
+    if (auto [rest, error] = std::from_chars(device.data() + kGpuPrefix.size(), end, ordinal); error == std::errc() && rest == end)
+      return "";
+  return fmt::format("there is no device `{}`, only cpu, cuda, cuda:N and emulator", device);
 }
 
 } // namespace
+
+std::string targetOf(const CommonOptions &options) {
+  if (!options.target.empty() || options.device == "cpu")
+    return options.target;
+  return options.device.substr(0, options.device.find(':'));
+}
+
+int gpuOf(const CommonOptions &options) {
+  return options.device.starts_with(kGpuPrefix) ? std::stoi(options.device.substr(kGpuPrefix.size())) : 0;
+}
 
 void addCommonOptions(CLI::App &command, CommonOptions &options) {
   constexpr const char *group = "Common options";
@@ -28,12 +47,20 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
       ->check(CLI::Range(1u, vitrt::ThreadPool::kMaxThreads))
       ->type_name("N")
       ->group(group);
-  command.add_option("--device", options.device, "Where to run: cpu, or emulator (a GPU's kernels on the CPU)")
+  command
+      .add_option("--device", options.device,
+                  "Where to run: cpu (default), cuda, cuda:N (the N-th NVIDIA GPU, from 0), or emulator (a GPU's kernels\non the CPU)")
       ->check(CLI::Validator(checkDevice, ""))
       ->type_name("NAME")
       ->group(group);
-  command.add_option("--target", options.target, "Which target of the file: cpu, reference (default: the first that runs here)")
+  command
+      .add_option("--target", options.target,
+                  "Which target of the file: cpu, reference, cuda:sm_80, ... (default: the first that runs on the device)")
       ->type_name("NAME")
+      ->group(group);
+  command.add_option("--group", options.group, "Images that go through all layers together (default: as vitc chose)")
+      ->check(CLI::Range(int64_t(1), int64_t(vitrt::kMaxGroup)))
+      ->type_name("N")
       ->group(group);
   auto *weights = command.add_option("--weights", options.weights, "Weights for an artifact without: .safetensors, .npz or a folder")
                       ->type_name("FILE")

@@ -24,14 +24,19 @@ enum ExitCode { ExitDone = 0, ExitFailed = 1, ExitUsage = 2, ExitInterrupted = 1
 
 /// Options that every command which runs a model takes.
 struct CommonOptions {
-  unsigned threads = 0; ///< 0: the cores this process may run on
-  std::string device = "cpu";
-  std::string target; ///< empty: the file's first that runs here
+  unsigned threads = 0;       ///< 0: the cores this process may run on
+  std::string device = "cpu"; ///< "cpu", "emulator", "cuda" or "cuda:N"
+  int64_t group = 0;          ///< images; 0: as the file says
+  std::string target;         ///< empty: the file's first that runs here
   std::string weights;
   std::optional<uint64_t> randomWeights;
   std::string verify = "all";
   std::string trace;
 };
+
+/// The target that device and target name together, and which GPU; empty: the file's first that runs here.
+std::string targetOf(const CommonOptions &options);
+int gpuOf(const CommonOptions &options);
 
 void addCommonOptions(CLI::App &command, CommonOptions &options);
 

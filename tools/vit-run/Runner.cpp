@@ -58,7 +58,8 @@ Error bindWeights(vitrt::Model &model, const CommonOptions &options) {
 Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const CommonOptions &options, Trace *trace) {
   auto start = Trace::Clock::now();
   auto model = vitrt::Model::open(path, {.verify = options.verify == "header" ? VITRT_VERIFY_HEADER : VITRT_VERIFY_ALL,
-                                         .target = options.target.empty() && options.device != "cpu" ? options.device : options.target,
+                                         .target = targetOf(options),
+                                         .gpuOrdinal = gpuOf(options),
                                          .threads = options.threads});
   if (!model)
     return std::move(model.error());
@@ -97,7 +98,7 @@ Expected<Runner> Runner::load(const std::string &path, const CommonOptions &opti
   if (!model)
     return std::move(model.error());
   runner.theModel = std::move(*model);
-  auto session = vitrt::Session::create(*runner.theModel, options.threads, pin);
+  auto session = vitrt::Session::create(*runner.theModel, {.threads = options.threads, .pin = pin, .groupImages = options.group});
   if (!session)
     return std::move(session.error());
   runner.session = std::move(*session);

@@ -39,6 +39,8 @@ public:
   const vitrt::fb::Model &description() const { return theModel->artifact().model(); }
   const vitrt::Program &program() const { return theModel->program(); }
   unsigned threads() const { return session->threads(); }
+  /// Of the last run on a GPU, null if there is none.
+  const vitrt::DeviceTimes *deviceTimes() const { return session->deviceTimes(); }
   /// From opening the file to a session that can run.
   double loadSeconds() const { return seconds; }
 

@@ -26,6 +26,7 @@ public:
   static vitrt::Expected<std::unique_ptr<Trace>> create(const std::string &path);
 
   void launched(const vitrt::LaunchEvent &event) override;
+  bool readsResults() const override { return false; }
   /// A phase of the tool: "load", "preprocess", "run".
   void phase(const std::string &name, Clock::time_point start, Clock::time_point end = Clock::now());
   /// Gives the file its name; an error is that of the first write that failed.

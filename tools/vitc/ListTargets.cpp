@@ -42,7 +42,7 @@ void vitc::tool::listTargets(raw_ostream &os) {
   os << "cpu        fused kernels for the CPU that --target-cpu names\n"
         "reference  each operation by its plain lowering: slow and obviously right\n"
         "emulator   a GPU's kernels, run and checked on the CPU thread by thread: slow\n"
-        "cuda       the same kernels for an NVIDIA GPU: --emit=ptx alone, there is no runtime for it yet\n";
+        "cuda       the same kernels for NVIDIA GPUs of compute capability 8.0 and higher, and for 9.0 (--gpu-arch)\n";
   cpu::CpuTarget host;
   std::string error;
   if (failed(cpu::resolveTarget("", "host", "", host, error))) {

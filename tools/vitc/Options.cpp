@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "tools/vitc/Options.h"
+#include "compiler/codegen/gpu/Ptxas.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
@@ -14,6 +15,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
 #include "llvm/Support/raw_ostream.h"
@@ -55,8 +57,7 @@ static cl::list<std::string>
                   "these names (default: what the model's own class returns)"),
          cl::value_desc("NAME,..."), cl::CommaSeparated, cl::cat(modelOptions));
 
-static cl::list<std::string> targets("target",
-                                     cl::desc("cpu (default), reference, emulator; several go into one file; cuda has --emit=ptx alone"),
+static cl::list<std::string> targets("target", cl::desc("cpu (default), cuda, emulator, reference; several go into one file"),
                                      cl::value_desc("NAME,..."), cl::CommaSeparated, cl::cat(targetOptions));
 static cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for (default: host)"), cl::value_desc("NAME"),
                                       cl::init("host"), cl::cat(targetOptions));
@@ -64,8 +65,15 @@ static cl::opt<std::string> targetFeatures("target-features", cl::desc("Features
                                            cl::cat(targetOptions));
 static cl::opt<std::string> targetTriple("target-triple", cl::desc("Machine to compile for (default: this one)"), cl::value_desc("TRIPLE"),
                                          cl::cat(targetOptions));
-static cl::opt<std::string> gpuArchitecture("gpu-arch", cl::desc("GPU whose kernels emulator and cuda have: sm_80 (default), sm_90a"),
-                                            cl::value_desc("ARCH"), cl::cat(targetOptions));
+static cl::list<std::string> gpuArchitectures("gpu-arch",
+                                              cl::desc("GPUs that cuda is compiled for, sm_80 and sm_90a (default: both); emulator and\n"
+                                                       "--emit=ptx take the first one (default: sm_80)"),
+                                              cl::value_desc("ARCH,..."), cl::CommaSeparated, cl::cat(targetOptions));
+static cl::opt<std::string>
+    ptxas("ptxas",
+          cl::desc("Program that makes machine code for GPUs, or none (default: that of a CUDA toolkit if there is\n"
+                   "one; without it the GPU's driver compiles the file's PTX when the file is opened)"),
+          cl::value_desc("FILE"), cl::cat(targetOptions));
 static cl::opt<std::string> calibration("calibration",
                                         cl::desc("Images that int8 takes ranges from; otherwise rows are quantized as they come"),
                                         cl::value_desc("FOLDER-OR-NPY"), cl::cat(targetOptions));
@@ -197,6 +205,31 @@ static std::string readWeights(artifact::WeightsFrom &from) {
   return "";
 }
 
+/// The options of GPUs into the request; what is wrong with them as in readValues.
+static std::string readGpus(Request &request) {
+  std::vector<gpu::DeviceTarget> &gpus = request.compile.gpus;
+  std::vector<std::string> names = gpuArchitectures;
+  if (names.empty())
+    names = {"sm_80", "sm_90a"};
+  gpus.clear();
+  for (const std::string &name : names) {
+    std::optional<gpu::DeviceTarget> device = gpu::parseArchitecture(name);
+    if (!device)
+      return "--gpu-arch=" + name + " is no architecture that there are kernels for; there are sm_80, which newer GPUs run too, and sm_90a";
+    if (llvm::any_of(gpus, [&](const gpu::DeviceTarget &other) { return other.architecture == device->architecture; }))
+      return "--gpu-arch names " + name + " twice";
+    gpus.push_back(*device);
+  }
+  if (ptxas != "none" && !ptxas.empty() && !llvm::sys::fs::can_execute(ptxas))
+    return "--ptxas=" + ptxas + " is no program; give its path, or none";
+  request.compile.ptxas = ptxas.empty() ? gpu::findPtxas() : ptxas == "none" ? "" : ptxas.getValue();
+  if (llvm::SmallString<128> folder; llvm::sys::path::cache_directory(folder)) {
+    llvm::sys::path::append(folder, "vitc", "cubin");
+    request.compile.cubinCache = folder.str();
+  }
+  return "";
+}
+
 /// What is wrong with the values, in one sentence; empty if nothing is.
 static std::string readValues(Request &request) {
   if (optLevel.size() != 1 || optLevel[0] < '0' || optLevel[0] > '3')
@@ -233,16 +266,11 @@ static std::string readValues(Request &request) {
       if (train)
         return "--target=" + target + " has no training programs; --train is for cpu and reference";
     }
-  if (!gpuArchitecture.empty()) {
-    std::optional<vitc::gpu::DeviceTarget> device = vitc::gpu::parseArchitecture(gpuArchitecture);
-    if (!device)
-      return "--gpu-arch=" + gpuArchitecture +
-             " is no architecture that there are kernels for; there are sm_80, which newer GPUs run too, and sm_90a";
-    request.compile.device = *device;
-  }
+  if (std::string wrong = readGpus(request); !wrong.empty())
+    return wrong;
   const bool cuda = llvm::is_contained(request.compile.targets, "cuda");
-  if (cuda && (request.emit == Phase::Artifact || request.emit == Phase::Llvm || request.emit == Phase::Asm))
-    return "--target=cuda has no runtime yet, so that nothing could run its artifact; --emit=ptx prints its kernels";
+  if (cuda && (request.emit == Phase::Llvm || request.emit == Phase::Asm))
+    return "--emit=" + emit + " prints code of a CPU, and --target=cuda has none for its kernels; --emit=ptx prints theirs";
   if (!cuda && request.emit == Phase::Ptx)
     return "--emit=ptx prints a GPU's kernels, which need --target=cuda";
   if (request.emit != Phase::Artifact && request.emit != Phase::Config && request.compile.targets.size() > 1)

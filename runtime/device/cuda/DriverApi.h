@@ -74,8 +74,8 @@ struct alignas(128) TensorMap {
   uint64_t opaque[16];
 };
 
-// CUtensorMapDataType, of which the kernels use these; CUtensorMapInterleave, Swizzle, L2promotion and FloatOOBfill.
-enum TensorType : int { TensorFloat16 = 6, TensorFloat32 = 7, TensorBfloat16 = 9, TensorTfloat32 = 11 };
+// CUtensorMapDataType, of which a copy only needs the size; CUtensorMapInterleave, Swizzle, L2promotion and FloatOOBfill.
+enum TensorType : int { TensorUint16 = 1, TensorUint32 = 2 };
 enum TensorInterleave : int { InterleaveNone = 0 };
 enum TensorSwizzle : int { SwizzleNone = 0, Swizzle32 = 1, Swizzle64 = 2, Swizzle128 = 3 };
 enum TensorPromotion : int { PromotionNone = 0, Promotion64 = 1, Promotion128 = 2, Promotion256 = 3 };

@@ -336,7 +336,8 @@ api::Result launchKernel(api::Function function, unsigned gridX, unsigned gridY,
   return inContext([&](Driver &d) {
     auto *kernel = to<Kernel>(function);
     if (gridX == 0 || gridY != 1 || gridZ != 1 || blockX == 0 || blockX > kernel->maxThreads || blockY != 1 || blockZ != 1 ||
-        sharedBytes > std::max<uint64_t>(kernel->sharedLimit, 48 << 10) || extra || kernel->symbol == d.settings.refusedLaunch)
+        sharedBytes > std::max<uint64_t>(kernel->sharedLimit, 48 << 10) || extra ||
+        Settings::names(d.settings.refusedLaunch, kernel->symbol))
       return api::InvalidValue;
     Launch launch = {kernel, gridX, blockX, sharedBytes, {}};
     for (size_t i = 0; i < kernel->parameterBytes.size(); ++i) {
@@ -347,16 +348,44 @@ api::Result launchKernel(api::Function function, unsigned gridX, unsigned gridY,
                    {[&d, launch] {
                       if (d.failure != api::Success)
                         return;
-                      if (launch.kernel->symbol == d.settings.failingLaunch || !run(launch, d.memory))
+                      if (Settings::names(d.settings.failingLaunch, launch.kernel->symbol) || !run(launch, d.memory))
                         d.failure = api::IllegalAddress;
                     },
                     nullptr, nullptr});
   });
 }
 
-api::Result tensorMapEncodeTiled(api::TensorMap *, api::TensorType, uint32_t, void *, const uint64_t *, const uint64_t *, const uint32_t *,
-                                 const uint32_t *, api::TensorInterleave, api::TensorSwizzle, api::TensorPromotion, api::TensorFill) {
-  return api::InvalidValue;
+/// The emulator's own description takes the place of the hardware's, which nobody but that reads.
+api::Result tensorMapEncodeTiled(api::TensorMap *map, api::TensorType type, uint32_t rank, void *address, const uint64_t *shape,
+                                 const uint64_t *strides, const uint32_t *box, const uint32_t *elementStrides,
+                                 api::TensorInterleave interleave, api::TensorSwizzle swizzle, api::TensorPromotion, api::TensorFill fill) {
+  using Emulated = vitrt::emulator::TensorMap;
+  static_assert(sizeof(Emulated) <= sizeof(api::TensorMap));
+  return inContext([&](Driver &d) {
+    constexpr uint64_t addressAlignment = 16;
+    bool usual = interleave == api::InterleaveNone && fill == api::FillZeros && (type == api::TensorUint16 || type == api::TensorUint32);
+    if (!usual || rank < 2 || rank > 5 || reinterpret_cast<uintptr_t>(address) % addressAlignment != 0 || d.memory.from(address).empty())
+      return api::InvalidValue;
+    Emulated emulated = {static_cast<std::byte *>(address),
+                         type == api::TensorUint16 ? 2 : 4,
+                         int32_t(rank),
+                         {},
+                         {},
+                         {},
+                         swizzle == api::SwizzleNone ? 0 : 16 << int(swizzle)};
+    emulated.strides[0] = emulated.elementBytes;
+    for (uint32_t axis = 0; axis < rank; ++axis) {
+      if (elementStrides[axis] != 1 || box[axis] == 0 || box[axis] > 256 || shape[axis] == 0 ||
+          (axis && strides[axis - 1] % addressAlignment != 0))
+        return api::InvalidValue;
+      emulated.sizes[axis] = int64_t(shape[axis]);
+      emulated.box[axis] = int32_t(box[axis]);
+      if (axis > 0)
+        emulated.strides[axis] = int64_t(strides[axis - 1]);
+    }
+    std::memcpy(map, &emulated, sizeof(emulated));
+    return api::Success;
+  });
 }
 
 // ---- streams, events, graphs ---------------------------------------------------------------------------------------------------

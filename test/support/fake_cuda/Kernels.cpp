@@ -8,6 +8,7 @@
 #include "test/support/fake_cuda/Kernels.h"
 
 #include "runtime/artifact/Artifact.h"
+#include "runtime/device/cuda/DriverApi.h"
 #include "runtime/device/emulator/Emulator.h"
 
 #include <cstdio>
@@ -81,6 +82,7 @@ bool fakecuda::run(const Launch &launch, const DeviceMemory &memory) {
   int32_t images = 0;
   std::byte *scratch = nullptr;
   uint64_t scratchBytes = 0;
+  std::vector<emulator::TensorMap> maps;
   size_t i = 0;
   for (; i < launch.arguments.size() && launch.arguments[i].size() == pointerBytes; ++i) {
     std::byte *pointer = nullptr;
@@ -95,6 +97,8 @@ bool fakecuda::run(const Launch &launch, const DeviceMemory &memory) {
   }
   if (i < launch.arguments.size() && launch.arguments[i].size() == countBytes)
     std::memcpy(&images, launch.arguments[i++].data(), sizeof(images));
+  for (; i < launch.arguments.size() && launch.arguments[i].size() == sizeof(cuda::api::TensorMap); ++i)
+    std::memcpy(&maps.emplace_back(), launch.arguments[i].data(), sizeof(emulator::TensorMap));
   if (i + 2 == launch.arguments.size()) {
     std::memcpy(&scratch, launch.arguments[i].data(), sizeof(scratch));
     std::memcpy(&scratchBytes, launch.arguments[i + 1].data(), sizeof(scratchBytes));
@@ -110,9 +114,11 @@ bool fakecuda::run(const Launch &launch, const DeviceMemory &memory) {
   DeviceMemory::Access access(memory);
   emulator::Emulator emulator;
   auto runBlocks = [&](int64_t begin, int64_t end) {
-    Error error = emulator.run({launch.kernel->symbol, launch.kernel->symbol, launch.kernel->function, int32_t(launch.threads),
-                                launch.sharedBytes, scratch + scratchBytes * uint64_t(begin)},
-                               operands, images, begin, end);
+    emulator::LaunchShape shape = {launch.kernel->symbol,   launch.kernel->symbol,
+                                   launch.kernel->function, int32_t(launch.threads),
+                                   launch.sharedBytes,      scratch + scratchBytes * uint64_t(begin),
+                                   int32_t(launch.blocks),  maps};
+    Error error = emulator.run(shape, operands, images, begin, end);
     if (error)
       std::fprintf(stderr, "fake driver: %s\n", error.message.c_str());
     return !error;

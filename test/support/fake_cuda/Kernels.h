@@ -59,7 +59,7 @@ struct Launch {
   std::vector<std::vector<std::byte>> arguments;
 };
 
-/// Runs a launch: its pointers are the operands, the first number of 32 bits that of images, the two arguments behind that, if there are,
+/// Runs a launch: its pointers are the operands, the first number of 32 bits that of images; behind it are tensor maps, if there are, then
 /// scratch memory and its bytes a block. Says on stderr what the emulator found wrong, and returns false.
 bool run(const Launch &launch, const DeviceMemory &memory);
 

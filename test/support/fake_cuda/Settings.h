@@ -22,8 +22,8 @@ struct Settings {
   uint64_t sharedBytes = 163 << 10;    ///< shared, bytes
   int multiprocessors = 4;             ///< multiprocessors
   std::string missing;                 ///< missing=cuX: the driver has no such function
-  std::string refusedLaunch;           ///< refuse=SYMBOL: its launch returns an error
-  std::string failingLaunch;           ///< fail=SYMBOL: it is launched and ends with an illegal access
+  std::string refusedLaunch;           ///< refuse=PREFIX: a launch of such a symbol returns an error
+  std::string failingLaunch;           ///< fail=PREFIX: it is launched and ends with an illegal access
   bool jitFails = false;               ///< jit=fails
   bool initFails = false;              ///< init=fails
   enum class Order {
@@ -33,6 +33,7 @@ struct Settings {
   uint64_t seed = 0;     ///< seed, of order=random
 
   static Settings read();
+  static bool names(const std::string &prefix, const std::string &symbol) { return !prefix.empty() && symbol.starts_with(prefix); }
 };
 
 } // namespace fakecuda

@@ -50,7 +50,7 @@ void Streams::finish(const std::shared_ptr<Marker> &marker) {
 }
 
 void Streams::disturb(std::mt19937_64 &random) {
-  for (uint64_t count = random() % 4; count > 0; --count) {
+  for (uint64_t count = streams.empty() ? 0 : random() % 4; count > 0; --count) {
     Stream &stream = *streams[random() % streams.size()];
     bool free = !stream.queue.empty() && (!stream.queue.front().wait || stream.queue.front().wait->done);
     if (free)

@@ -257,7 +257,7 @@ TEST_F(BinderTest, ModelBindsOnceAndRuns) {
   auto again = (*model)->bind(tensors);
   ASSERT_FALSE(again);
   EXPECT_THAT(again.error().message, HasSubstr("has its weights already"));
-  auto session = Session::create(**model, 2);
+  auto session = Session::create(**model, {.threads = 2});
   ASSERT_TRUE(session);
   std::vector<float> images = someValues(3 * 15, 1), sums(15);
   const float *inputs[] = {images.data()};

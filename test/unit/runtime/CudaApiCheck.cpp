@@ -37,8 +37,7 @@ static_assert(kStreamNonBlocking == CU_STREAM_NON_BLOCKING && kEventDefault == C
               int(CaptureThreadLocal) == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 static_assert(int(AddressFound) == CU_GET_PROC_ADDRESS_SUCCESS && int(AddressNotFound) == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND &&
               int(AddressVersionTooNew) == CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT && CU_GET_PROC_ADDRESS_DEFAULT == 0);
-static_assert(int(TensorFloat16) == CU_TENSOR_MAP_DATA_TYPE_FLOAT16 && int(TensorFloat32) == CU_TENSOR_MAP_DATA_TYPE_FLOAT32 &&
-              int(TensorBfloat16) == CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 && int(TensorTfloat32) == CU_TENSOR_MAP_DATA_TYPE_TFLOAT32);
+static_assert(int(TensorUint16) == CU_TENSOR_MAP_DATA_TYPE_UINT16 && int(TensorUint32) == CU_TENSOR_MAP_DATA_TYPE_UINT32);
 static_assert(int(InterleaveNone) == CU_TENSOR_MAP_INTERLEAVE_NONE && int(SwizzleNone) == CU_TENSOR_MAP_SWIZZLE_NONE &&
               int(Swizzle32) == CU_TENSOR_MAP_SWIZZLE_32B && int(Swizzle64) == CU_TENSOR_MAP_SWIZZLE_64B &&
               int(Swizzle128) == CU_TENSOR_MAP_SWIZZLE_128B && int(Promotion256) == CU_TENSOR_MAP_L2_PROMOTION_L2_256B &&

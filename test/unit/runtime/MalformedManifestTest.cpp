@@ -30,6 +30,17 @@ void PrintTo(const Malformed &c, std::ostream *stream) { *stream << c.message; }
 
 fb::TargetT &target(fb::ManifestT &m) { return *m.targets[0]; }
 fb::ProgramT &program(fb::ManifestT &m) { return *target(m).programs[0]; }
+/// The target as one for GPUs, with its code's bytes for both kinds of theirs.
+void makeCuda(fb::ManifestT &m) {
+  target(m).name = "cuda";
+  target(m).architecture = "sm_80";
+  for (auto *section : {&target(m).ptx, &target(m).cubin}) {
+    *section = std::make_unique<fb::SectionT>(*target(m).code);
+    (*section)->size = target(m).code->size;
+  }
+  for (auto &kernel : target(m).kernels)
+    kernel->threads = 32;
+}
 constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max();
 
 const Malformed kCases[] = {
@@ -53,6 +64,33 @@ const Malformed kCases[] = {
     {"schemes[0].tensors[1].shape has no elements", [](fb::ManifestT &m) { m.schemes[0]->tensors[1]->shape = {5, 0}; }},
     {"schemes[0].tensors[1].shape has no elements, or too many",
      [](fb::ManifestT &m) { m.schemes[0]->tensors[1]->shape = {1ull << 40, 1ull << 40}; }},
+    {"targets[0] has code of a GPU, which only a target 'cuda' has", [](fb::ManifestT &m) { target(m).architecture = "sm_80"; }},
+    {"targets[0].architecture is missing or empty", [](fb::ManifestT &m) { target(m).name = "cuda"; }},
+    {"targets[0].architecture is 'sm_x', expected a name as 'sm_80' or 'sm_90a'",
+     [](fb::ManifestT &m) {
+       makeCuda(m);
+       target(m).architecture = "sm_x";
+     }},
+    {"targets[0].ptx is missing or empty",
+     [](fb::ManifestT &m) {
+       makeCuda(m);
+       target(m).ptx.reset();
+     }},
+    {"bytes from byte 1099511627776, but the file's sections lie between",
+     [](fb::ManifestT &m) {
+       makeCuda(m);
+       target(m).ptx->offset = 1ull << 40;
+     }},
+    {"targets[0].cubin is empty",
+     [](fb::ManifestT &m) {
+       makeCuda(m);
+       target(m).cubin->size = 0;
+     }},
+    {"targets[0].kernels[0] has blocks of no threads, and is for a GPU",
+     [](fb::ManifestT &m) {
+       makeCuda(m);
+       target(m).kernels[0]->threads = 0;
+     }},
     {"there are no targets", [](fb::ManifestT &m) { m.targets.clear(); }},
     {"targets[0].triple is missing", [](fb::ManifestT &m) { target(m).triple.clear(); }},
     {"targets[0] has no programs", [](fb::ManifestT &m) { target(m).programs.clear(); }},

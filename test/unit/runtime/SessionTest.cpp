@@ -39,7 +39,7 @@ std::unique_ptr<Model> openToy(AlignedBytes &file) {
 }
 
 std::unique_ptr<Session> makeSession(const Model &model, unsigned threads) {
-  auto session = Session::create(model, threads);
+  auto session = Session::create(model, {.threads = threads});
   EXPECT_TRUE(session) << (session ? "" : session.error().message);
   return std::move(*session);
 }

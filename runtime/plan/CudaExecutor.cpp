@@ -1,0 +1,293 @@
+//===- CudaExecutor.cpp - a GPU that runs a model -----------------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/plan/CudaExecutor.h"
+
+#include "runtime/artifact/FileFormat.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace vitrt;
+using namespace vitrt::cuda;
+
+namespace {
+
+/// Weights go through two pieces of pinned memory of this size.
+constexpr uint64_t kWeightPiece = 16 << 20;
+/// The GPU begins to copy once so much is in pinned memory, and the rest follows meanwhile.
+constexpr uint64_t kCopyPiece = 32 << 20;
+/// What a thread copies at a time, and below which one is enough.
+constexpr uint64_t kThreadPiece = 1 << 20;
+/// Graphs that a slot keeps; each is for another number of images.
+constexpr size_t kMostGraphs = 32;
+/// Offsets within an allocation: what the driver aligns allocations to.
+constexpr uint64_t kDeviceAlignment = 256;
+
+bool isStaged(const Buffer &buffer) { return buffer.kind == fb::BufferKind::Input || buffer.kind == fb::BufferKind::Output; }
+
+/// The image `first` of a caller's tensor.
+std::byte *imageAt(const float *tensor, const Buffer &buffer, int64_t first) {
+  return reinterpret_cast<std::byte *>(const_cast<float *>(tensor)) + uint64_t(first) * buffer.bytesPerImage;
+}
+
+} // namespace
+
+CudaExecutor::CudaExecutor(const Model &model, const SessionOptions &options, CudaLaunches launches)
+    : model(model), program(model.program()), device(*model.gpu()), launches(std::move(launches)),
+      groupImages(options.groupImages ? options.groupImages : program.groupImages) {}
+
+CudaExecutor::~CudaExecutor() {
+  // Another thread may destroy than the one that ran.
+  (void)device.makeCurrent();
+}
+
+Expected<std::unique_ptr<Executor>> CudaExecutor::create(const Model &model, const SessionOptions &options) {
+  if (Error error = model.gpu()->makeCurrent())
+    return error;
+  Expected<CudaLaunches> launches = CudaLaunches::load(model);
+  if (!launches)
+    return std::move(launches.error());
+  std::unique_ptr<CudaExecutor> executor(new CudaExecutor(model, options, std::move(*launches)));
+  if (Error error = executor->initialize(options))
+    return makeError(error.status, "{}: {}", model.artifact().name(), error.message);
+  return std::unique_ptr<Executor>(std::move(executor));
+}
+
+Error CudaExecutor::initialize(const SessionOptions &options) {
+  Expected<std::unique_ptr<ThreadPool>> started = ThreadPool::create(options.threads, options.pin);
+  if (!started)
+    return std::move(started.error());
+  pool = std::move(*started);
+  for (Stream *stream : {&copiesIn, &compute, &copiesOut}) {
+    Expected<Stream> created = Stream::create(device);
+    if (!created)
+      return std::move(created.error());
+    *stream = std::move(*created);
+  }
+  for (Slot &slot : slots)
+    for (Event *event : {&slot.copyBegins, &slot.copied, &slot.launchesBegin, &slot.launchesEnd, &slot.resultsBegin, &slot.resultsEnd}) {
+      Expected<Event> created = Event::create(device);
+      if (!created)
+        return std::move(created.error());
+      *event = std::move(*created);
+    }
+  return loadWeights();
+}
+
+Error CudaExecutor::loadWeights() {
+  std::span<const std::byte> all(model.weights(), model.artifact().target().weights_bytes());
+  Expected<DeviceMemory> allocated = DeviceMemory::allocate(device, all.size(), "the weights");
+  if (!allocated)
+    return std::move(allocated.error());
+  weights = std::move(*allocated);
+  const uint64_t piece = std::min<uint64_t>(all.size(), kWeightPiece);
+  Expected<PinnedMemory> staging = PinnedMemory::allocate(device, 2 * piece, "the weights");
+  if (!staging)
+    return std::move(staging.error());
+  for (uint64_t done = 0, turn = 0; done < all.size(); done += piece, ++turn) {
+    const Event &copied = slots[turn % 2].copied;
+    if (Error error = copied.wait(device))
+      return error;
+    std::span<std::byte> there = staging->bytes().subspan(turn % 2 * piece, std::min(piece, all.size() - done));
+    copy(there.data(), all.data() + done, there.size());
+    if (Error error = copiesIn.copyToDevice(weights.begin() + done, there))
+      return error;
+    if (Error error = copiesIn.record(copied))
+      return error;
+  }
+  return copiesIn.wait();
+}
+
+Error CudaExecutor::reserve(int64_t images) {
+  if (images <= capacity)
+    return Error::success();
+  Error error;
+  // Where there is no room for all images, groups become smaller.
+  for (int64_t count = images; count > 0; count /= 2)
+    if (error = allocate(count); !error || error.status != VITRT_ERROR_MEMORY)
+      return error;
+  return error;
+}
+
+Error CudaExecutor::allocate(int64_t images) {
+  // Graphs hold the addresses of what is freed here.
+  capacity = 0;
+  memory = DeviceMemory();
+  pinned = PinnedMemory();
+  for (Slot &slot : slots)
+    slot.graphs.clear();
+
+  uint64_t deviceBytes = 0, hostBytes = 0;
+  auto place = [](uint64_t &end, uint64_t bytes) { return std::exchange(end, alignTo(end + bytes, kDeviceAlignment)); };
+  const uint64_t count = uint64_t(images);
+  const uint64_t arenaAt = place(deviceBytes, program.arenaBytesPerImage * count);
+  const uint64_t scratchAt = place(deviceBytes, launches.scratchBytes(images));
+  std::array<std::vector<std::pair<uint64_t, uint64_t>>, 2> at; // on the device, on the host
+  for (auto &offsets : at)
+    for (const Buffer &buffer : program.buffers) {
+      const uint64_t bytes = isStaged(buffer) ? buffer.bytesPerImage * count : 0;
+      offsets.emplace_back(place(deviceBytes, bytes), place(hostBytes, bytes));
+    }
+  Expected<DeviceMemory> onDevice = DeviceMemory::allocate(device, deviceBytes, fmt::format("the activations of {} images", images));
+  if (!onDevice)
+    return std::move(onDevice.error());
+  Expected<PinnedMemory> onHost = PinnedMemory::allocate(device, hostBytes, fmt::format("copies of {} images", images));
+  if (!onHost)
+    return std::move(onHost.error());
+  memory = std::move(*onDevice);
+  pinned = std::move(*onHost);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    Slot &slot = slots[i];
+    slot.places = {weights.begin(), memory.begin() + arenaAt, memory.begin() + scratchAt, {}};
+    slot.host.clear();
+    for (size_t buffer = 0; buffer < program.buffers.size(); ++buffer) {
+      auto [deviceAt, hostAt] = at[i][buffer];
+      slot.places.staged.push_back(memory.begin() + deviceAt);
+      slot.host.push_back(
+          pinned.bytes().subspan(hostAt, isStaged(program.buffers[buffer]) ? program.buffers[buffer].bytesPerImage * count : 0));
+    }
+  }
+  capacity = images;
+  return Error::success();
+}
+
+void CudaExecutor::copy(std::byte *to, const std::byte *from, uint64_t bytes) {
+  if (bytes <= kThreadPiece) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  int64_t pieces = int64_t((bytes + kThreadPiece - 1) / kThreadPiece);
+  pool->parallelFor(pieces, 1, [&](unsigned, int64_t begin, int64_t end) {
+    uint64_t first = uint64_t(begin) * kThreadPiece, last = std::min(bytes, uint64_t(end) * kThreadPiece);
+    std::memcpy(to + first, from + first, last - first);
+  });
+}
+
+Error CudaExecutor::copyIn(const Batch &batch, const Group &group, Slot &slot) {
+  // The launches that read the slot's inputs last.
+  if (Error error = copiesIn.waitFor(slot.launchesEnd))
+    return error;
+  if (Error error = copiesIn.record(slot.copyBegins))
+    return error;
+  for (uint32_t index : program.inputs) {
+    const Buffer &buffer = program.buffers[index];
+    const std::byte *from = imageAt(batch.inputs[buffer.slot], buffer, group.first);
+    const uint64_t bytes = buffer.bytesPerImage * uint64_t(group.images);
+    for (uint64_t done = 0; done < bytes; done += kCopyPiece) {
+      std::span<std::byte> piece = slot.host[index].subspan(done, std::min(kCopyPiece, bytes - done));
+      copy(piece.data(), from + done, piece.size());
+      if (Error error = copiesIn.copyToDevice(slot.places.staged[index] + done, piece))
+        return error;
+    }
+  }
+  return copiesIn.record(slot.copied);
+}
+
+Error CudaExecutor::startLaunches(Slot &slot, int64_t images) {
+  auto found = slot.graphs.find(images);
+  if (found == slot.graphs.end()) {
+    if (slot.graphs.size() >= kMostGraphs) {
+      if (Error error = compute.wait())
+        return error;
+      slot.graphs.clear();
+    }
+    Expected<Graph> graph = compute.capture([&] { return launches.startAll(images, slot.places, compute); });
+    if (!graph)
+      return std::move(graph.error());
+    found = slot.graphs.emplace(images, std::move(*graph)).first;
+  }
+  return compute.launch(found->second);
+}
+
+Error CudaExecutor::retire(const Batch &batch, Slot &slot) {
+  Group group = std::exchange(slot.group, Group());
+  if (group.images == 0)
+    return Error::success();
+  if (Error error = slot.resultsEnd.wait(device))
+    return error;
+  for (uint32_t index : program.outputs) {
+    const Buffer &buffer = program.buffers[index];
+    copy(imageAt(batch.outputs[buffer.slot], buffer, group.first), slot.host[index].data(), buffer.bytesPerImage * uint64_t(group.images));
+  }
+  for (auto [sum, begin, end] : {std::tuple(&times.copiesIn, &slot.copyBegins, &slot.copied),
+                                 {&times.launches, &slot.launchesBegin, &slot.launchesEnd},
+                                 {&times.copiesOut, &slot.resultsBegin, &slot.resultsEnd}}) {
+    Expected<double> seconds = end->secondsSince(device, *begin);
+    if (!seconds)
+      return std::move(seconds.error());
+    *sum += *seconds;
+  }
+  return Error::success();
+}
+
+Error CudaExecutor::runPipeline(const Batch &batch, int64_t groups) {
+  for (int64_t i = 0; i < groups; ++i) {
+    Slot &slot = slots[size_t(i % int64_t(slots.size()))];
+    if (Error error = retire(batch, slot))
+      return error;
+    int64_t first = batch.images * i / groups, end = batch.images * (i + 1) / groups;
+    slot.group = {first, end - first};
+    if (Error error = copyIn(batch, slot.group, slot))
+      return error;
+    // Behind the copies in, and behind the copies out of what the slot's outputs held before, which retire has waited for.
+    if (Error error = compute.waitFor(slot.copied))
+      return error;
+    if (Error error = compute.record(slot.launchesBegin))
+      return error;
+    if (Error error = startLaunches(slot, slot.group.images))
+      return error;
+    if (Error error = compute.record(slot.launchesEnd))
+      return error;
+    if (Error error = copiesOut.waitFor(slot.launchesEnd))
+      return error;
+    if (Error error = copiesOut.record(slot.resultsBegin))
+      return error;
+    for (uint32_t index : program.outputs) {
+      std::span<std::byte> to = slot.host[index].first(program.buffers[index].bytesPerImage * uint64_t(slot.group.images));
+      if (Error error = copiesOut.copyToHost(to, slot.places.staged[index]))
+        return error;
+    }
+    if (Error error = copiesOut.record(slot.resultsEnd))
+      return error;
+  }
+  for (int64_t i = groups; i < groups + int64_t(slots.size()); ++i)
+    if (Error error = retire(batch, slots[size_t(i % int64_t(slots.size()))]))
+      return error;
+  return Error::success();
+}
+
+Error CudaExecutor::run(const Batch &batch) {
+  const std::string &name = model.artifact().name();
+  auto named = [&](const Error &error) { return makeError(error.status, "{}: {}", name, error.message); };
+  if (Error error = device.makeCurrent())
+    return named(error);
+  if (Error error = reserve(std::min(groupImages, batch.images)))
+    return named(error);
+  times = DeviceTimes();
+  const int64_t groups = (batch.images + capacity - 1) / capacity;
+  if (batch.observer) {
+    for (int64_t i = 0; i < groups; ++i) {
+      int64_t first = batch.images * i / groups, end = batch.images * (i + 1) / groups;
+      if (Error error = runObserved(batch, {first, end - first}))
+        return error;
+    }
+    return Error::success();
+  }
+  Error error = runPipeline(batch, groups);
+  if (!error)
+    return error;
+  // What was started still reads and writes memory that the next run, or the caller, has other plans for.
+  for (Stream *stream : {&copiesIn, &compute, &copiesOut})
+    (void)stream->wait();
+  for (Slot &slot : slots)
+    slot.group = Group();
+  bool saysWhere = error.message.starts_with(name);
+  return saysWhere
+             ? error
+             : makeError(error.status, "{}; vit-run compare runs launch by launch and names the one that fails", named(error).message);
+}

@@ -1,0 +1,133 @@
+//===- CudaLaunches.cpp - a program's launches on a GPU -----------------------------------===//
+//
+// Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===--------------------------------------------------------------------------------------===//
+
+#include "runtime/plan/CudaLaunches.h"
+
+#include "runtime/artifact/FileFormat.h"
+
+#include <algorithm>
+#include <limits>
+
+using namespace vitrt;
+using namespace vitrt::cuda;
+
+Expected<CudaLaunches> CudaLaunches::load(const Model &model) {
+  const Artifact &artifact = model.artifact();
+  const fb::Target &target = artifact.target();
+  // Machine code runs on GPUs of the architecture's own major version; others compile the text.
+  GpuArchitecture architecture = *GpuArchitecture::parse(target.architecture()->string_view());
+  auto section = [&](const fb::Section *from) {
+    return from ? artifact.bytes().subspan(from->offset(), from->size()) : std::span<const std::byte>();
+  };
+  bool isMachines = architecture.major == model.gpu()->major();
+  Expected<Module> module =
+      Module::load(*model.gpu(), isMachines ? section(target.cubin()) : std::span<const std::byte>(), section(target.ptx()));
+  if (!module)
+    return makeError(module.error().status, "{}: {}", artifact.name(), module.error().message);
+
+  CudaLaunches launches(model, std::move(*module));
+  for (size_t i = 0; i < launches.size(); ++i) {
+    const Launch &launch = launches.program->launches[i];
+    const fb::Kernel &kernel = *launch.kernel;
+    Expected<Function> function = launches.module.function(kernel.symbol()->str(), kernel.threads(), kernel.shared_bytes());
+    if (!function)
+      return launches.describe(i, function.error());
+    constexpr int64_t mostBlocks = std::numeric_limits<int32_t>::max();
+    if (launch.tasks(int64_t(kMaxGroup)) > mostBlocks)
+      return launches.describe(i, makeError(VITRT_ERROR_FORMAT, "it has more than {} blocks for {} images", mostBlocks, kMaxGroup));
+    launches.functions.push_back(*function);
+  }
+  return launches;
+}
+
+Error CudaLaunches::describe(size_t index, const Error &error) const {
+  const Launch &launch = program->launches[index];
+  return makeError(error.status, "{}: layer '{}', kernel '{}': {}", model->artifact().name(), launch.name, launch.kernel->symbol()->str(),
+                   error.message);
+}
+
+unsigned CudaLaunches::blocks(size_t index, int64_t images) const {
+  // Of a persistent kernel as many as run at the same time.
+  int64_t most = int64_t(model->gpu()->multiprocessors()) * functions[index].blocksPerMultiprocessor;
+  return unsigned(program->launches[index].blocks(images, most));
+}
+
+uint64_t CudaLaunches::scratchBytes(int64_t images) const {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < size(); ++i)
+    bytes = std::max(bytes, alignTo(program->launches[i].kernel->scratch_bytes(), kBufferAlignment) * blocks(i, images));
+  return bytes;
+}
+
+api::DevicePointer CudaLaunches::address(const Places &places, size_t index, int64_t images) const {
+  const Buffer &buffer = program->buffers[index];
+  switch (buffer.kind) {
+  case fb::BufferKind::Weight:
+    return places.weights + buffer.weightOffset;
+  case fb::BufferKind::Arena:
+    return places.arena + buffer.offsetPerImage * uint64_t(images);
+  default:
+    return places.staged[index];
+  }
+}
+
+Expected<api::TensorMap> CudaLaunches::encode(const fb::TensorMap &map, api::DevicePointer operand, int64_t images) const {
+  const uint32_t rank = map.sizes()->size();
+  std::vector<uint64_t> sizes(map.sizes()->begin(), map.sizes()->end()), strides(map.strides()->begin(), map.strides()->end());
+  if (map.per_image())
+    sizes.back() *= uint64_t(images);
+  std::vector<uint32_t> box(map.box()->begin(), map.box()->end()), steps(rank, 1);
+  api::TensorSwizzle swizzle = map.swizzle() == 128  ? api::Swizzle128
+                               : map.swizzle() == 64 ? api::Swizzle64
+                               : map.swizzle() == 32 ? api::Swizzle32
+                                                     : api::SwizzleNone;
+  api::TensorMap result;
+  const Driver &driver = model->gpu()->driver();
+  if (Error error =
+          driver.check(driver->tensorMapEncodeTiled(&result, map.element_bytes() == 2 ? api::TensorUint16 : api::TensorUint32, rank,
+                                                    reinterpret_cast<void *>(operand), sizes.data(), strides.data(), box.data(),
+                                                    steps.data(), api::InterleaveNone, swizzle, api::Promotion256, api::FillZeros),
+                       "operand {} cannot be seen through a tensor map", map.operand()))
+    return error;
+  return result;
+}
+
+Error CudaLaunches::start(size_t index, int64_t images, const Places &places, Stream &stream) const {
+  const Launch &launch = program->launches[index];
+  const fb::Kernel &kernel = *launch.kernel;
+  std::vector<api::DevicePointer> operands;
+  for (uint32_t operand : launch.operands)
+    operands.push_back(address(places, operand, images));
+  std::vector<api::TensorMap> maps;
+  for (uint32_t i = 0; kernel.tensor_maps() && i < kernel.tensor_maps()->size(); ++i) {
+    const fb::TensorMap &map = *kernel.tensor_maps()->Get(i);
+    Expected<api::TensorMap> encoded = encode(map, operands[map.operand()], images);
+    if (!encoded)
+      return describe(index, encoded.error());
+    maps.push_back(*encoded);
+  }
+  const int32_t count = int32_t(images);
+  const uint64_t scratchBytes = alignTo(kernel.scratch_bytes(), kBufferAlignment);
+
+  std::vector<const void *> arguments;
+  for (const api::DevicePointer &operand : operands)
+    arguments.push_back(&operand);
+  arguments.push_back(&count);
+  for (const api::TensorMap &map : maps)
+    arguments.push_back(&map);
+  if (scratchBytes > 0)
+    arguments.insert(arguments.end(), {&places.scratch, &scratchBytes});
+  Error error = stream.launch({functions[index], blocks(index, images), kernel.threads(), kernel.shared_bytes(), arguments});
+  return error ? describe(index, error) : Error::success();
+}
+
+Error CudaLaunches::startAll(int64_t images, const Places &places, Stream &stream) const {
+  for (size_t i = 0; i < size(); ++i)
+    if (Error error = start(i, images, places, stream))
+      return error;
+  return Error::success();
+}
