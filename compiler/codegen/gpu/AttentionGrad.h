@@ -35,11 +35,21 @@ struct AttentionGradOperands {
   Value queryGradient, keyGradient, valueGradient;
 };
 
+/// An error where the kernel takes more shared memory than there is.
+mlir::FailureOr<KernelInfo> checkedAttentionGrad(mlir::Location loc, const AttentionGradShape &shape, const KernelInfo &info);
+
 KernelInfo describeAttentionGrad(const DeviceFunction &f, const AttentionGradShape &shape, llvm::StringRef symbol);
 
 /// The gradient by multiply-adds of f32, of operands of any type and heads of any width. For any GPU.
 mlir::FailureOr<KernelInfo> emitThreadAttentionGrad(mlir::ModuleOp module, mlir::Location loc, const AttentionGradShape &shape,
                                                     llvm::StringRef symbol);
+
+/// Whether emitWarpAttentionGrad has a kernel: operands of 16 bits, heads of an even width of at most 128.
+bool hasWarpAttentionGrad(const AttentionGradShape &shape);
+
+/// The gradient by products of a warp, of operands of 16 bits, with softmax and sums in f32. For sm_80 and newer.
+mlir::FailureOr<KernelInfo> emitWarpAttentionGrad(mlir::ModuleOp module, mlir::Location loc, const AttentionGradShape &shape,
+                                                  llvm::StringRef symbol);
 
 } // namespace vitc::gpu
 

@@ -44,4 +44,11 @@ KernelInfo describeAttentionGrad(const DeviceFunction &f, const AttentionGradSha
   return info;
 }
 
+FailureOr<KernelInfo> checkedAttentionGrad(Location loc, const AttentionGradShape &s, const KernelInfo &info) {
+  if (info.sharedBytes > kMostSharedBytes)
+    return emitError(loc) << "the gradient of attention of " << s.tokens << " tokens with heads of " << s.width << " takes "
+                          << info.sharedBytes << " bytes of shared memory; a GPU has " << kMostSharedBytes << " for a block";
+  return info;
+}
+
 } // namespace vitc::gpu

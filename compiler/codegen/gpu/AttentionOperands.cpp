@@ -63,4 +63,20 @@ AttentionOperands::AttentionOperands(DeviceFunction &f, const AttentionShape &s,
   result = advance(b, rowOf(b, f.operand(operand), mul(b, window, s.queries), inner), column);
 }
 
+SmallVector<Value> loadLeftOperands(ImplicitLocOpBuilder &b, const SumsLayout &layout, ValueRange rows, int64_t width, Type element) {
+  constexpr int64_t square = 16, half = 8;
+  SmallVector<Value> operands;
+  for (int64_t block = 0; block < width; block += square) {
+    SmallVector<Value> parts;
+    for (int64_t beyond = 0; beyond < square; beyond += half)
+      for (Value row : rows) {
+        Value column = add(b, layout.column, block + beyond);
+        Value pair = block + beyond + half <= width ? load(b, row, column, 2) : loadIf(b, less(b, column, width), row, column, 2);
+        parts.push_back(getElementTypeOrSelf(pair) == element ? pair : narrowed(b, pair, element));
+      }
+    operands.push_back(concatenated(b, parts));
+  }
+  return operands;
+}
+
 } // namespace vitc::gpu

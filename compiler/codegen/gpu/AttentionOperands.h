@@ -10,6 +10,7 @@
 
 #include "compiler/codegen/gpu/DeviceFunction.h"
 #include "compiler/codegen/gpu/GpuCodegen.h"
+#include "compiler/codegen/gpu/WarpFragments.h"
 
 namespace vitc::gpu {
 
@@ -49,6 +50,10 @@ inline constexpr int64_t kMostSharedBytes = 163 << 10;
 
 /// log2 e: exp(x) = 2^(x log2 e).
 inline constexpr double kLog2E = 1.4426950408889634;
+
+/// Left operands [16, 16] of rows in global memory by blocks of 16 columns, zero from `width` on, which is even. Each thread reads its own part,
+/// pairs of neighbours in `rows`, the memories of the two rows that its sums have; numbers become of type `element`.
+llvm::SmallVector<Value> loadLeftOperands(ImplicitLocOpBuilder &b, const SumsLayout &layout, ValueRange rows, int64_t width, Type element);
 
 /// Attention by multiply-adds of f32, of operands of any type. For any GPU.
 mlir::FailureOr<KernelInfo> emitThreadAttention(mlir::ModuleOp module, mlir::Location loc, const AttentionShape &shape,

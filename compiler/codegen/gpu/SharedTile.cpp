@@ -20,17 +20,20 @@ static constexpr int64_t kChunk = 8;
 /// Chunks that meet all banks.
 static constexpr int64_t kChunksOfBanks = 8;
 
-SharedTile::SharedTile(DeviceFunction &f, int64_t rows, int64_t columns, Type element, int64_t stages)
-    : rows(rows), columns(columns), memory(f.takeShared(stages * rows * columns, element)), b(&f.b) {
+SharedTile::SharedTile(DeviceFunction &f, int64_t rows, int64_t columns, Type element, int64_t stages, RowSpread spread)
+    : rows(rows), columns(columns), pitch(spread == RowSpread::Padded && columns / kChunk % 2 == 0 ? columns + kChunk : columns),
+      memory(f.takeShared(stages * rows * pitch, element)), b(&f.b), spread(spread) {
   assert(columns % kChunk == 0 && device::bytesOf(element) == 2);
 }
 
-SharedTile SharedTile::stage(Value number) const { return SharedTile(*this, advance(*b, memory, mul(*b, number, rows * columns))); }
+SharedTile SharedTile::stage(Value number) const { return SharedTile(*this, advance(*b, memory, mul(*b, number, rows * pitch))); }
 
 Value SharedTile::index(Value row, Value column) const {
+  if (spread == RowSpread::Padded)
+    return add(*b, mul(*b, row, pitch), column);
   const int64_t moved = std::gcd(columns / kChunk, kChunksOfBanks);
   Value turn = mul(*b, rem(*b, div(*b, row, kChunksOfBanks / moved), moved), kChunk);
-  return add(*b, mul(*b, row, columns), arith::XOrIOp::create(*b, column, turn));
+  return add(*b, mul(*b, row, pitch), arith::XOrIOp::create(*b, column, turn));
 }
 
 void copyTile(DeviceFunction &f, const SharedTile &tile, int64_t chunk, function_ref<CopySource(Value, Value)> source) {

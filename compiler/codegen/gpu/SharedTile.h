@@ -17,28 +17,35 @@ struct Place {
   Value memory, index;
 };
 
+/// How a tile's rows meet other banks than their neighbours: chunks change places, or rows lie a chunk further apart. Then an element's place is a sum
+/// of constants and what depends on the thread: fewer registers, of which attention's gradient has none left.
+enum class RowSpread { Swizzled, Padded };
+
 /// rows x columns of bf16 or f16, row by row, the columns a multiple of 8. Chunks of 8 elements, 16 bytes, change places within their row by an
 /// exclusive or with bits of its number, so that eight threads meet all 32 banks whether they touch one column of eight consecutive rows (ldmatrix)
 /// or eight consecutive chunks of a row or of neighbouring rows (copies): with g = gcd(columns / 8, 8), row r's chunk c lies at
-/// c xor (r / (8 / g) mod g).
+/// c xor (r / (8 / g) mod g). A padded tile's rows are an odd number of chunks apart instead.
 class SharedTile {
 public:
   /// Takes the shared memory of `stages` tiles, one behind the other.
-  SharedTile(DeviceFunction &f, int64_t rows, int64_t columns, Type element, int64_t stages = 1);
+  SharedTile(DeviceFunction &f, int64_t rows, int64_t columns, Type element, int64_t stages = 1, RowSpread spread = RowSpread::Swizzled);
 
   /// The tile of a stage (i32).
   SharedTile stage(Value number) const;
 
   /// Where element (row, column) lies, both i32; the other elements of its chunk lie beside it. Places of rows that are a multiple of 8 apart
-  /// differ by that many times `columns`.
+  /// differ by that many times `pitch`.
   Value index(Value row, Value column) const;
 
   const int64_t rows, columns;
+  const int64_t pitch; ///< elements from a row to the next
   Value memory;
 
 private:
-  SharedTile(const SharedTile &of, Value memory) : rows(of.rows), columns(of.columns), memory(memory), b(of.b) {}
+  SharedTile(const SharedTile &of, Value memory)
+      : rows(of.rows), columns(of.columns), pitch(of.pitch), memory(memory), b(of.b), spread(of.spread) {}
   ImplicitLocOpBuilder *b;
+  RowSpread spread;
 };
 
 /// What a copy to shared memory reads.

@@ -263,11 +263,8 @@ private:
 
 FailureOr<KernelInfo> emitThreadAttentionGrad(ModuleOp module, Location loc, const AttentionGradShape &shape, StringRef symbol) {
   // Wide heads leave no room for four tiles of 64 rows.
-  KernelInfo info = ThreadAttentionGradEmitter(module, loc, shape, shape.width <= 88 ? 64 : 32, symbol).emit(symbol);
-  if (info.sharedBytes > kMostSharedBytes)
-    return emitError(loc) << "the gradient of attention of " << shape.tokens << " tokens with heads of " << shape.width << " takes "
-                          << info.sharedBytes << " bytes of shared memory; a GPU has " << kMostSharedBytes << " for a block";
-  return info;
+  const int64_t tile = shape.width <= 88 ? 64 : 32;
+  return checkedAttentionGrad(loc, shape, ThreadAttentionGradEmitter(module, loc, shape, tile, symbol).emit(symbol));
 }
 
 } // namespace vitc::gpu

@@ -10,7 +10,6 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/gpu/AttentionOperands.h"
-#include "compiler/codegen/gpu/WarpFragments.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -29,11 +28,15 @@ constexpr int64_t kRowLanes = 4; ///< threads that share a row of sums
 constexpr int64_t kHalves = 2;   ///< rows of a thread's sums, 8 apart
 constexpr int64_t kStages = 2;   ///< of a ring of tiles
 
+// Of an A100's multiprocessor (NVIDIA A100 Tensor Core GPU Architecture, 2020, table 1), and what the driver takes for a block.
+constexpr int64_t kSharedBytes = 164 << 10, kReservedBytes = 1 << 10, kRegisters = 65536;
+
 struct Schedule {
   int64_t keys;     ///< of a tile
   int64_t rowTiles; ///< of 16 queries, a warp
   int64_t warps;
-  bool whole; ///< whether all keys are one tile
+  bool whole;           ///< whether all keys are one tile
+  int64_t resident = 1; ///< blocks that a multiprocessor is to have registers for
 };
 
 Schedule scheduleFor(const AttentionShape &s) {
@@ -44,11 +47,18 @@ Schedule scheduleFor(const AttentionShape &s) {
   // Every operand from shared memory serves two products then; wider heads' sums do not fit.
   schedule.rowTiles = !schedule.whole && s.width <= 64 ? 2 : 1;
   // Blocks of four warps where two of them have their keys and values in a multiprocessor's shared memory, of eight otherwise.
-  const int64_t shared = 2 * (schedule.whole ? 1 : kStages) * schedule.keys * llvm::alignTo(s.width, kSquare) * 2;
+  const auto columns = static_cast<int64_t>(llvm::alignTo(s.width, kSquare));
+  const int64_t shared = 2 * (schedule.whole ? 1 : kStages) * schedule.keys * columns * 2;
   const int64_t most = 2 * shared <= kMostSharedBytes ? 4 : 8;
   const int64_t warps = llvm::divideCeilSigned(s.queries, kSquare * schedule.rowTiles);
   // As equal blocks as can be. Four warps copy even if one has queries.
   schedule.warps = std::max<int64_t>(4, llvm::divideCeilSigned(warps, llvm::divideCeilSigned(warps, most)));
+  // While a block that has all keys at once waits for them, others compute: as many as have room, with registers for scores, sums and the rest.
+  if (schedule.whole) {
+    const int64_t registers = schedule.keys / 2 + columns / 2 + 32;
+    schedule.resident =
+        std::max<int64_t>(1, std::min(kSharedBytes / (shared + kReservedBytes), kRegisters / (schedule.warps * device::kWarp * registers)));
+  }
   return schedule;
 }
 
@@ -65,6 +75,7 @@ public:
         keyTile(f, schedule.keys, padded, s.element, schedule.whole ? 1 : kStages),
         valueTile(f, schedule.keys, padded, s.element, schedule.whole ? 1 : kStages),
         unit(s.hasBias || s.scale <= 0 ? 1 : s.scale * kLog2E) {
+    f.limitRegisters(schedule.resident);
     Value warp = div(b, f.thread, device::kWarp);
     firstRow =
         add(b, add(b, mul(b, rem(b, f.block, tiles), schedule.warps * rowTiles * kSquare), mul(b, warp, rowTiles * kSquare)), layout.row);
@@ -158,22 +169,12 @@ private:
     });
   }
 
-  /// Left operands straight from global memory, each thread its own part: pairs of neighbouring columns.
   void loadQueries() {
     for (int64_t tile = 0; tile < rowTiles; ++tile) {
       SmallVector<Value, kHalves> rows;
       for (int64_t half = 0; half < kHalves; ++half)
         rows.push_back(rowOf(b, o.query, clampedRow(tile, half), s.queryStride()));
-      for (int64_t block = 0; block < padded; block += kSquare) {
-        SmallVector<Value> parts;
-        for (int64_t beyond = 0; beyond < kSquare; beyond += kColumns)
-          for (Value row : rows) {
-            Value column = add(b, layout.column, block + beyond);
-            parts.push_back(block + beyond + kColumns <= s.width ? load(b, row, column, 2)
-                                                                 : loadIf(b, less(b, column, s.width), row, column, 2));
-          }
-        queries.push_back(concatenated(b, parts));
-      }
+      llvm::append_range(queries, loadLeftOperands(b, layout, rows, s.width, s.element));
     }
   }
 

@@ -32,7 +32,7 @@ FragmentReader::FragmentReader(DeviceFunction &f, OperandLayout layout, Value ro
 Value FragmentReader::read(const SharedTile &tile, int64_t below, int64_t beyond) const {
   const bool transposed = layout == OperandLayout::LeftKM || layout == OperandLayout::RightKN;
   Type element = cast<device::MemoryType>(tile.memory.getType()).getElement();
-  Value index = add(b, tile.index(row, add(b, column, beyond)), below * tile.columns);
+  Value index = add(b, tile.index(row, add(b, column, beyond)), below * tile.pitch);
   return device::LoadMatrixOp::create(b, VectorType::get({8}, element), tile.memory, index, transposed);
 }
 

@@ -103,17 +103,70 @@ TEST(ThreadAttentionGrad, RefusesMoreTokensThanFit) {
   EXPECT_NE(said.find("of 20000 tokens with heads of 64 takes"), std::string::npos) << said;
 }
 
-TEST(ThreadAttentionGrad, SpillsNoRegisters) {
-  if (!hasPtxas())
-    GTEST_SKIP() << "there is no ptxas";
-  std::unique_ptr<mlir::MLIRContext> context = makeContext();
-  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(context.get()));
-  mlir::Type f32 = mlir::Float32Type::get(context.get());
+void expectWarps(const GradCase &c, const Half &half) {
+  SCOPED_TRACE(fmt::format("{} of {}", half.name, name(c)));
+  std::optional<DeviceKernel> kernel = compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
+    gpu::AttentionGradShape shape = shapeOf(c, half.type(module.getContext()));
+    EXPECT_TRUE(gpu::hasWarpAttentionGrad(shape));
+    return gpu::emitWarpAttentionGrad(module, module.getLoc(), shape, symbol);
+  });
+  ASSERT_TRUE(kernel);
+  const int64_t images = c.tokens < 60 ? 2 : 1;
+  GradProblem p = makeGradProblem(c, images, [&](float value) { return half.round(value); });
+  std::vector<std::vector<float>> operands{half.words(p.qkv), p.upstream};
+  std::vector<float> result = kernel->run(operands, {p.expected.size()}, images).front();
+  ASSERT_EQ(result.size(), p.expected.size());
+  double worst = 0;
+  for (size_t i = 0; i < result.size(); ++i) {
+    double error = std::abs(result[i] - p.expected[i]);
+    // Probabilities, their gradients and the upstream ones are rounded.
+    ASSERT_TRUE(error <= 2 * half.tolerance + 2 * half.ofResult * std::abs(p.expected[i]))
+        << "element " << i << " is " << result[i] << ", expected " << p.expected[i];
+    worst = std::max(worst, error);
+  }
+  testing::Test::RecordProperty(parameterName(fmt::format("{}_{}", half.name, name(c))), fmt::format("{:.1e}", worst));
+  std::vector<float> again = kernel->run(operands, {p.expected.size()}, images, /*seed=*/7).front();
+  EXPECT_EQ(std::memcmp(result.data(), again.data(), result.size() * sizeof(float)), 0) << "the bits depend on the threads' order";
+}
+
+TEST(WarpAttentionGrad, AgreesWithDoublePrecision) {
+  for (const GradCase &c :
+       {GradCase{1, 8, 2}, {5, 14, 2}, {50, 16, 3}, {64, 64}, {197, 64}, {130, 72}, {197, 40}, {100, 128}, {257, 96, 1, 0.1}})
+    expectWarps(c, kBf16);
+  for (const GradCase &c : {GradCase{50, 32, 2}, {197, 64}, {65, 80}})
+    expectWarps(c, kF16);
+}
+
+/// A query whose scores are all far below zero: its weights are no larger than others', and queries and keys behind the last one add nothing.
+TEST(WarpAttentionGrad, KeepsExtremeScores) {
+  GradCase c{70, 16, 1, 1.0};
+  std::optional<DeviceKernel> kernel = compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
+    return gpu::emitWarpAttentionGrad(module, module.getLoc(), shapeOf(c, kF16.type(module.getContext())), symbol);
+  });
+  ASSERT_TRUE(kernel);
+  std::vector<float> qkv = randomFloats(static_cast<size_t>(c.tokens * 3 * c.inner()), 1), upstream(c.tokens * c.inner(), 1.0f);
+  for (int64_t token = 0; token < c.tokens; ++token)
+    for (int64_t e = 0; e < c.width; ++e) {
+      qkv[token * 3 * c.inner() + e] = -16;            // every query
+      qkv[token * 3 * c.inner() + c.inner() + e] = 16; // every key
+    }
+  // Scores of -4096 are equal: each value's gradient is the mean of the upstream ones times the number of queries.
+  std::vector<float> result = kernel->run({kF16.words(qkv), upstream}, {qkv.size()}, 1).front();
+  for (int64_t token = 0; token < c.tokens; ++token)
+    for (int64_t e = 0; e < c.width; ++e)
+      ASSERT_NEAR(result[token * 3 * c.inner() + 2 * c.inner() + e], 1.0f, 1e-3f) << "token " << token;
+  for (float value : result)
+    ASSERT_TRUE(std::isfinite(value));
+}
+
+/// Registers of `emit`'s kernels of all widths, whose qkv has elements of `element`.
+void expectNoSpills(mlir::Type element, decltype(&gpu::emitThreadAttentionGrad) emit) {
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(element.getContext()));
   std::map<std::string, gpu::KernelInfo> infos;
   for (int64_t width : kWidths)
     for (int64_t tokens : {17, 197}) {
       std::string symbol = fmt::format("width_{}_tokens_{}", width, tokens);
-      infos[symbol] = *gpu::emitThreadAttentionGrad(*module, module->getLoc(), shapeOf({tokens, width}, f32), symbol);
+      infos[symbol] = *emit(*module, module->getLoc(), shapeOf({tokens, width}, element), symbol);
     }
   std::map<std::string, Resources> kernels = assemble(*module);
   EXPECT_EQ(kernels.size(), 2 * std::size(kWidths));
@@ -122,6 +175,20 @@ TEST(ThreadAttentionGrad, SpillsNoRegisters) {
     testing::Test::RecordProperty(symbol, fmt::format("{} registers, {} threads, {} bytes shared", resources.registers,
                                                       infos[symbol].threads, infos[symbol].sharedBytes));
   }
+}
+
+TEST(ThreadAttentionGrad, SpillsNoRegisters) {
+  if (!hasPtxas())
+    GTEST_SKIP() << "there is no ptxas";
+  std::unique_ptr<mlir::MLIRContext> context = makeContext();
+  expectNoSpills(mlir::Float32Type::get(context.get()), &gpu::emitThreadAttentionGrad);
+}
+
+TEST(WarpAttentionGrad, SpillsNoRegisters) {
+  if (!hasPtxas())
+    GTEST_SKIP() << "there is no ptxas";
+  std::unique_ptr<mlir::MLIRContext> context = makeContext();
+  expectNoSpills(mlir::BFloat16Type::get(context.get()), &gpu::emitWarpAttentionGrad);
 }
 
 } // namespace
