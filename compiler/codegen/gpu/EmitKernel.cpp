@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/gpu/GpuCodegen.h"
+#include "dialects/device/DeviceDialect.h"
 
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -41,12 +42,16 @@ std::optional<DeviceTarget> parseArchitecture(StringRef name) {
 }
 
 FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const DeviceTarget &target) {
+  module.getContext()->loadDialect<device::DeviceDialect>();
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol, target); })
       .Case([&](kernel::ConvertOp op) { return emitConvert(module, op, symbol); })
       .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol, target); })
+      .Case([&](kernel::GroupNormOp op) { return emitGroupNorm(module, op, symbol); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
+      .Case([&](kernel::PadRowsOp op) { return emitPadRows(module, op, symbol); })
       .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol, target); })
+      .Case([&](kernel::PoolRowsOp op) { return emitPoolRows(module, op, symbol); })
       .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
       .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that a GPU has a kernel for"; });
 }

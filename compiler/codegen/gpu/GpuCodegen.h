@@ -64,6 +64,9 @@ mlir::FailureOr<KernelInfo> emitPatchEmbed(mlir::ModuleOp module, kernel::PatchE
                                            const DeviceTarget &target);
 mlir::FailureOr<KernelInfo> emitAttention(mlir::ModuleOp module, kernel::AttentionOp op, llvm::StringRef symbol,
                                           const DeviceTarget &target);
+mlir::FailureOr<KernelInfo> emitPadRows(mlir::ModuleOp module, kernel::PadRowsOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitPoolRows(mlir::ModuleOp module, kernel::PoolRowsOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitGroupNorm(mlir::ModuleOp module, kernel::GroupNormOp op, llvm::StringRef symbol);
 mlir::FailureOr<KernelInfo> emitReference(mlir::ModuleOp module, kernel::ReferenceOp op, llvm::StringRef symbol);
 
 mlir::RankedTensorType tensorOf(mlir::Value value);

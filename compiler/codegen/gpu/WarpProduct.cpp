@@ -170,7 +170,9 @@ private:
 } // namespace
 
 void emitWarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
-  f.limitRegisters(schedule.residentBlocks());
+  // Copies of less than 16 bytes are so many that their addresses want the registers.
+  if (product.segment % 8 == 0)
+    f.limitRegisters(schedule.residentBlocks());
   WarpProduct(f, product, schedule).emit();
 }
 
