@@ -19,7 +19,7 @@ MODELS = [(model, precision, architecture) for model in ("vit_tiny_patch16_224",
           for precision, architecture in (("f32", "sm_80"), ("bf16", "sm_80"), ("bf16", "sm_90a"))]
 # Inserted waits of wgmma, and registers that it could not have.
 WARNINGS = re.compile(r"C75(08|10|11|17|19)")
-COLUMNS = "{:<21} {:<9} {:<12} {:<36} {:<12} {:>9} {:>7} {:>7} {:>7}"
+COLUMNS = "{:<21} {:<9} {:<12} {:<42} {:<12} {:>9} {:>7} {:>7} {:>7}"
 
 
 def run(*command):
@@ -34,8 +34,10 @@ def planned(vitc, model, precision, architecture):
     plan = run(vitc, model, "--random-weights=0", "--target=emulator", f"--gpu-arch={architecture}", f"--precision={precision}",
                "--emit=plan", "-o", "-")
     layers = {}
-    for layer, symbol in re.findall(r"^ +\d+  (\S+) +(\S+) +\S.* -> ", plan, re.M):
+    for layer, symbol, others in re.findall(r"^ +\d+  (\S+) +(\S+) +\S.* -> .*\n((?: +from .*\n)*)", plan, re.M):
         layers.setdefault(symbol, layer)
+        for images, other in re.findall(r"from (\d+) images: (\S+)", others):
+            layers.setdefault(other, f"{layer}, {images} images on")
     kernels = re.findall(r"^  (\S+) +(\S+) +scratch \d+  threads (\d+) shared (\d+)", plan, re.M)
     return {symbol: (layers[symbol], kind, threads, shared) for symbol, kind, threads, shared in kernels}
 

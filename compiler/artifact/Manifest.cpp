@@ -192,6 +192,11 @@ static std::unique_ptr<fb::ProgramT> program(const plan::Program &from, uint32_t
     entry->operands = launch.operands;
     entry->results = launch.results;
     entry->flop_per_image = launch.flopPerImage;
+    for (auto [images, kernel] : launch.larger) {
+      entry->larger.push_back(std::make_unique<fb::KernelChoiceT>());
+      entry->larger.back()->images = static_cast<uint64_t>(images);
+      entry->larger.back()->kernel = firstKernel + kernel;
+    }
     result->launches.push_back(std::move(entry));
   }
   result->inputs = from.inputs;

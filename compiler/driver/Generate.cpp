@@ -44,6 +44,36 @@ static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, M
   return result;
 }
 
+/// Kernels of a device's launch for few, some and many images, as far as they differ: tiles small enough that one image's fill the chip would read
+/// their operands too often for many.
+static FailureOr<plan::Kernel> generateDeviceKernels(ModuleOp into, Operation *launch, const std::string &symbol,
+                                                     gpu::DeviceTarget device) {
+  device.images = 1;
+  FailureOr<gpu::KernelInfo> info = gpu::emitKernel(into, launch, symbol, device);
+  if (failed(info))
+    return failure();
+  plan::Kernel kernel = planKernel(*info);
+  if (!info->choosesByImages)
+    return kernel;
+  std::string schedule = kernel.schedule;
+  // From the geometric mean of what it and the one before it are chosen for.
+  for (auto [fromImages, images] : {std::pair{3, 8}, std::pair{23, 64}}) {
+    device.images = images;
+    std::string name = symbol + "_from_" + std::to_string(fromImages);
+    info = gpu::emitKernel(into, launch, name, device);
+    if (failed(info))
+      return failure();
+    if (info->schedule == schedule) {
+      into.lookupSymbol(name)->erase();
+      continue;
+    }
+    schedule = info->schedule;
+    kernel.larger.push_back(planKernel(*info));
+    kernel.larger.back().fromImages = fromImages;
+  }
+  return kernel;
+}
+
 FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTarget &target, const gpu::DeviceTarget *device) {
   Generated generated;
   ModuleOp first = modules.front();
@@ -66,15 +96,14 @@ FailureOr<Generated> vitc::generate(ArrayRef<ModuleOp> modules, const cpu::CpuTa
     auto [entry, isNew] = knownKernels.try_emplace(kernel::structureOf(launch));
     if (isNew && complete) {
       std::string symbol = (launch->getName().stripDialect() + "_" + Twine(knownKernels.size() - 1)).str();
-      auto enter = [&](const auto &info) {
-        complete = succeeded(info);
-        if (complete)
-          entry->second = planKernel(*info);
+      auto emitHost = [&]() -> FailureOr<plan::Kernel> {
+        FailureOr<cpu::KernelInfo> info = cpu::emitKernel(*generated.kernels, launch, symbol, target);
+        return failed(info) ? FailureOr<plan::Kernel>(failure()) : planKernel(*info);
       };
-      if (device)
-        enter(gpu::emitKernel(*generated.kernels, launch, symbol, *device));
-      else
-        enter(cpu::emitKernel(*generated.kernels, launch, symbol, target));
+      FailureOr<plan::Kernel> kernel = device ? generateDeviceKernels(*generated.kernels, launch, symbol, *device) : emitHost();
+      complete = succeeded(kernel);
+      if (complete)
+        entry->second = std::move(*kernel);
     }
     return entry->second;
   };

@@ -92,7 +92,11 @@ private:
     int64_t index = program.launches.size();
     Launch launch;
     launch.name = layerName(op.getLoc()).str();
-    launch.kernel = kernelIndex(kernelOf(&op));
+    Kernel kernel = kernelOf(&op);
+    for (Kernel &other : kernel.larger)
+      launch.larger.emplace_back(other.fromImages, kernelIndex(std::move(other)));
+    kernel.larger.clear();
+    launch.kernel = kernelIndex(std::move(kernel));
     launch.results = op.getNumResults();
     launch.flopPerImage = interface.getFlopPerImage();
     for (Value operand : op.getOperands()) {

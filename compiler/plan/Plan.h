@@ -55,6 +55,8 @@ struct Kernel {
   int64_t threads = 0, sharedBytes = 0; ///< of a device's kernel; threads 0: the host's
   bool persistent = false;
   std::vector<TensorMap> tensorMaps = {}; ///< arguments behind the number of images
+  int64_t fromImages = 1;                 ///< what groups it is for, if it is one of `larger`
+  std::vector<Kernel> larger = {};        ///< others for larger groups, ascending; not of a program's kernels
 
   int64_t tasks(int64_t images) const { return (images * rowsPerImage + rowsPerTask - 1) / rowsPerTask * columnTasks; }
 };
@@ -62,6 +64,7 @@ struct Kernel {
 struct Launch {
   std::string name;
   uint32_t kernel = 0;
+  std::vector<std::pair<int64_t, uint32_t>> larger; ///< kernels for groups of at least so many images
   std::vector<uint32_t> operands; ///< buffers; inputs first, results last
   uint32_t results = 1;
   int64_t flopPerImage = 0;

@@ -59,6 +59,8 @@ void vitc::plan::print(const Program &program, llvm::raw_ostream &os) {
     if (launch.flopPerImage)
       os << "  mflop " << llvm::format("%.3f", launch.flopPerImage * 1e-6);
     os << '\n';
+    for (auto [images, other] : launch.larger)
+      os << llvm::format("       from %lld images: ", static_cast<long long>(images)) << program.kernels[other].symbol << '\n';
   }
   os << "\nkernels\n";
   for (const Kernel &kernel : program.kernels) {

@@ -46,6 +46,14 @@ inline uint64_t countElements(const flatbuffers::Vector<uint64_t> *shape) {
   return count;
 }
 
+/// The most scratch memory that one of the launch's kernels needs.
+inline uint64_t scratchOf(const fb::Target &target, const fb::Launch &launch) {
+  uint64_t most = target.kernels()->Get(launch.kernel())->scratch_bytes();
+  for (uint32_t i = 0; i < sizeOf(launch.larger()); ++i)
+    most = std::max(most, target.kernels()->Get(launch.larger()->Get(i)->kernel())->scratch_bytes());
+  return most;
+}
+
 /// Checks one manifest. Every `check` returns false after `fail` has noted the first thing that is wrong and where.
 class ManifestVerifier {
 public:
@@ -89,6 +97,8 @@ private:
   bool checkDeviceCode(const fb::Target &target, const std::string &where);
   bool checkTensorMap(const fb::TensorMap &map, const std::string &where);
   bool checkTensorMaps(const fb::Target &target, const fb::Program &program, const fb::Launch &launch, const std::string &where);
+  bool checkTensorMaps(const fb::Target &target, const fb::Program &program, const fb::Launch &launch, const fb::Kernel &kernel,
+                       const std::string &where);
   bool checkTraining(const fb::Target &target, const fb::Training &training, const std::string &where);
   bool checkTrainingPrograms(const fb::Target &target, const std::string &where);
   bool checkUpdates(const fb::Target &target, const fb::Training &training, const std::string &where);

@@ -57,7 +57,16 @@ bool ManifestVerifier::checkTensorMap(const fb::TensorMap &map, const std::strin
 
 bool ManifestVerifier::checkTensorMaps(const fb::Target &target, const fb::Program &program, const fb::Launch &launch,
                                        const std::string &where) {
-  const fb::Kernel &kernel = *target.kernels()->Get(launch.kernel());
+  if (!checkTensorMaps(target, program, launch, *target.kernels()->Get(launch.kernel()), where))
+    return false;
+  for (uint32_t i = 0; i < sizeOf(launch.larger()); ++i)
+    if (!checkTensorMaps(target, program, launch, *target.kernels()->Get(launch.larger()->Get(i)->kernel()), where))
+      return false;
+  return true;
+}
+
+bool ManifestVerifier::checkTensorMaps(const fb::Target &target, const fb::Program &program, const fb::Launch &launch,
+                                       const fb::Kernel &kernel, const std::string &where) {
   for (uint32_t i = 0; i < sizeOf(kernel.tensor_maps()); ++i) {
     const fb::TensorMap &map = *kernel.tensor_maps()->Get(i);
     if (!checkIndex(map.operand(), sizeOf(launch.operands()),

@@ -95,6 +95,14 @@ bool ManifestVerifier::checkLaunches(const fb::Target &target, const fb::Program
     std::string at = fmt::format("{}.launches[{}]", where, l);
     if (!checkName(launch.name(), at + ".name") || !checkIndex(launch.kernel(), sizeOf(target.kernels()), at + ".kernel", "kernels"))
       return false;
+    for (uint32_t i = 0; i < sizeOf(launch.larger()); ++i) {
+      const fb::KernelChoice &choice = *launch.larger()->Get(i);
+      uint64_t before = i > 0 ? launch.larger()->Get(i - 1)->images() : 1;
+      if (!checkIndex(choice.kernel(), sizeOf(target.kernels()), fmt::format("{}.larger[{}].kernel", at, i), "kernels"))
+        return false;
+      if (choice.images() <= before || choice.images() > kMaxGroup)
+        return fail("{}.larger[{}] is for {} images, expected more than {} and at most {}", at, i, choice.images(), before, kMaxGroup);
+    }
     uint32_t operands = sizeOf(launch.operands());
     if (launch.results() == 0 || launch.results() > operands)
       return fail("{} writes {} of its {} operands", at, launch.results(), operands);
@@ -168,7 +176,7 @@ bool ManifestVerifier::checkMemory(const fb::Target &target, const fb::Program &
   bytes *= program.group_images();
   uint64_t scratch = 0;
   for (const fb::Launch *launch : *program.launches())
-    scratch = std::max(scratch, target.kernels()->Get(launch->kernel())->scratch_bytes());
+    scratch = std::max(scratch, scratchOf(target, *launch));
   return bytes + scratch <= kMaxBytes ||
          fail("{} needs more than {} bytes for a group of {} images", where, kMaxBytes, program.group_images());
 }

@@ -32,14 +32,23 @@ Expected<CudaLaunches> CudaLaunches::load(const Model &model) {
   CudaLaunches launches(model, std::move(*module));
   for (size_t i = 0; i < launches.size(); ++i) {
     const Launch &launch = launches.program->launches[i];
-    const fb::Kernel &kernel = *launch.kernel;
-    Expected<Function> function = launches.module.function(kernel.symbol()->str(), kernel.threads(), kernel.shared_bytes());
-    if (!function)
-      return launches.describe(i, function.error());
     constexpr int64_t mostBlocks = std::numeric_limits<int32_t>::max();
-    if (launch.tasks(int64_t(kMaxGroup)) > mostBlocks)
-      return launches.describe(i, makeError(VITRT_ERROR_FORMAT, "it has more than {} blocks for {} images", mostBlocks, kMaxGroup));
-    launches.functions.push_back(*function);
+    launches.functions.emplace_back();
+    auto add = [&](const LaunchKernel &chosen) -> Error {
+      const fb::Kernel &kernel = *chosen.kernel;
+      Expected<Function> function = launches.module.function(kernel.symbol()->str(), kernel.threads(), kernel.shared_bytes());
+      if (!function)
+        return launches.describe(i, function.error());
+      if (chosen.tasks(int64_t(kMaxGroup)) > mostBlocks)
+        return launches.describe(i, makeError(VITRT_ERROR_FORMAT, "it has more than {} blocks for {} images", mostBlocks, kMaxGroup));
+      launches.functions.back().push_back(*function);
+      return Error::success();
+    };
+    if (Error error = add(launch))
+      return error;
+    for (const LaunchKernel &other : launch.larger)
+      if (Error error = add(other))
+        return error;
   }
   return launches;
 }
@@ -52,14 +61,16 @@ Error CudaLaunches::describe(size_t index, const Error &error) const {
 
 unsigned CudaLaunches::blocks(size_t index, int64_t images) const {
   // Of a persistent kernel as many as run at the same time.
-  int64_t most = int64_t(model->gpu()->multiprocessors()) * functions[index].blocksPerMultiprocessor;
-  return unsigned(program->launches[index].blocks(images, most));
+  int64_t most = int64_t(model->gpu()->multiprocessors()) * function(index, images).blocksPerMultiprocessor;
+  return unsigned(program->launches[index].kernelFor(images).blocks(images, most));
 }
 
 uint64_t CudaLaunches::scratchBytes(int64_t images) const {
   uint64_t bytes = 0;
+  // Fewer images may have another kernel.
   for (size_t i = 0; i < size(); ++i)
-    bytes = std::max(bytes, alignTo(program->launches[i].kernel->scratch_bytes(), kBufferAlignment) * blocks(i, images));
+    for (int64_t count = 1; count <= images; count = count < images ? std::min(2 * count, images) : images + 1)
+      bytes = std::max(bytes, alignTo(program->launches[i].kernelFor(count).kernel->scratch_bytes(), kBufferAlignment) * blocks(i, count));
   return bytes;
 }
 
@@ -98,7 +109,7 @@ Expected<api::TensorMap> CudaLaunches::encode(const fb::TensorMap &map, api::Dev
 
 Error CudaLaunches::start(size_t index, int64_t images, const Places &places, Stream &stream) const {
   const Launch &launch = program->launches[index];
-  const fb::Kernel &kernel = *launch.kernel;
+  const fb::Kernel &kernel = *launch.kernelFor(images).kernel;
   std::vector<api::DevicePointer> operands;
   for (uint32_t operand : launch.operands)
     operands.push_back(address(places, operand, images));
@@ -121,7 +132,7 @@ Error CudaLaunches::start(size_t index, int64_t images, const Places &places, St
     arguments.push_back(&map);
   if (scratchBytes > 0)
     arguments.insert(arguments.end(), {&places.scratch, &scratchBytes});
-  Error error = stream.launch({functions[index], blocks(index, images), kernel.threads(), kernel.shared_bytes(), arguments});
+  Error error = stream.launch({function(index, images), blocks(index, images), kernel.threads(), kernel.shared_bytes(), arguments});
   return error ? describe(index, error) : Error::success();
 }
 

@@ -42,13 +42,14 @@ public:
 
 private:
   CudaLaunches(const Model &model, cuda::Module module) : model(&model), program(&model.program()), module(std::move(module)) {}
+  const cuda::Function &function(size_t index, int64_t images) const { return functions[index][program->launches[index].choice(images)]; }
   unsigned blocks(size_t index, int64_t images) const;
   Expected<cuda::api::TensorMap> encode(const fb::TensorMap &map, cuda::api::DevicePointer operand, int64_t images) const;
 
   const Model *model;
   const Program *program;
   cuda::Module module;
-  std::vector<cuda::Function> functions; ///< by launch
+  std::vector<std::vector<cuda::Function>> functions; ///< by launch, then by the choice of its kernel
 };
 
 } // namespace vitrt

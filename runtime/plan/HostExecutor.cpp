@@ -181,18 +181,20 @@ void HostExecutor::runTasks(const Launch &launch, void *const *operands, int64_t
     uint64_t bytes = buffer.kind == fb::BufferKind::Weight ? buffer.weightBytes : buffer.bytesPerImage * uint64_t(images);
     memory.push_back({static_cast<std::byte *>(operands[i]), bytes, i + launch.results >= launch.operands.size()});
   }
+  const LaunchKernel &chosen = launch.kernelFor(images);
+  const fb::Kernel &kernel = *chosen.kernel;
   std::vector<emulator::TensorMap> maps;
-  for (uint32_t i = 0; launch.kernel->tensor_maps() && i < launch.kernel->tensor_maps()->size(); ++i) {
-    const fb::TensorMap &map = *launch.kernel->tensor_maps()->Get(i);
+  for (uint32_t i = 0; kernel.tensor_maps() && i < kernel.tensor_maps()->size(); ++i) {
+    const fb::TensorMap &map = *kernel.tensor_maps()->Get(i);
     maps.push_back(tensorMap(map, static_cast<const std::byte *>(operands[map.operand()]), images));
   }
-  emulator::LaunchShape shape = {launch.kernel->symbol()->string_view(),
+  emulator::LaunchShape shape = {kernel.symbol()->string_view(),
                                  launch.name,
-                                 launch.deviceFunction,
-                                 int32_t(launch.kernel->threads()),
-                                 launch.kernel->shared_bytes(),
+                                 chosen.deviceFunction,
+                                 int32_t(kernel.threads()),
+                                 kernel.shared_bytes(),
                                  worker.scratch,
-                                 int32_t(launch.blocks(images, kEmulatedBlocks)),
+                                 int32_t(chosen.blocks(images, kEmulatedBlocks)),
                                  maps};
   Error error = worker.emulator->run(shape, memory, images, begin, end);
   std::scoped_lock lock(failing);
@@ -210,7 +212,7 @@ void HostExecutor::runGroup(const Group &group, Worker &worker, bool split) {
     LaunchEvent::Clock::time_point start;
     if (group.observer)
       start = LaunchEvent::Clock::now();
-    int64_t tasks = launch.blocks(group.images, kEmulatedBlocks);
+    int64_t tasks = launch.kernelFor(group.images).blocks(group.images, kEmulatedBlocks);
     if (split)
       pool->parallelRanges(tasks, tasks / (int64_t(pool->size()) * kRangesPerWorker), [&](unsigned index, int64_t begin, int64_t end) {
         runTasks(launch, operands, group.images, begin, end, workers[index]);

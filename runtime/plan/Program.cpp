@@ -51,20 +51,29 @@ Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &
     result.buffers[result.outputs[slot]].slot = slot;
 
   for (const fb::Launch *from : *program.launches()) {
-    const fb::Kernel *kernel = target.kernels()->Get(from->kernel());
-    // A GPU's kernels are in code that its driver loads.
-    Expected<void *> function = onGpu ? Expected<void *>(nullptr) : artifact.code().get<void *>(kernel->symbol()->c_str());
-    if (!function)
-      return makeError(function.error().status, "{}: {}", artifact.name(), function.error().message);
-    bool onDevice = kernel->threads() > 0;
-    result.scratchBytes = std::max(result.scratchBytes, kernel->scratch_bytes());
-    result.launches.push_back({from->name()->str(),
-                               onDevice ? nullptr : reinterpret_cast<KernelFunction>(*function),
-                               onDevice ? reinterpret_cast<emulator::Kernel>(*function) : nullptr,
-                               kernel,
-                               {from->operands()->begin(), from->operands()->end()},
-                               from->results(),
-                               from->flop_per_image()});
+    auto load = [&](int64_t fromImages, uint32_t number) -> Expected<LaunchKernel> {
+      const fb::Kernel *kernel = target.kernels()->Get(number);
+      // A GPU's kernels are in code that its driver loads.
+      Expected<void *> function = onGpu ? Expected<void *>(nullptr) : artifact.code().get<void *>(kernel->symbol()->c_str());
+      if (!function)
+        return makeError(function.error().status, "{}: {}", artifact.name(), function.error().message);
+      bool onDevice = kernel->threads() > 0;
+      result.scratchBytes = std::max(result.scratchBytes, kernel->scratch_bytes());
+      return LaunchKernel{fromImages, onDevice ? nullptr : reinterpret_cast<KernelFunction>(*function),
+                          onDevice ? reinterpret_cast<emulator::Kernel>(*function) : nullptr, kernel};
+    };
+    Expected<LaunchKernel> first = load(1, from->kernel());
+    if (!first)
+      return std::move(first.error());
+    Launch launch = {*first,          from->name()->str(),    {from->operands()->begin(), from->operands()->end()},
+                     from->results(), from->flop_per_image(), {}};
+    for (uint32_t i = 0; from->larger() && i < from->larger()->size(); ++i) {
+      Expected<LaunchKernel> other = load(int64_t(from->larger()->Get(i)->images()), from->larger()->Get(i)->kernel());
+      if (!other)
+        return std::move(other.error());
+      launch.larger.push_back(*other);
+    }
+    result.launches.push_back(std::move(launch));
   }
   return result;
 }

@@ -30,14 +30,12 @@ struct Buffer {
   float scale, zeroPoint; ///< of I8; scale 0: each row has its own
 };
 
-struct Launch {
-  std::string name;                ///< the model's layer
+/// What computes a launch for groups of `fromImages` images and more.
+struct LaunchKernel {
+  int64_t fromImages;
   KernelFunction function;         ///< null of a device's kernel
   emulator::Kernel deviceFunction; ///< of an emulated device, else null
   const fb::Kernel *kernel;
-  std::vector<uint32_t> operands; ///< buffers; inputs first, results last
-  uint32_t results;
-  uint64_t flopPerImage;
 
   int64_t tasks(int64_t images) const {
     int64_t rows = images * int64_t(kernel->rows_per_image()), perTask = int64_t(kernel->rows_per_task());
@@ -47,6 +45,24 @@ struct Launch {
   /// Blocks of a device's kernel, where `resident` of them run at a time.
   int64_t blocks(int64_t images, int64_t resident) const {
     return kernel->persistent() ? std::min(tasks(images), resident) : tasks(images);
+  }
+};
+
+/// The kernel that it begins with is for all groups but those of `larger`.
+struct Launch : LaunchKernel {
+  std::string name;               ///< the model's layer
+  std::vector<uint32_t> operands; ///< buffers; inputs first, results last
+  uint32_t results;
+  uint64_t flopPerImage;
+  std::vector<LaunchKernel> larger; ///< for ever larger groups
+
+  /// How many of `larger` are for fewer or just so many images: the last of those is the kernel's, without one it is the launch's own.
+  size_t choice(int64_t images) const {
+    return size_t(std::ranges::count_if(larger, [&](const LaunchKernel &other) { return other.fromImages <= images; }));
+  }
+  const LaunchKernel &kernelFor(int64_t images) const {
+    size_t number = choice(images);
+    return number == 0 ? *this : larger[number - 1];
   }
 };
 

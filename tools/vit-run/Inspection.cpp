@@ -103,6 +103,12 @@ Json launchJson(const fb::Launch &launch, const fb::Target &target, const fb::Pr
   for (uint32_t operand : *launch.operands())
     operands.push_back(text(program.buffers()->Get(operand)->name()));
   uint64_t tasks = (kernel.rows_per_image() + kernel.rows_per_task() - 1) / kernel.rows_per_task() * kernel.column_tasks();
+  Json larger = Json::array();
+  for (uint32_t i = 0; launch.larger() && i < launch.larger()->size(); ++i) {
+    const fb::KernelChoice &choice = *launch.larger()->Get(i);
+    const fb::Kernel &other = *target.kernels()->Get(choice.kernel());
+    larger.push_back({{"images", choice.images()}, {"kernel", text(other.symbol())}, {"schedule", text(other.schedule())}});
+  }
   return {{"layer", text(launch.name())},
           {"kind", text(kernel.kind())},
           {"kernel", text(kernel.symbol())},
@@ -110,6 +116,7 @@ Json launchJson(const fb::Launch &launch, const fb::Target &target, const fb::Pr
           {"tasks_of_one_image", tasks},
           {"flop_per_image", launch.flop_per_image()},
           {"scratch_bytes", kernel.scratch_bytes()},
+          {"larger", std::move(larger)},
           {"operands", std::move(operands)},
           {"results", launch.results()}};
 }

@@ -50,20 +50,16 @@ void Trace::launched(const vitrt::LaunchEvent &event) {
   double start = microseconds(event.start), duration = microseconds(event.end) - start;
   uint64_t flop = event.launch.flopPerImage * uint64_t(event.images);
   nlohmann::ordered_json args = {{"first image", event.firstImage}, {"images", event.images}};
-  if (const flatbuffers::String *schedule = event.launch.kernel->schedule())
+  const vitrt::fb::Kernel &kernel = *event.launch.kernelFor(event.images).kernel;
+  if (const flatbuffers::String *schedule = kernel.schedule())
     args["schedule"] = schedule->str();
   if (event.split)
     args["workers"] = "all";
   if (flop && duration > 0)
     args["gflop/s"] = double(flop) / duration / 1e3;
-  nlohmann::ordered_json json = {{"name", event.launch.name},
-                                 {"cat", event.launch.kernel->kind()->str()},
-                                 {"ph", "X"},
-                                 {"ts", start},
-                                 {"dur", duration},
-                                 {"pid", 1},
-                                 {"tid", event.worker + 1},
-                                 {"args", std::move(args)}};
+  nlohmann::ordered_json json = {
+      {"name", event.launch.name}, {"cat", kernel.kind()->str()}, {"ph", "X"}, {"ts", start}, {"dur", duration}, {"pid", 1},
+      {"tid", event.worker + 1},   {"args", std::move(args)}};
   std::lock_guard lock(mutex);
   for (; namedWorkers <= event.worker; ++namedWorkers)
     add(threadName(namedWorkers + 1, fmt::format("worker {}", namedWorkers)).dump());

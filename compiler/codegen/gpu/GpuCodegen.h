@@ -22,6 +22,7 @@ namespace vitc::gpu {
 struct DeviceTarget {
   std::string architecture = "sm_80"; ///< NVIDIA's name, which ptxas takes
   int64_t multiprocessors = 108;      ///< of its data center GPU: what tiles are chosen for
+  int64_t images = 0;                 ///< of a group, likewise; 0: some and many
 
   /// Whether there are the copy engine, mbarriers and products of a warpgroup.
   bool isHopper() const { return architecture == "sm_90a"; }
@@ -42,6 +43,7 @@ struct KernelInfo {
   int64_t sharedBytes = 0;
   int64_t scratchBytes = 0; ///< of a block
   bool persistent = false;
+  bool choosesByImages = false; ///< whether another number of images may give another schedule
   std::vector<plan::TensorMap> tensorMaps; ///< in the order of the kernel's arguments
 };
 

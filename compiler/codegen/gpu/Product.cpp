@@ -158,6 +158,7 @@ void emitProduct(DeviceFunction &f, const Product &product, const ProductSchedul
 void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &product, const ProductSchedule &schedule,
                      int64_t rowsPerImage) {
   info.schedule = schedule.text();
+  info.choosesByImages = schedule.onTensorCores();
   info.rowsPerImage = rowsPerImage;
   info.rowsPerTask = schedule.rows;
   info.columnTasks = llvm::divideCeilSigned(product.outputs, schedule.columns);

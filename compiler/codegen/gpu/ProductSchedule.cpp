@@ -81,12 +81,16 @@ double timeOf(const ProductSchedule &s, const ProductShape &shape, int64_t image
   return static_cast<double>(perMultiprocessor) * tile + static_cast<double>(llvm::divideCeilSigned(perMultiprocessor, resident)) * kEnds;
 }
 
+SmallVector<int64_t> imagesFor(const DeviceTarget &target) {
+  return target.images ? SmallVector<int64_t>{target.images} : SmallVector<int64_t>{1, 8, 64};
+}
+
 ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target) {
   if (shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 2)
     return multiplyAdds;
   constexpr size_t count = std::size(tensorCoreTiles);
   double waste[count] = {};
-  for (int64_t images : {1, 8, 64}) {
+  for (int64_t images : imagesFor(target)) {
     double times[count];
     std::ranges::transform(tensorCoreTiles, times, [&](const ProductSchedule &s) { return timeOf(s, shape, images, target); });
     double least = *std::ranges::min_element(times);

@@ -38,8 +38,11 @@ struct ProductSchedule {
 };
 
 /// Tensor cores multiply bf16 by bf16, or f16 by f16, of which pairs lie together; the tile is the one of a table that wastes least time by the
-/// model of `timeOf`, averaged over 1, 8 and 64 images. Everything else is a product of f32.
+/// model of `timeOf`, averaged over `imagesFor(target)`. Everything else is a product of f32.
 ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target);
+
+/// Numbers of images that schedules are chosen for.
+llvm::SmallVector<int64_t> imagesFor(const DeviceTarget &target);
 
 /// A model of the time of a product on tensor cores, in cycles. Blocks are given to multiprocessors in turn. Of each block a multiprocessor takes
 /// the longest of what it needs of tensor cores, shared memory (both longer where warps are too few to hide latencies) and the second-level

@@ -234,7 +234,7 @@ std::optional<WarpgroupSchedule> chooseWarpgroupProduct(const ProductShape &shap
     return std::nullopt;
   constexpr size_t count = std::size(tilesOfWarpgroups);
   double waste[count] = {};
-  for (int64_t images : {1, 8, 64}) {
+  for (int64_t images : imagesFor(target)) {
     double times[count];
     std::ranges::transform(tilesOfWarpgroups, times, [&](const WarpgroupSchedule &s) { return timeOf(s, shape, images, target); });
     double least = *std::ranges::min_element(times);
@@ -253,7 +253,7 @@ void emitWarpgroupProduct(DeviceFunction &f, const Product &product, const Warpg
   info.columnTasks = llvm::divideCeilSigned(product.outputs, schedule.columns);
   info.threads = f.threads();
   info.sharedBytes = f.sharedBytes();
-  info.persistent = true;
+  info.persistent = info.choosesByImages = true;
   const int64_t rowBytes = 2 * product.depth;
   info.tensorMaps = {{.operand = 0,
                       .sizes = {product.depth, rowsPerImage},

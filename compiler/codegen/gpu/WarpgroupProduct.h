@@ -25,7 +25,7 @@ struct WarpgroupSchedule {
   std::string text() const;
 };
 
-/// The tile that wastes least time by a model of multiprocessors' waves, averaged over 1, 8 and 64 images; nothing where the copy engine or a product
+/// The tile that wastes least time by a model of multiprocessors' waves, averaged over `imagesFor(target)`; nothing where the copy engine or a product
 /// of a warpgroup does not take such operands. `shape.together` is 8 where rows of both operands begin at multiples of 16 bytes.
 std::optional<WarpgroupSchedule> chooseWarpgroupProduct(const ProductShape &shape, const DeviceTarget &target);
 

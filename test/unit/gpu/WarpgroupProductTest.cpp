@@ -152,6 +152,24 @@ INSTANTIATE_TEST_SUITE_P(Sizes, WarpgroupProducts,
                                          Case{kLeast, 17, 34, 576, 5, true, true, true, true, false}),
                          nameOf);
 
+/// So images have the same results in every group, whose number of images chooses the tile.
+TEST(WarpgroupProduct, HasTheSameBitsInEveryTile) {
+  std::mt19937 random(3);
+  std::vector<double> unused;
+  const int64_t rows = 130, outputs = 72, depth = 200;
+  std::vector<std::vector<float>> operands{draw(random, rows * depth, false, unused), draw(random, outputs * depth, false, unused)}, first;
+  for (const WarpgroupSchedule &schedule : {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kLeast}) {
+    Case c{schedule, rows, outputs, depth, 1, false, false, true, false, false};
+    std::optional<test::DeviceKernel> kernel =
+        test::compileDevice([&](ModuleOp module, StringRef symbol) { return emitCase(c, module, symbol); });
+    ASSERT_TRUE(kernel);
+    std::vector<std::vector<float>> result = kernel->run(operands, {static_cast<size_t>(rows * outputs)}, 1);
+    if (first.empty())
+      first = result;
+    EXPECT_EQ(result, first) << schedule.text();
+  }
+}
+
 /// Every tile of the table, for operands as large as models have.
 TEST(WarpgroupProduct, TakesNoSpills) {
   if (!test::hasPtxas())

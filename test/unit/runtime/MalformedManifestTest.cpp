@@ -41,6 +41,25 @@ void makeCuda(fb::ManifestT &m) {
   for (auto &kernel : target(m).kernels)
     kernel->threads = 32;
 }
+/// A kernel for larger groups, as the first launch's own.
+void addLarger(fb::ManifestT &m, uint64_t images, uint32_t kernel) {
+  auto choice = std::make_unique<fb::KernelChoiceT>();
+  choice->images = images;
+  choice->kernel = kernel;
+  program(m).launches[0]->larger.push_back(std::move(choice));
+}
+/// The first launch's kernel sees its first operand in rows of 16 bytes.
+fb::TensorMapT &addTensorMap(fb::ManifestT &m) {
+  fb::KernelT &kernel = *target(m).kernels[program(m).launches[0]->kernel];
+  kernel.threads = 32;
+  auto map = std::make_unique<fb::TensorMapT>();
+  map->element_bytes = 4;
+  map->sizes = {4, 1};
+  map->strides = {16};
+  map->box = {4, 1};
+  kernel.tensor_maps.push_back(std::move(map));
+  return *kernel.tensor_maps.back();
+}
 constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max();
 
 const Malformed kCases[] = {
@@ -180,6 +199,28 @@ const Malformed kCases[] = {
      }},
     {"programs[0].outputs leaves out buffer 5", [](fb::ManifestT &m) { program(m).outputs.clear(); }},
     {"programs[0].launches[1].name is missing", [](fb::ManifestT &m) { program(m).launches[1]->name.clear(); }},
+    {"programs[0].launches[0].larger[0].kernel is 3, but there are 3 kernels", [](fb::ManifestT &m) { addLarger(m, 2, 3); }},
+    {"programs[0].launches[0].larger[0] is for 1 images, expected more than 1", [](fb::ManifestT &m) { addLarger(m, 1, 0); }},
+    {"programs[0].launches[0].larger[1] is for 4 images, expected more than 4",
+     [](fb::ManifestT &m) {
+       addLarger(m, 4, 0);
+       addLarger(m, 4, 0);
+     }},
+    {"kernels[0] is a function of the host that is said to be persistent", [](fb::ManifestT &m) { target(m).kernels[0]->persistent = true; }},
+    {".tensor_maps[0] has 1 sizes, 1 strides and 2 sides of a box", [](fb::ManifestT &m) { addTensorMap(m).sizes = {4}; }},
+    {".tensor_maps[0] has elements of 8 bytes, expected 2 or 4", [](fb::ManifestT &m) { addTensorMap(m).element_bytes = 8; }},
+    {".tensor_maps[0].swizzle is 16, expected 0, 32, 64 or 128", [](fb::ManifestT &m) { addTensorMap(m).swizzle = 16; }},
+    {".tensor_maps[0].sizes[1] is 0", [](fb::ManifestT &m) { addTensorMap(m).sizes[1] = 0; }},
+    {".tensor_maps[0].box[1] is 257, expected from 1 to 256", [](fb::ManifestT &m) { addTensorMap(m).box[1] = 257; }},
+    {".tensor_maps[0].strides[0] is 20, expected a multiple of 16", [](fb::ManifestT &m) { addTensorMap(m).strides[0] = 20; }},
+    {".tensor_maps[0] moves rows of 64 bytes in a swizzle of 32",
+     [](fb::ManifestT &m) {
+       addTensorMap(m).box[0] = 16;
+       target(m).kernels[program(m).launches[0]->kernel]->tensor_maps[0]->swizzle = 32;
+     }},
+    {".tensor_maps[0].operand is 9, but there are", [](fb::ManifestT &m) { addTensorMap(m).operand = 9; }},
+    {" sees more of buffer ", [](fb::ManifestT &m) { addTensorMap(m).sizes[1] = 1 << 20; }},
+    {" sees images of 16 bytes in buffer ", [](fb::ManifestT &m) { addTensorMap(m).per_image = true; }},
     {"programs[0].launches[1].kernel is 3, but there are 3 kernels", [](fb::ManifestT &m) { program(m).launches[1]->kernel = 3; }},
     {"programs[0].launches[2].operands[0] is 77, but there are 6 buffers",
      [](fb::ManifestT &m) { program(m).launches[2]->operands[0] = 77; }},
