@@ -16,6 +16,12 @@ if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
 endif()
 
+# A copy of vit-run for other machines (scripts/make_kit.sh): what it needs besides libc, which finds the GPU's driver, it holds.
+if(VITC_PORTABLE)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
+  add_link_options(-static-libstdc++ -static-libgcc)
+endif()
+
 # Every target of the project links this.
 add_library(vitc_options INTERFACE)
 target_compile_options(vitc_options INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter -Wnon-virtual-dtor)

@@ -2,7 +2,7 @@
 #
 # %data    test/data                       %models  models
 # %shared  optional data (VITC_SHARED)     %src     the source tree
-# %fake-driver  a libcuda.so.1 that needs no GPU (test/support/fake_cuda)
+# %fake-driver  a libcuda.so.1 that needs no GPU (test/support/fake_cuda); %vit-run  the program's path
 #
 # Features: compiler, avx2, avx512 (f, bw, dq, vl), bf16-products, int8-products, fashion-mnist (Debian's package), shared-data, root,
 # ptxas (of a CUDA toolkit).
@@ -40,6 +40,7 @@ config.substitutions += [
     ("%models", os.path.join(config.vitc_source_dir, "models")),
     ("%shared", shared),
     ("%src", config.vitc_source_dir),
+    ("%vit-run", os.path.join(config.vitc_binary_dir, "bin", "vit-run")),
     ("%fake-driver", os.path.join(config.vitc_binary_dir, "lib", "libfake_cuda.so")),
 ]
 

@@ -42,6 +42,9 @@ Expected<std::unique_ptr<TrainingSession>> TrainingSession::create(Model &model,
   if (!training)
     return makeError(VITRT_ERROR_ARGUMENT, "{}: this artifact holds no training program, only inference; compile it with vitc --train",
                      name);
+  if (model.gpu())
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: training runs on the CPU and on the emulator; {} runs inference alone", name,
+                     model.gpu()->describe());
   if (!model.hasWeights())
     return makeError(VITRT_ERROR_WEIGHTS,
                      "{}: the model has no weights to begin with; bind a weight file (--weights) or random ones (--random-weights)", name);

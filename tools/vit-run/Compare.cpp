@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 
@@ -27,6 +28,7 @@ struct CompareOptions {
   size_t batch = 1;
   uint64_t seed = 0;
   double tolerance = 1e-4;
+  bool json = false;
 };
 
 using Shape = decltype(vitrt::Buffer::shape);
@@ -183,20 +185,32 @@ struct Side {
 /// The lines of the table, and the first of them that differs.
 class Table {
 public:
-  Table(double tolerance) : tolerance(tolerance) {
-    fmt::print("{:<44} {:>22} {:>12} {:>12}\n", "layer", "shape of an image", "max diff", "rel. rms");
+  Table(double tolerance, bool json) : tolerance(tolerance), json(json) {
+    if (!json)
+      fmt::print("{:<44} {:>22} {:>12} {:>12}\n", "layer", "shape of an image", "max diff", "rel. rms");
   }
 
-  void add(const std::string &layer, const std::vector<int64_t> &shape, const Difference &difference) {
+  /// `kind`: of the kernel that computes it on side A.
+  void add(const std::string &layer, const std::string &kind, const std::vector<int64_t> &shape, const Difference &difference) {
     bool bad = difference.exceeds(tolerance);
     if (bad && first.empty())
       first = fmt::format("{} differs: relative rms {:.3g}, tolerance {:.3g}", layer, difference.relativeRms, tolerance);
-    fmt::print("{:<44} {:>22} {:>12.3g} {:>12.3g}{}\n", layer, vitrt::formatShape(shape), difference.largest, difference.relativeRms,
-               bad ? "  differs" : "");
+    if (json)
+      fmt::print("{}\n", nlohmann::ordered_json{{"layer", layer},
+                                                {"kernel", kind},
+                                                {"max_difference", difference.largest},
+                                                {"relative_rms", difference.relativeRms},
+                                                {"tolerance", tolerance},
+                                                {"differs", bad}}
+                             .dump());
+    else
+      fmt::print("{:<44} {:>22} {:>12.3g} {:>12.3g}{}\n", layer, vitrt::formatShape(shape), difference.largest, difference.relativeRms,
+                 bad ? "  differs" : "");
     ++lines;
   }
 
   double tolerance;
+  bool json;
   size_t lines = 0;
   std::string first;
 };
@@ -241,9 +255,10 @@ int compare(const CompareOptions &options) {
     if (vitrt::Error error = side->runner.run(batch, images, side->outputs, &side->capture))
       return fail(error);
 
-  fmt::print("A: {} ({})\nB: {} ({})\n", options.first, flatbuffers::GetStringView(first->model().artifact().target().name()),
-             options.second, flatbuffers::GetStringView(second->model().artifact().target().name()));
-  Table table(options.tolerance);
+  if (!options.json)
+    fmt::print("A: {} ({})\nB: {} ({})\n", options.first, flatbuffers::GetStringView(first->model().artifact().target().name()),
+               options.second, flatbuffers::GetStringView(second->model().artifact().target().name()));
+  Table table(options.tolerance, options.json);
   size_t unmatched = 0;
   for (size_t i = 0; i < first->program().launches.size(); ++i) {
     const std::string &layer = first->program().launches[i].name;
@@ -257,7 +272,7 @@ int compare(const CompareOptions &options) {
     }
     if (auto other = b.layers.find(layer); other != b.layers.end())
       matchLayout(a.capture.values[i], shape, shapeOf(second->program(), other->second));
-    table.add(layer, shape, difference(a.capture.values[i], others));
+    table.add(layer, first->program().launches[i].kernel->kind()->str(), shape, difference(a.capture.values[i], others));
   }
   if (first->program().outputs.size() != second->program().outputs.size())
     return fail(fmt::format("{} returns {} outputs, {} returns {}", options.first, first->program().outputs.size(), options.second,
@@ -268,10 +283,11 @@ int compare(const CompareOptions &options) {
     if (a.outputs[i].size() != b.outputs[i].size())
       return fail(fmt::format("output {}: {} in {}, {} in {}", output.name, vitrt::formatShape(output.shape), options.first,
                               vitrt::formatShape(second->outputShape(i)), options.second));
-    table.add("output " + output.name, output.shape, difference(a.outputs[i], b.outputs[i]));
+    table.add("output " + output.name, "output", output.shape, difference(a.outputs[i], b.outputs[i]));
   }
-  fmt::print("{} layers of both compared over {} image{}, {} of A have no counterpart of the same size in B\n", layers, batch,
-             batch == 1 ? "" : "s", unmatched);
+  if (!options.json)
+    fmt::print("{} layers of both compared over {} image{}, {} of A have no counterpart of the same size in B\n", layers, batch,
+               batch == 1 ? "" : "s", unmatched);
   if (!table.first.empty())
     return fail(table.first);
   return ExitDone;
@@ -296,6 +312,7 @@ void addCompareCommand(CLI::App &tool, Action &action) {
       ->type_name("T");
   command->add_option("--target-a", options->firstTarget, "Target of A (default: --target)")->type_name("NAME");
   command->add_option("--target-b", options->secondTarget, "Target of B (default: --target)")->type_name("NAME");
+  command->add_flag("--json", options->json, "A line of JSON for each layer");
   addCommonOptions(*command, options->common);
   command->footer("Layers are matched by name; exits 1 if one differs and names the first.\n\nExamples:\n  vit-run compare tiny.vitx "
                   "tiny-reference.vitx\n"

@@ -1,0 +1,68 @@
+# Tables of benchmarks/gpu/run.sh: awk -f report.awk checks.jsonl torch.jsonl speed.jsonl
+# Lines are flat JSON objects without commas or braces in their texts.
+
+# The value of a field of the line, "" if it has none.
+function field(name,    at, rest) {
+  at = index($0, "\"" name "\":")
+  if (!at)
+    return ""
+  rest = substr($0, at + length(name) + 3)
+  if (substr(rest, 1, 1) == "\"") {
+    rest = substr(rest, 2)
+    return substr(rest, 1, index(rest, "\"") - 1)
+  }
+  sub(/[,}].*/, "", rest)
+  return rest
+}
+
+FILENAME ~ /checks/ {
+  if (field("error") != "") {
+    errors[++errorCount] = field("model") " " field("precision") " on " field("target") ": " field("error")
+    next
+  }
+  family = field("kernel")
+  row = field("precision") SUBSEP field("target") SUBSEP family
+  if (!(row in layers))
+    rows[++rowCount] = row
+  ++layers[row]
+  bad[row] += field("differs") == "true"
+  rms = field("relative_rms")
+  # A NaN is null in JSON, and worse than any number.
+  if (rms == "null")
+    worst[row] = "nan"
+  else if (worst[row] != "nan" && rms + 0 >= worst[row] + 0) {
+    worst[row] = rms
+    where[row] = field("model") " " field("layer")
+  }
+}
+
+FILENAME ~ /torch/ && field("tool") == "gemm" { gemm = field("tflops") }
+FILENAME ~ /torch/ && field("tool") == "torch" { rival[field("model"), field("batch")] = field("ms") }
+
+FILENAME ~ /speed/ { speed[++speedCount] = $0 }
+
+END {
+  printf "\nResults beside the CPU's: relative rms of the worst layer\n"
+  printf "%-10s %-12s %-14s %7s %8s %10s  %s\n", "precision", "code", "kernel", "layers", "differ", "rel. rms", "where"
+  for (i = 1; i <= rowCount; ++i) {
+    split(rows[i], key, SUBSEP)
+    printf "%-10s %-12s %-14s %7d %8d %10.2e  %s\n", key[1], key[2], key[3], layers[rows[i]], bad[rows[i]], worst[rows[i]], where[rows[i]]
+  }
+  for (i = 1; i <= errorCount; ++i)
+    print errors[i]
+
+  printf "\nSpeed: ms a batch with copies on the host's clock, of the launches alone on the GPU's; TFLOP/s are nominal, of the launches\n"
+  if (gemm)
+    printf "A library's bf16 product of 8192^3 in the same run: %.0f TFLOP/s\n", gemm
+  printf "%-24s %-9s %6s %10s %10s %10s %9s %7s %10s %7s\n", "model", "precision", "batch", "ms", "launches", "images/s", "TFLOP/s", "% gemm", \
+    "torch ms", "faster"
+  for (i = 1; i <= speedCount; ++i) {
+    $0 = speed[i]
+    launches = field("launches_ms")
+    tflops = launches > 0 ? field("gflop") / launches : 0
+    other = rival[field("model"), field("batch")]
+    printf "%-24s %-9s %6d %10.3f %10.3f %10.0f %9.1f %7s %10s %7s\n", field("model"), field("precision"), field("batch"), field("median_ms"), \
+      launches, launches > 0 ? 1e3 * field("batch") / launches : 0, tflops, gemm ? sprintf("%.1f", 100 * tflops / gemm) : "-", \
+      other != "" ? sprintf("%.3f", other) : "-", other != "" && launches > 0 ? sprintf("%.2fx", other / launches) : "-"
+  }
+}

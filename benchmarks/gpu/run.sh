@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Checks and measures a kit (scripts/make_kit.sh) on a machine with an NVIDIA GPU: first each kernel family against the CPU's results, then
+# speed, beside PyTorch if that is there. Needs the GPU's driver, bash and awk.
+#   run.sh [--device=cuda:N] [--models=PATTERN] [--batches=1,64,256] [--seconds=S] [--no-torch] [--output=FOLDER]
+# Writes FOLDER/checks.jsonl, speed.jsonl, torch.jsonl and report.txt (default: results-DATE beside this script). Exit code 1 if a kernel's
+# results differ by more than the tolerance, 2 after a bad usage.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+device=cuda:0 pattern='*' batches=1,64,256 seconds=3 torch=yes output=
+for argument in "$@"; do
+  case $argument in
+  --device=*) device=${argument#*=} ;;
+  --models=*) pattern=${argument#*=} ;;
+  --batches=*) batches=${argument#*=} ;;
+  --seconds=*) seconds=${argument#*=} ;;
+  --no-torch) torch=no ;;
+  --output=*) output=${argument#*=} ;;
+  -h | --help)
+    sed -n '2,7s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+  *)
+    echo "run.sh: error: '$argument' is no option; --help lists them" >&2
+    exit 2
+    ;;
+  esac
+done
+output=${output:-$here/results-$(date +%Y-%m-%d-%H%M%S)}
+run=$here/vit-run
+shopt -s nullglob
+models=("$here"/models/$pattern.vitx)
+if ((${#models[@]} == 0)); then
+  echo "run.sh: error: no model in $here/models is called '$pattern.vitx'" >&2
+  exit 2
+fi
+mkdir -p "$output" || exit 1
+: >"$output/checks.jsonl"
+: >"$output/speed.jsonl"
+: >"$output/torch.jsonl"
+failed=0
+
+# Adds fields in front of those of each line of JSON.
+label() { sed "s|^{|{\"model\":\"$1\",\"precision\":\"$2\",\"target\":\"$3\",|"; }
+
+for path in "${models[@]}"; do
+  file=$(basename "$path" .vitx)
+  model=${file%-*} precision=${file##*-}
+  # Sums of bf16 products are rounded at other places than the CPU's: a part in 2^8 of each operand, averaged over many.
+  tolerance=1e-4
+  [[ $precision == f32 ]] || tolerance=3e-2
+  for target in cuda:sm_80 cuda:sm_90a; do
+    echo "checking $file on $target" >&2
+    if ! "$run" compare "$path" "$path" --device="$device" --target-a="$target" --target-b=cpu --random-weights=0 --batch=2 \
+      --tolerance=$tolerance --json >"$output/lines" 2>"$output/complaint"; then
+      # Code for another architecture than the GPU's is no failure.
+      if grep -q 'which needs compute capability' "$output/complaint"; then
+        continue
+      fi
+      failed=1
+      grep 'error:' "$output/complaint" >&2
+      [[ -s $output/lines ]] ||
+        printf '{"error":"%s"}\n' "$(grep -m1 'error:' "$output/complaint" | tr -d '\\"')" >"$output/lines"
+    fi
+    label "$model" "$precision" "$target" <"$output/lines" >>"$output/checks.jsonl"
+  done
+done
+
+for path in "${models[@]}"; do
+  file=$(basename "$path" .vitx)
+  for batch in ${batches//,/ }; do
+    echo "measuring $file, batch $batch" >&2
+    if "$run" bench "$path" --device="$device" --random-weights=0 --batch="$batch" --seconds="$seconds" --json \
+      >"$output/lines" 2>"$output/complaint"; then
+      label "${file%-*}" "${file##*-}" cuda <"$output/lines" >>"$output/speed.jsonl"
+    else
+      failed=1
+      grep 'error:' "$output/complaint" >&2
+    fi
+  done
+done
+
+if [[ $torch == yes ]] && python3 -c 'import torch, timm, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
+  names=$(for path in "${models[@]}"; do basename "$path" .vitx | sed 's/-[^-]*$//'; done | sort -u | grep '^vit_' | paste -sd,)
+  python3 "$here/torch_rival.py" --device="${device}" --models="$names" --batches="$batches" --seconds="$seconds" >"$output/torch.jsonl" ||
+    echo "run.sh: warning: PyTorch's part failed; the table is without it" >&2
+else
+  echo "run.sh: note: there is no PyTorch with a GPU here; the table has no rival" >&2
+fi
+
+rm -f "$output/lines" "$output/complaint"
+{
+  date -u +'%Y-%m-%d %H:%M UTC'
+  nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,power.limit --format=csv,noheader 2>/dev/null
+  awk -f "$here/report.awk" "$output/checks.jsonl" "$output/torch.jsonl" "$output/speed.jsonl"
+} | tee "$output/report.txt"
+exit $failed

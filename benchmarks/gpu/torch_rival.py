@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""The rival on an NVIDIA GPU: timm's models in bf16 under torch.compile(mode="max-autotune"), and a library's product of 8192^3.
+
+    python3 torch_rival.py --models=vit_base_patch16_224 --batches=1,64 > torch.jsonl
+
+A line of JSON for each measurement. Times are CUDA events around one batch that is on the GPU already, medians of at least 20 after the
+warm-up; weights and images are random, because zeros take less power and run faster. --device=cpu checks that the script runs.
+"""
+
+import argparse
+import json
+import statistics
+import time
+
+import timm
+import torch
+
+
+def median_ms(step, device, seconds, least=20):
+    """Median time of step() in milliseconds."""
+    on_gpu = device.type == "cuda"
+    for _ in range(5 if on_gpu else 1):
+        step()
+    times, end = [], time.monotonic() + seconds
+    while len(times) < (least if on_gpu else 2) or time.monotonic() < end:
+        if on_gpu:
+            begin, finish = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            begin.record()
+            step()
+            finish.record()
+            finish.synchronize()
+            times.append(begin.elapsed_time(finish))
+        else:
+            start = time.perf_counter()
+            step()
+            times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def say(**fields):
+    print(json.dumps(fields, separators=(",", ":")), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--models", default="vit_tiny_patch16_224,vit_base_patch16_224,vit_large_patch16_224")
+    parser.add_argument("--batches", default="1,64,256")
+    parser.add_argument("--seconds", type=float, default=3)
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(device)
+    torch.manual_seed(0)
+
+    size = 8192 if on_gpu else 128
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    ms = median_ms(lambda: a @ b, device, options.seconds)
+    say(tool="gemm", size=size, ms=ms, tflops=2e-9 * size**3 / ms, torch=torch.__version__)
+    del a, b
+
+    for name in filter(None, options.models.split(",")):
+        for batch in map(int, options.batches.split(",")):
+            torch._dynamo.reset()
+            model = timm.create_model(name, pretrained=False).eval().to(device, torch.bfloat16)
+            images = torch.randn(batch, 3, 224, 224, device=device, dtype=torch.bfloat16)
+            step = torch.compile(model, mode="max-autotune") if on_gpu else model
+            with torch.inference_mode():
+                start = time.monotonic()
+                step(images)
+                compile_seconds = time.monotonic() - start
+                ms = median_ms(lambda: step(images), device, options.seconds)
+            say(tool="torch", model=name, batch=batch, ms=ms, compile_s=compile_seconds)
+
+
+if __name__ == "__main__":
+    main()
