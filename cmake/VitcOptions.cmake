@@ -19,7 +19,8 @@ endif()
 # A copy of vit-run for other machines (scripts/make_kit.sh): what it needs besides libc, which finds the GPU's driver, it holds.
 if(VITC_PORTABLE)
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
-  add_link_options(-static-libstdc++ -static-libgcc)
+  # libgcc_s.so.1 is on every system, and its archive wants this libc's newest functions; so does what nobody calls of libstdc++'s.
+  add_link_options(-static-libstdc++ -Wl,--gc-sections)
 endif()
 
 # Every target of the project links this.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a kit: what benchmarks/gpu/run.sh needs on a machine with an NVIDIA driver and nothing else of this project.
 #   scripts/make_kit.sh [OUTPUT.tar.gz]     (default: build/gpu-kit.tar.gz)
-# vitc is taken from build/bin; vit-run is built into build-kit, with every library but libc inside. The artifacts hold code for the CPU
+# vitc is taken from build/bin; vit-run is built into build-kit, with every library but libc and libgcc inside. The artifacts hold code for the CPU
 # (x86-64-v3), for sm_80 and for sm_90a, and no weights: these are made from a seed where the kit is opened.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,7 +24,7 @@ if [[ -z ${VIT_RUN:-} ]]; then
     -DCMAKE_C_COMPILER=clang-22 -DCMAKE_CXX_COMPILER=clang++-22 -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld >/dev/null
   cmake --build build-kit --target vit-run
   VIT_RUN=build-kit/bin/vit-run
-  needs=$(objdump -p "$VIT_RUN" | awk '$1 == "NEEDED" && $2 !~ /^(libc|libm|libdl|libpthread|ld-linux-x86-64)\.so/ { print $2 }')
+  needs=$(objdump -p "$VIT_RUN" | awk '$1 == "NEEDED" && $2 !~ /^(libc|libm|libdl|libpthread|libgcc_s|ld-linux-x86-64)\.so/ { print $2 }')
   [[ -z $needs ]] || fail "vit-run wants libraries that the other machine may lack: $needs"
   glibc=$(objdump -T "$VIT_RUN" | grep -o 'GLIBC_2\.[0-9]*' | sort -uV | tail -1)
   [[ $(printf '%s\n' "${glibc#GLIBC_}" $newest_glibc | sort -V | tail -1) == "$newest_glibc" ]] ||

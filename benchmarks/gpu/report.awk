@@ -60,9 +60,12 @@ END {
     $0 = speed[i]
     launches = field("launches_ms")
     tflops = launches > 0 ? field("gflop") / launches : 0
-    other = rival[field("model"), field("batch")]
+    # The rival computes in bf16.
+    other = field("precision") == "bf16" ? rival[field("model"), field("batch")] : ""
+    rate = launches > 0 ? 1e3 * field("batch") / launches : 0
+    part = gemm ? sprintf("%.1f", 100 * tflops / gemm) : "-"
+    faster = other != "" && launches > 0 ? sprintf("%.2fx", other / launches) : "-"
     printf "%-24s %-9s %6d %10.3f %10.3f %10.0f %9.1f %7s %10s %7s\n", field("model"), field("precision"), field("batch"), field("median_ms"), \
-      launches, launches > 0 ? 1e3 * field("batch") / launches : 0, tflops, gemm ? sprintf("%.1f", 100 * tflops / gemm) : "-", \
-      other != "" ? sprintf("%.3f", other) : "-", other != "" && launches > 0 ? sprintf("%.2fx", other / launches) : "-"
+      launches, rate, tflops, part, other == "" ? "-" : sprintf("%.3f", other), faster
   }
 }

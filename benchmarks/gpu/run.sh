@@ -30,7 +30,8 @@ output=${output:-$here/results-$(date +%Y-%m-%d-%H%M%S)}
 run=$here/vit-run
 shopt -s nullglob
 models=("$here"/models/$pattern.vitx)
-if ((${#models[@]} == 0)); then
+# A pattern without a star is taken as it is, whether there is such a file or not.
+if ((${#models[@]} == 0)) || [[ ! -e ${models[0]} ]]; then
   echo "run.sh: error: no model in $here/models is called '$pattern.vitx'" >&2
   exit 2
 fi

@@ -131,7 +131,7 @@ Error Artifact::chooseTarget(const ArtifactOptions &options) {
   auto isMeant = [&](const fb::Target &target) {
     std::string name = target.name()->str();
     if (options.target.empty())
-      return name != "emulator" && name != kCudaTarget;
+      return options.purpose == Purpose::Inspect || (name != "emulator" && name != kCudaTarget);
     return name == options.target || (target.architecture() && name + ":" + target.architecture()->str() == options.target);
   };
   auto isBetter = [](const fb::Target &a, const fb::Target &b) {

@@ -189,19 +189,24 @@ Error CudaExecutor::copyIn(const Batch &batch, const Group &group, Slot &slot) {
 }
 
 Error CudaExecutor::startLaunches(Slot &slot, int64_t images) {
-  auto found = slot.graphs.find(images);
-  if (found == slot.graphs.end()) {
-    if (slot.graphs.size() >= kMostGraphs) {
-      if (Error error = compute.wait())
-        return error;
-      slot.graphs.clear();
-    }
-    Expected<Graph> graph = compute.capture([&] { return launches.startAll(images, slot.places, compute); });
-    if (!graph)
-      return std::move(graph.error());
-    found = slot.graphs.emplace(images, std::move(*graph)).first;
+  if (slot.graphs.size() >= kMostGraphs && !slot.graphs.contains(images)) {
+    if (Error error = compute.wait())
+      return error;
+    slot.graphs.clear();
   }
-  return compute.launch(found->second);
+  auto [entry, isNew] = slot.graphs.try_emplace(images);
+  Graph &graph = entry->second;
+  // The driver may load a kernel when it is launched for the first time, which is not to happen while a graph is recorded; and a number of
+  // images that never comes again wants none.
+  if (isNew)
+    return launches.startAll(images, slot.places, compute);
+  if (!graph) {
+    Expected<Graph> recorded = compute.capture([&] { return launches.startAll(images, slot.places, compute); });
+    if (!recorded)
+      return std::move(recorded.error());
+    graph = std::move(*recorded);
+  }
+  return compute.launch(graph);
 }
 
 Error CudaExecutor::retire(const Batch &batch, Slot &slot) {

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Groups of images go through a pipeline of three streams: a group's images are copied in while the group before is computed and the results
-// of the one before that are copied out. All launches of a group are a graph, recorded once for each number of images; tensor maps and
+// of the one before that are copied out. All launches of a group are a graph, recorded when a number of images comes for the second time; tensor maps and
 // pointers are baked into it, so memory stays where it is while graphs live. With an observer groups go one by one, launches as themselves.
 //
 //===--------------------------------------------------------------------------------------===//
@@ -43,7 +43,7 @@ private:
     std::vector<std::span<std::byte>> host; ///< pinned memory of inputs and outputs, by buffer
     cuda::Event copyBegins, copied, launchesBegin, launchesEnd, resultsBegin, resultsEnd;
     Group group;                           ///< of the pipeline; no images: none
-    std::map<int64_t, cuda::Graph> graphs; ///< by number of images
+    std::map<int64_t, cuda::Graph> graphs; ///< by number of images; empty after the first run
   };
 
   CudaExecutor(const Model &model, const SessionOptions &options, CudaLaunches launches);

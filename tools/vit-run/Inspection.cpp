@@ -36,14 +36,22 @@ Json floatsJson(const flatbuffers::Vector<float> *values) {
   return json;
 }
 
+/// As `--target` takes it: "cpu", "cuda:sm_80".
+std::string nameOf(const fb::Target &target) {
+  return text(target.name()) + (target.architecture() ? ":" + target.architecture()->str() : "");
+}
+
 /// Weights have checksums of their own, one each, so of their section the number of them says more.
 Json sectionsJson(const fb::Target &target) {
   auto place = [](const char *name, const fb::Section &section) {
     return Json{{"name", name}, {"offset", section.offset()}, {"size", section.size()}};
   };
-  Json code = place("code", *target.code());
-  code["hash"] = fmt::format("{:016x}", target.code()->hash());
-  Json sections = {std::move(code)};
+  Json sections = Json::array();
+  for (auto [name, section] : {std::pair("code", target.code()), {"ptx", target.ptx()}, {"cubin", target.cubin()}})
+    if (section) {
+      sections.push_back(place(name, *section));
+      sections.back()["hash"] = fmt::format("{:016x}", section->hash());
+    }
   if (target.weight_data()) {
     sections.push_back(place("weights", *target.weight_data()));
     sections.back()["packed_weights"] = target.weights() ? target.weights()->size() : 0;
@@ -76,7 +84,7 @@ Json targetJson(const fb::Target &target) {
   if (target.features())
     for (const auto *feature : *target.features())
       features.push_back(feature->str());
-  return {{"name", text(target.name())},
+  return {{"name", nameOf(target)},
           {"triple", text(target.triple())},
           {"cpu", text(target.cpu())},
           {"features", std::move(features)},
@@ -247,7 +255,7 @@ Json inspectionJson(const vitrt::Artifact &artifact) {
                {"model", modelJson(artifact.model())},
                {"weight_names", std::move(schemes)},
                {"targets", std::move(targets)},
-               {"target", text(target.name())},
+               {"target", nameOf(target)},
                {"sections", sectionsJson(target)},
                {"programs", std::move(programs)}};
   if (target.training())
