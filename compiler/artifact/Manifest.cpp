@@ -118,6 +118,7 @@ static std::unique_ptr<fb::KernelT> kernelTable(const plan::Kernel &from) {
   result->threads = static_cast<uint32_t>(from.threads);
   result->shared_bytes = static_cast<uint64_t>(from.sharedBytes);
   result->persistent = from.persistent;
+  result->dependent = from.dependent;
   for (const plan::TensorMap &map : from.tensorMaps) {
     auto entry = std::make_unique<fb::TensorMapT>();
     entry->operand = map.operand;

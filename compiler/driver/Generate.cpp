@@ -22,7 +22,7 @@ plan::Kernel vitc::planKernel(const cpu::KernelInfo &info) {
 
 plan::Kernel vitc::planKernel(const gpu::KernelInfo &info) {
   return {info.symbol,      info.kind,    info.schedule,    info.scratchBytes, info.rowsPerImage, info.rowsPerTask,
-          info.columnTasks, info.threads, info.sharedBytes, info.persistent,   info.tensorMaps};
+          info.columnTasks, info.threads, info.sharedBytes, info.persistent,   info.dependent,    info.tensorMaps};
 }
 
 static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, ModuleOp into, llvm::StringMap<artifact::Binding> &known) {

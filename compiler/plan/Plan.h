@@ -53,7 +53,7 @@ struct Kernel {
   int64_t scratchBytes = 0;
   int64_t rowsPerImage = 1, rowsPerTask = 1, columnTasks = 1;
   int64_t threads = 0, sharedBytes = 0; ///< of a device's kernel; threads 0: the host's
-  bool persistent = false;
+  bool persistent = false, dependent = false;
   std::vector<TensorMap> tensorMaps = {}; ///< arguments behind the number of images
   int64_t fromImages = 1;                 ///< what groups it is for, if it is one of `larger`
   std::vector<Kernel> larger = {};        ///< others for larger groups, ascending; not of a program's kernels

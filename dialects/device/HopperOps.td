@@ -174,6 +174,15 @@ def Device_WgmmaWaitOp : Device_Op<"wgmma_wait", [MemoryEffects<[MemRead, MemWri
   let hasVerifier = 1;
 }
 
+def Device_DependencyWaitOp : Device_Op<"dependency_wait", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "lets the next launch begin, and waits until those before are over and what they wrote is there";
+  let description = [{
+    `griddepcontrol.launch_dependents` and `griddepcontrol.wait` (PTX ISA 9.7.13.13), before anything that a launch might have written is touched. Without programmatic
+    dependent launch neither does anything.
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
 def Device_SetRegistersOp : Device_Op<"set_registers", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "the warpgroup has `count` registers a thread from here on";
   let description = [{ `setmaxnreg` (PTX ISA 9.7.19.5): multiples of 8 from 24 to 256. }];

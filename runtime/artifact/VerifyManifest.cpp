@@ -198,8 +198,8 @@ bool ManifestVerifier::checkKernel(const fb::Kernel &kernel, const std::string &
   if (kernel.threads() % 32 != 0 || kernel.threads() > 1024 || kernel.shared_bytes() > kMaxSharedBytes)
     return fail("{} has blocks of {} threads and {} bytes; a block is up to 32 warps of 32 threads with at most {} bytes", where,
                 kernel.threads(), kernel.shared_bytes(), kMaxSharedBytes);
-  if (kernel.threads() == 0 && (kernel.persistent() || sizeOf(kernel.tensor_maps())))
-    return fail("{} is a function of the host that is said to be persistent or to have tensor maps", where);
+  if (kernel.threads() == 0 && (kernel.persistent() || kernel.dependent() || sizeOf(kernel.tensor_maps())))
+    return fail("{} is a function of the host that is said to be persistent, dependent or to have tensor maps", where);
   for (uint32_t i = 0; i < sizeOf(kernel.tensor_maps()); ++i)
     if (!checkTensorMap(*kernel.tensor_maps()->Get(i), fmt::format("{}.tensor_maps[{}]", where, i)))
       return false;

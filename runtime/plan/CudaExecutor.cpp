@@ -49,7 +49,7 @@ CudaExecutor::~CudaExecutor() {
 Expected<std::unique_ptr<Executor>> CudaExecutor::create(const Model &model, const SessionOptions &options) {
   if (Error error = model.gpu()->makeCurrent())
     return error;
-  Expected<CudaLaunches> launches = CudaLaunches::load(model);
+  Expected<CudaLaunches> launches = CudaLaunches::load(model, options.dependentLaunch);
   if (!launches)
     return std::move(launches.error());
   std::unique_ptr<CudaExecutor> executor(new CudaExecutor(model, options, std::move(*launches)));

@@ -15,7 +15,7 @@
 using namespace vitrt;
 using namespace vitrt::cuda;
 
-Expected<CudaLaunches> CudaLaunches::load(const Model &model) {
+Expected<CudaLaunches> CudaLaunches::load(const Model &model, bool dependentLaunch) {
   const Artifact &artifact = model.artifact();
   const fb::Target &target = artifact.target();
   // Machine code runs on GPUs of the architecture's own major version; others compile the text.
@@ -30,6 +30,7 @@ Expected<CudaLaunches> CudaLaunches::load(const Model &model) {
     return makeError(module.error().status, "{}: {}", artifact.name(), module.error().message);
 
   CudaLaunches launches(model, std::move(*module));
+  launches.dependentLaunch = dependentLaunch;
   for (size_t i = 0; i < launches.size(); ++i) {
     const Launch &launch = launches.program->launches[i];
     constexpr int64_t mostBlocks = std::numeric_limits<int32_t>::max();
@@ -132,7 +133,9 @@ Error CudaLaunches::start(size_t index, int64_t images, const Places &places, St
     arguments.push_back(&map);
   if (scratchBytes > 0)
     arguments.insert(arguments.end(), {&places.scratch, &scratchBytes});
-  Error error = stream.launch({function(index, images), blocks(index, images), kernel.threads(), kernel.shared_bytes(), arguments});
+  // What comes before the first one is no launch.
+  const bool early = dependentLaunch && kernel.dependent() && index > 0;
+  Error error = stream.launch({function(index, images), blocks(index, images), kernel.threads(), kernel.shared_bytes(), arguments, early});
   return error ? describe(index, error) : Error::success();
 }
 

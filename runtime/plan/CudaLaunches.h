@@ -23,7 +23,7 @@ public:
   };
 
   /// The model outlives this. An error names the layer whose kernel cannot be had.
-  static Expected<CudaLaunches> load(const Model &model);
+  static Expected<CudaLaunches> load(const Model &model, bool dependentLaunch);
 
   size_t size() const { return program->launches.size(); }
   /// Whether the driver had to compile the kernels.
@@ -48,6 +48,7 @@ private:
 
   const Model *model;
   const Program *program;
+  bool dependentLaunch = false; ///< whether kernels that wait themselves may begin early
   cuda::Module module;
   std::vector<std::vector<cuda::Function>> functions; ///< by launch, then by the choice of its kernel
 };

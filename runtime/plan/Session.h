@@ -23,6 +23,8 @@ struct SessionOptions {
   unsigned threads = 0;    ///< 0: all cores this process may use
   bool pin = false;        ///< worker i > 0 to the i-th of them
   int64_t groupImages = 0; ///< most images that go through all launches together, up to kMaxGroup; 0: as the file says
+  /// Of a GPU: launches whose kernels can (the schema's Kernel.dependent) begin before the one before them is over.
+  bool dependentLaunch = false;
 };
 
 class Session {

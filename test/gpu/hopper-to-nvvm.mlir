@@ -8,6 +8,8 @@ device.kernel @product(%n: i32, %map: !device.tensor_map<bf16, rank = 2>) attrib
   %zero = arith.constant dense<0.0> : vector<4xf32>
   %a = device.shared 0 : !device.memory<shared, bf16>
   %bars = device.shared 16384 : !device.memory<shared, i64>
+  // CHECK: "griddepcontrol.launch_dependents; griddepcontrol.wait;"
+  device.dependency_wait
   // CHECK: "mbarrier.init.shared::cta.b64 [$0], $1;"
   device.mbarrier_init %bars[%c0] count 3 : !device.memory<shared, i64>[i32]
   // CHECK: "fence.mbarrier_init.release.cluster;"

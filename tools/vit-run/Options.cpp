@@ -58,6 +58,9 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
                   "Which target of the file: cpu, reference, cuda:sm_80, ... (default: the first that runs on the device)")
       ->type_name("NAME")
       ->group(group);
+  command.add_flag("--dependent-launch", options.dependentLaunch,
+                   "On GPUs of compute capability 9.0: a launch may begin before the one before it is over")
+      ->group(group);
   command.add_option("--group", options.group, "Images that go through all layers together (default: as vitc chose)")
       ->check(CLI::Range(int64_t(1), int64_t(vitrt::kMaxGroup)))
       ->type_name("N")

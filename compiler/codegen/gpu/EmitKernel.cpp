@@ -41,7 +41,7 @@ std::optional<DeviceTarget> parseArchitecture(StringRef name) {
       .Default(std::nullopt);
 }
 
-FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const DeviceTarget &target) {
+static FailureOr<KernelInfo> emitAny(ModuleOp module, Operation *launch, StringRef symbol, const DeviceTarget &target) {
   module.getContext()->loadDialect<device::DeviceDialect>();
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol, target); })
@@ -54,6 +54,18 @@ FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef s
       .Case([&](kernel::PoolRowsOp op) { return emitPoolRows(module, op, symbol); })
       .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
       .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that a GPU has a kernel for"; });
+}
+
+FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const DeviceTarget &target) {
+  FailureOr<KernelInfo> info = emitAny(module, launch, symbol, target);
+  if (failed(info) || !target.isHopper())
+    return info;
+  auto kernel = module.lookupSymbol<device::KernelOp>(symbol);
+  OpBuilder builder(launch->getContext());
+  builder.setInsertionPointToStart(&kernel.getBody().front());
+  device::DependencyWaitOp::create(builder, launch->getLoc());
+  info->dependent = true;
+  return info;
 }
 
 } // namespace vitc::gpu

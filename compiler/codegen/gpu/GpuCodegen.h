@@ -43,6 +43,7 @@ struct KernelInfo {
   int64_t sharedBytes = 0;
   int64_t scratchBytes = 0; ///< of a block
   bool persistent = false;
+  bool dependent = false;       ///< see the schema's Kernel
   bool choosesByImages = false; ///< whether another number of images may give another schedule
   std::vector<plan::TensorMap> tensorMaps; ///< in the order of the kernel's arguments
 };

@@ -74,6 +74,8 @@ void populateHopperToEmulator(RewritePatternSet &patterns, const TypeConverter &
     return c.call(Call::TensorCopy, {}, {adaptor.getMap(), coordinates, to, barrierOf(op, adaptor, c), c.site()});
   });
   add.operator()<ProxyFenceOp>([](ProxyFenceOp, auto, Caller &c) { return c.call(Call::ProxyFence, {}, {}); });
+  // Launches come one after the other here.
+  add.operator()<DependencyWaitOp>([](DependencyWaitOp, auto, Caller &) { return Value(); });
   add.operator()<SetRegistersOp>(
       [](SetRegistersOp op, auto, Caller &c) { return c.call(Call::SetRegisters, {}, {c.number(op.getCount())}); });
 

@@ -203,6 +203,10 @@ void populateHopperToNvvm(RewritePatternSet &patterns, const TypeConverter &conv
     b.assembly("fence.proxy.async.shared::cta;", "", {}, {});
     return Value();
   });
+  add.operator()<DependencyWaitOp>([](DependencyWaitOp, auto, B &b) {
+    b.assembly("griddepcontrol.launch_dependents; griddepcontrol.wait;", "", {}, {});
+    return Value();
+  });
   add.operator()<SetRegistersOp>([](SetRegistersOp op, auto, B &b) {
     std::string text = llvm::formatv("setmaxnreg.{0}.sync.aligned.u32 {1};", op.getIncrease() ? "inc" : "dec", op.getCount());
     b.assembly(text, "", {}, {});

@@ -81,6 +81,25 @@ enum TensorSwizzle : int { SwizzleNone = 0, Swizzle32 = 1, Swizzle64 = 2, Swizzl
 enum TensorPromotion : int { PromotionNone = 0, Promotion64 = 1, Promotion128 = 2, Promotion256 = 3 };
 enum TensorFill : int { FillZeros = 0 };
 
+/// CUlaunchAttribute: one of many, of which only this one is used.
+enum LaunchAttributeId : int { ProgrammaticStreamSerialization = 6 };
+struct LaunchAttribute {
+  LaunchAttributeId id;
+  int padding = 0;
+  union {
+    int allowed;
+    char any[64];
+  } value = {};
+};
+
+/// CUlaunchConfig.
+struct LaunchConfig {
+  unsigned gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes;
+  Stream stream;
+  LaunchAttribute *attributes;
+  unsigned attributeCount;
+};
+
 /// The version of the API whose functions are asked for; a driver of CUDA 12.0 or newer has them all.
 inline constexpr int kApiVersion = 12000;
 
@@ -113,9 +132,7 @@ using GetProcAddress = Result (*)(const char *symbol, void **function, int versi
   X(funcSetAttribute, cuFuncSetAttribute, (Function, FunctionAttribute, int value))                                                        \
   X(occupancyMaxActiveBlocksPerMultiprocessor, cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                \
     (int *blocks, Function, int threads, size_t sharedBytes))                                                                              \
-  X(launchKernel, cuLaunchKernel,                                                                                                          \
-    (Function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY, unsigned blockZ, unsigned sharedBytes,    \
-     Stream, void **parameters, void **extra))                                                                                             \
+  X(launchKernelEx, cuLaunchKernelEx, (const LaunchConfig *, Function, void **parameters, void **extra))                                   \
   X(streamCreate, cuStreamCreate, (Stream *, unsigned flags))                                                                              \
   X(streamDestroy, cuStreamDestroy, (Stream))                                                                                              \
   X(streamSynchronize, cuStreamSynchronize, (Stream))                                                                                      \

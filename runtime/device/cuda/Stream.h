@@ -48,6 +48,7 @@ struct KernelLaunch {
   unsigned blocks, threads;
   uint64_t sharedBytes;
   std::span<const void *const> arguments; ///< where the values of the kernel's arguments are; read before the call returns
+  bool early = false;                     ///< may begin before the launch before it is over: the kernel waits itself
 };
 
 /// Copies and launches are done in the order in which they were given, later than the calls return.

@@ -9,6 +9,8 @@ device.kernel @product(%x: !device.memory<global, f32>, %n: i32, %map: !device.t
   %ones = arith.constant dense<1.0> : vector<8xbf16>
   %a = device.shared 0 : !device.memory<shared, bf16>
   %bars = device.shared 16384 : !device.memory<shared, i64>
+  // CHECK: device.dependency_wait
+  device.dependency_wait
   // CHECK: device.block_count
   %blocks = device.block_count
   // CHECK: device.mbarrier_init %{{.*}}[%{{.*}}] count 1 : <shared, i64>[i32]

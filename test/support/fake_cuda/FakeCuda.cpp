@@ -331,20 +331,24 @@ api::Result occupancy(int *blocks, api::Function function, int threads, size_t s
   });
 }
 
-api::Result launchKernel(api::Function function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
-                         unsigned blockZ, unsigned sharedBytes, api::Stream stream, void **parameters, void **extra) {
+api::Result launchKernelEx(const api::LaunchConfig *config, api::Function function, void **parameters, void **extra) {
   return inContext([&](Driver &d) {
     auto *kernel = to<Kernel>(function);
-    if (gridX == 0 || gridY != 1 || gridZ != 1 || blockX == 0 || blockX > kernel->maxThreads || blockY != 1 || blockZ != 1 ||
-        sharedBytes > std::max<uint64_t>(kernel->sharedLimit, 48 << 10) || extra ||
+    const api::LaunchConfig &c = *config;
+    if (c.gridX == 0 || c.gridY != 1 || c.gridZ != 1 || c.blockX == 0 || c.blockX > kernel->maxThreads || c.blockY != 1 || c.blockZ != 1 ||
+        c.sharedBytes > std::max<uint64_t>(kernel->sharedLimit, 48 << 10) || extra ||
         Settings::names(d.settings.refusedLaunch, kernel->symbol))
       return api::InvalidValue;
-    Launch launch = {kernel, gridX, blockX, sharedBytes, {}};
+    // Launches come one after the other here, so what may begin early does not.
+    for (const api::LaunchAttribute &attribute : std::span(c.attributes, c.attributeCount))
+      if (attribute.id != api::ProgrammaticStreamSerialization || attribute.value.allowed != 1)
+        return api::InvalidValue;
+    Launch launch = {kernel, c.gridX, c.blockX, c.sharedBytes, {}};
     for (size_t i = 0; i < kernel->parameterBytes.size(); ++i) {
       auto *bytes = static_cast<std::byte *>(parameters[i]);
       launch.arguments.emplace_back(bytes, bytes + kernel->parameterBytes[i]);
     }
-    return enqueue(d, stream,
+    return enqueue(d, c.stream,
                    {[&d, launch] {
                       if (d.failure != api::Success)
                         return;
