@@ -54,7 +54,7 @@ END {
   printf "\nSpeed: ms a batch with copies on the host's clock, of the launches alone on the GPU's; TFLOP/s are nominal, of the launches\n"
   if (gemm)
     printf "A library's bf16 product of 8192^3 in the same run: %.0f TFLOP/s\n", gemm
-  printf "%-24s %-9s %6s %10s %10s %10s %9s %7s %10s %7s\n", "model", "precision", "batch", "ms", "launches", "images/s", "TFLOP/s", "% gemm", \
+  printf "%-24s %-9s %-9s %6s %10s %10s %10s %9s %7s %10s %7s\n", "model", "precision", "begin", "batch", "ms", "launches", "images/s", "TFLOP/s", "% gemm", \
     "torch ms", "faster"
   for (i = 1; i <= speedCount; ++i) {
     $0 = speed[i]
@@ -65,7 +65,7 @@ END {
     rate = launches > 0 ? 1e3 * field("batch") / launches : 0
     part = gemm ? sprintf("%.1f", 100 * tflops / gemm) : "-"
     faster = other != "" && launches > 0 ? sprintf("%.2fx", other / launches) : "-"
-    printf "%-24s %-9s %6d %10.3f %10.3f %10.0f %9.1f %7s %10s %7s\n", field("model"), field("precision"), field("batch"), field("median_ms"), \
+    printf "%-24s %-9s %-9s %6d %10.3f %10.3f %10.0f %9.1f %7s %10s %7s\n", field("model"), field("precision"), field("target"), field("batch"), field("median_ms"), \
       launches, rate, tflops, part, other == "" ? "-" : sprintf("%.3f", other), faster
   }
 }

@@ -70,14 +70,19 @@ done
 for path in "${models[@]}"; do
   file=$(basename "$path" .vitx)
   for batch in ${batches//,/ }; do
-    echo "measuring $file, batch $batch" >&2
-    if "$run" bench "$path" --device="$device" --random-weights=0 --batch="$batch" --seconds="$seconds" --json \
-      >"$output/lines" 2>"$output/complaint"; then
-      label "${file%-*}" "${file##*-}" cuda <"$output/lines" >>"$output/speed.jsonl"
-    else
-      failed=1
-      grep 'error:' "$output/complaint" >&2
-    fi
+    # In a graph of launches one after the other, and of launches that may begin before the one before them is over.
+    for launches in graph dependent; do
+      echo "measuring $file, batch $batch, $launches" >&2
+      options=()
+      [[ $launches == graph ]] || options=(--dependent-launch)
+      if "$run" bench "$path" --device="$device" --random-weights=0 --batch="$batch" --seconds="$seconds" --json "${options[@]}" \
+        >"$output/lines" 2>"$output/complaint"; then
+        label "${file%-*}" "${file##*-}" "$launches" <"$output/lines" >>"$output/speed.jsonl"
+      else
+        failed=1
+        grep 'error:' "$output/complaint" >&2
+      fi
+    done
   done
 done
 

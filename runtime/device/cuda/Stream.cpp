@@ -101,7 +101,8 @@ Error Stream::launch(const Graph &graph) {
 Error Stream::launch(const KernelLaunch &launch) {
   const Driver &driver = device->driver();
   api::LaunchAttribute attribute = {.id = api::ProgrammaticStreamSerialization, .value = {.allowed = 1}};
-  api::LaunchConfig config = {launch.blocks, 1, 1, launch.threads, 1, 1, unsigned(launch.sharedBytes), get(), &attribute, launch.early ? 1u : 0u};
+  api::LaunchConfig config = {launch.blocks,         1, 1, launch.threads, 1, 1, unsigned(launch.sharedBytes), get(), &attribute,
+                              launch.early ? 1u : 0u};
   return driver.check(driver->launchKernelEx(&config, launch.function.handle, const_cast<void **>(launch.arguments.data()), nullptr),
                       "{} refuses {} blocks of {} threads with {} bytes of shared memory", device->describe(), launch.blocks,
                       launch.threads, launch.sharedBytes);
