@@ -53,7 +53,8 @@ constexpr int64_t kRangesPerWorker = 32;
 } // namespace
 
 HostExecutor::HostExecutor(const Model &model, const SessionOptions &options)
-    : model(model), program(model.program()), groupImages(options.groupImages ? options.groupImages : program.groupImages) {}
+    : model(model), program(model.program()), groupImages(options.groupImages ? options.groupImages : program.groupImages),
+      emulatorSeed(options.emulatorSeed) {}
 
 HostExecutor::~HostExecutor() = default;
 
@@ -108,7 +109,7 @@ Error HostExecutor::allocate() {
     for (uint32_t operand : operands)
       worker.operands.push_back(weights + program.buffers[operand].weightOffset);
     if (std::ranges::any_of(program.launches, [](const Launch &launch) { return launch.deviceFunction != nullptr; }))
-      worker.emulator = std::make_unique<emulator::Emulator>(i);
+      worker.emulator = std::make_unique<emulator::Emulator>(emulatorSeed + i);
     workers.push_back(std::move(worker));
   }
   return Error::success();

@@ -47,6 +47,7 @@ private:
   const Model &model;
   const Program &program;
   int64_t groupImages;
+  uint64_t emulatorSeed;
   std::unique_ptr<ThreadPool> pool;
   AnonymousMemory memory;
   std::vector<Worker> workers;

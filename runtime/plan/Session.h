@@ -25,6 +25,7 @@ struct SessionOptions {
   int64_t groupImages = 0; ///< most images that go through all launches together, up to kMaxGroup; 0: as the file says
   /// Of a GPU: launches whose kernels can (the schema's Kernel.dependent) begin before the one before them is over.
   bool dependentLaunch = false;
+  uint64_t emulatorSeed = 0; ///< of the order of an emulated GPU's threads
 };
 
 class Session {

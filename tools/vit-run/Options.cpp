@@ -12,21 +12,30 @@
 
 #include <charconv>
 #include <cstdio>
+#include <optional>
 
 namespace vitrun {
 namespace {
 
 constexpr std::string_view kGpuPrefix = "cuda:";
 
-std::string checkDevice(const std::string &device) {
-  if (device == "cpu" || device == "emulator" || device == "cuda")
-    return "";
-  int ordinal = 0;
+constexpr std::string_view kEmulatorPrefix = "emulator:";
+
+/// The number behind the device's colon.
+template <typename T> std::optional<T> numberBehind(std::string_view prefix, std::string_view device) {
+  T number = 0;
   const char *end = device.data() + device.size();
-  if (device.starts_with(kGpuPrefix))
-    if (auto [rest, error] = std::from_chars(device.data() + kGpuPrefix.size(), end, ordinal); error == std::errc() && rest == end)
-      return "";
-  return fmt::format("there is no device `{}`, only cpu, cuda, cuda:N and emulator", device);
+  if (device.starts_with(prefix))
+    if (auto [rest, error] = std::from_chars(device.data() + prefix.size(), end, number); error == std::errc() && rest == end)
+      return number;
+  return std::nullopt;
+}
+
+std::string checkDevice(const std::string &device) {
+  if (device == "cpu" || device == "emulator" || device == "cuda" || numberBehind<int>(kGpuPrefix, device) ||
+      numberBehind<uint64_t>(kEmulatorPrefix, device))
+    return "";
+  return fmt::format("there is no device `{}`, only cpu, cuda, cuda:N, emulator and emulator:SEED", device);
 }
 
 } // namespace
@@ -37,9 +46,9 @@ std::string targetOf(const CommonOptions &options) {
   return options.device.substr(0, options.device.find(':'));
 }
 
-int gpuOf(const CommonOptions &options) {
-  return options.device.starts_with(kGpuPrefix) ? std::stoi(options.device.substr(kGpuPrefix.size())) : 0;
-}
+int gpuOf(const CommonOptions &options) { return numberBehind<int>(kGpuPrefix, options.device).value_or(0); }
+
+uint64_t emulatorSeedOf(const CommonOptions &options) { return numberBehind<uint64_t>(kEmulatorPrefix, options.device).value_or(0); }
 
 void addCommonOptions(CLI::App &command, CommonOptions &options) {
   constexpr const char *group = "Common options";
@@ -49,7 +58,8 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
       ->group(group);
   command
       .add_option("--device", options.device,
-                  "Where to run: cpu (default), cuda, cuda:N (the N-th NVIDIA GPU, from 0), or emulator (a GPU's kernels\non the CPU)")
+                  "Where to run: cpu (default), cuda, cuda:N (the N-th NVIDIA GPU, from 0), or emulator (a GPU's kernels\non the CPU; "
+                  "emulator:SEED: their threads in another order)")
       ->check(CLI::Validator(checkDevice, ""))
       ->type_name("NAME")
       ->group(group);
@@ -58,8 +68,9 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
                   "Which target of the file: cpu, reference, cuda:sm_80, ... (default: the first that runs on the device)")
       ->type_name("NAME")
       ->group(group);
-  command.add_flag("--dependent-launch", options.dependentLaunch,
-                   "On GPUs of compute capability 9.0: a launch may begin before the one before it is over")
+  command
+      .add_flag("--dependent-launch", options.dependentLaunch,
+                "On GPUs of compute capability 9.0: a launch may begin before the one before it is over")
       ->group(group);
   command.add_option("--group", options.group, "Images that go through all layers together (default: as vitc chose)")
       ->check(CLI::Range(int64_t(1), int64_t(vitrt::kMaxGroup)))

@@ -38,6 +38,8 @@ struct CommonOptions {
 /// The target that device and target name together, and which GPU; empty: the file's first that runs here.
 std::string targetOf(const CommonOptions &options);
 int gpuOf(const CommonOptions &options);
+/// What the order of an emulated GPU's threads is drawn from.
+uint64_t emulatorSeedOf(const CommonOptions &options);
 
 void addCommonOptions(CLI::App &command, CommonOptions &options);
 

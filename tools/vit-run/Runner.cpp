@@ -98,7 +98,7 @@ Expected<Runner> Runner::load(const std::string &path, const CommonOptions &opti
   if (!model)
     return std::move(model.error());
   runner.theModel = std::move(*model);
-  auto session = vitrt::Session::create(*runner.theModel, {.threads = options.threads, .pin = pin, .groupImages = options.group, .dependentLaunch = options.dependentLaunch});
+  auto session = vitrt::Session::create(*runner.theModel, {.threads = options.threads, .pin = pin, .groupImages = options.group, .dependentLaunch = options.dependentLaunch, .emulatorSeed = emulatorSeedOf(options)});
   if (!session)
     return std::move(session.error());
   runner.session = std::move(*session);
