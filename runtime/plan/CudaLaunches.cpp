@@ -39,9 +39,10 @@ Expected<CudaLaunches> CudaLaunches::load(const Model &model, bool dependentLaun
       const fb::Kernel &kernel = *chosen.kernel;
       Expected<Function> function = launches.module.function(kernel.symbol()->str(), kernel.threads(), kernel.shared_bytes());
       if (!function)
-        return launches.describe(i, function.error());
+        return launches.describe(i, chosen.fromImages, function.error());
       if (chosen.tasks(int64_t(kMaxGroup)) > mostBlocks)
-        return launches.describe(i, makeError(VITRT_ERROR_FORMAT, "it has more than {} blocks for {} images", mostBlocks, kMaxGroup));
+        return launches.describe(i, chosen.fromImages,
+                                 makeError(VITRT_ERROR_FORMAT, "it has more than {} blocks for {} images", mostBlocks, kMaxGroup));
       launches.functions.back().push_back(*function);
       return Error::success();
     };
@@ -54,10 +55,10 @@ Expected<CudaLaunches> CudaLaunches::load(const Model &model, bool dependentLaun
   return launches;
 }
 
-Error CudaLaunches::describe(size_t index, const Error &error) const {
+Error CudaLaunches::describe(size_t index, int64_t images, const Error &error) const {
   const Launch &launch = program->launches[index];
-  return makeError(error.status, "{}: layer '{}', kernel '{}': {}", model->artifact().name(), launch.name, launch.kernel->symbol()->str(),
-                   error.message);
+  return makeError(error.status, "{}: layer '{}', kernel '{}': {}", model->artifact().name(), launch.name,
+                   launch.kernelFor(images).kernel->symbol()->str(), error.message);
 }
 
 unsigned CudaLaunches::blocks(size_t index, int64_t images) const {
@@ -119,7 +120,7 @@ Error CudaLaunches::start(size_t index, int64_t images, const Places &places, St
     const fb::TensorMap &map = *kernel.tensor_maps()->Get(i);
     Expected<api::TensorMap> encoded = encode(map, operands[map.operand()], images);
     if (!encoded)
-      return describe(index, encoded.error());
+      return describe(index, images, encoded.error());
     maps.push_back(*encoded);
   }
   const int32_t count = int32_t(images);
@@ -136,7 +137,7 @@ Error CudaLaunches::start(size_t index, int64_t images, const Places &places, St
   // What comes before the first one is no launch.
   const bool early = dependentLaunch && kernel.dependent() && index > 0;
   Error error = stream.launch({function(index, images), blocks(index, images), kernel.threads(), kernel.shared_bytes(), arguments, early});
-  return error ? describe(index, error) : Error::success();
+  return error ? describe(index, images, error) : Error::success();
 }
 
 Error CudaLaunches::startAll(int64_t images, const Places &places, Stream &stream) const {

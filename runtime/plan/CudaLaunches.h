@@ -37,8 +37,8 @@ public:
   /// Gives a launch to the stream. Errors name layer and kernel.
   Error start(size_t index, int64_t images, const Places &places, cuda::Stream &stream) const;
   Error startAll(int64_t images, const Places &places, cuda::Stream &stream) const;
-  /// `error` as one of a launch.
-  Error describe(size_t index, const Error &error) const;
+  /// `error` as one of a launch for so many images.
+  Error describe(size_t index, int64_t images, const Error &error) const;
 
 private:
   CudaLaunches(const Model &model, cuda::Module module) : model(&model), program(&model.program()), module(std::move(module)) {}

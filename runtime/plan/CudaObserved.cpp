@@ -99,7 +99,7 @@ Error CudaExecutor::observeResults(const Batch &batch, const Group &group) {
     if (Error error = launches.start(i, group.images, places, compute))
       return error;
     if (Error error = compute.wait())
-      return launches.describe(i, error);
+      return launches.describe(i, group.images, error);
     const Clock::time_point end = Clock::now();
     std::vector<void *> operands(launch.operands.size());
     std::span<std::byte> rest = results->bytes();
@@ -109,10 +109,10 @@ Error CudaExecutor::observeResults(const Batch &batch, const Group &group) {
       rest = rest.subspan(here.size());
       operands[launch.operands.size() - launch.results + r] = here.data();
       if (Error error = compute.copyToHost(here, launches.address(places, index, group.images)))
-        return launches.describe(i, error);
+        return launches.describe(i, group.images, error);
     }
     if (Error error = compute.wait())
-      return launches.describe(i, error);
+      return launches.describe(i, group.images, error);
     batch.observer->launched({program, i, launch, /*worker=*/0, /*split=*/false, group.first, group.images, begin, end, operands.data()});
   }
   return Error::success();
