@@ -64,10 +64,10 @@ struct Kernel {
 struct Launch {
   std::string name;
   uint32_t kernel = 0;
-  std::vector<std::pair<int64_t, uint32_t>> larger; ///< kernels for groups of at least so many images
   std::vector<uint32_t> operands; ///< buffers; inputs first, results last
   uint32_t results = 1;
   int64_t flopPerImage = 0;
+  std::vector<std::pair<int64_t, uint32_t>> larger = {}; ///< kernels for groups of at least so many images
 };
 
 struct Program {
