@@ -13,8 +13,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
-#include <limits>
-
 using namespace mlir;
 
 namespace vitc::gpu {
@@ -55,7 +53,7 @@ public:
       scoreDistances(o.columnTable, s.across, [&](Value token) { return rem(b, token, s.across); }, columnDistances);
     }
     // For each of the thread's rows its maximum so far, its sum of weights, and its part of the result.
-    SmallVector<Value> carried(kPart, number(b, -std::numeric_limits<double>::infinity()));
+    SmallVector<Value> carried(kPart, negativeInfinity(b));
     carried.append(kPart * (1 + groups * kPart), number(b, 0));
     SmallVector<Value> last = forLoop(b, constant(b, 0), constant(b, s.tokens), kTile, carried,
                                       [&](Value first, ValueRange before) { return addKeys(first, before); });
@@ -133,7 +131,7 @@ private:
           Value across = load(b, columnDistances, add(b, mul(b, rem(b, at, s.across), kTile), query));
           score = fma(b, addf(b, down, across), number(b, kLog2E), score);
         }
-        score = select(b, exists, score, number(b, -std::numeric_limits<double>::infinity()));
+        score = select(b, exists, score, negativeInfinity(b));
       }
 
     SmallVector<Value> after(before.begin(), before.end());
@@ -142,11 +140,13 @@ private:
       for (int64_t j = 1; j < kPart; ++j)
         greatest = maximum(b, greatest, scores[kPart * i + j]);
       greatest = maximum(b, before[i], maximumOfLanes(b, greatest, kAcross));
-      Value shrink = math::Exp2Op::create(b, subf(b, before[i], greatest));
+      // A row without a key so far has a greatest score of -infinity, from which no difference can be taken.
+      Value none = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, greatest, negativeInfinity(b));
+      Value base = select(b, none, number(b, 0), greatest), shrink = math::Exp2Op::create(b, subf(b, before[i], base));
       Value sum = mulf(b, before[kPart + i], shrink);
       for (int64_t j = 0; j < kPart; ++j) {
         Value &weight = scores[kPart * i + j];
-        weight = math::Exp2Op::create(b, subf(b, weight, greatest));
+        weight = math::Exp2Op::create(b, subf(b, weight, base));
         sum = addf(b, sum, weight);
       }
       after[i] = greatest;

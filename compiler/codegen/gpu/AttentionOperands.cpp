@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/gpu/AttentionOperands.h"
 
+#include <limits>
 #include <numeric>
 
 using namespace mlir;
@@ -62,6 +63,8 @@ AttentionOperands::AttentionOperands(DeviceFunction &f, const AttentionShape &s,
   }
   result = advance(b, rowOf(b, f.operand(operand), mul(b, window, s.queries), inner), column);
 }
+
+Value negativeInfinity(ImplicitLocOpBuilder &b) { return number(b, -std::numeric_limits<double>::infinity()); }
 
 SmallVector<Value> loadLeftOperands(ImplicitLocOpBuilder &b, const SumsLayout &layout, ValueRange rows, int64_t width, Type element) {
   constexpr int64_t square = 16, half = 8;

@@ -48,6 +48,9 @@ struct AttentionOperands {
 /// The most shared memory of a block on an A100, a KiB less than a multiprocessor has (CUDA C++ programming guide 13.0, table 27).
 inline constexpr int64_t kMostSharedBytes = 163 << 10;
 
+/// The score of a key that is not there.
+Value negativeInfinity(ImplicitLocOpBuilder &b);
+
 /// log2 e: exp(x) = 2^(x log2 e).
 inline constexpr double kLog2E = 1.4426950408889634;
 

@@ -13,8 +13,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
-#include <limits>
-
 using namespace mlir;
 
 namespace vitc::gpu {
@@ -133,7 +131,7 @@ private:
       for (int64_t j = 0; j < kPart; ++j) {
         Value &score = scores[kPart * i + j];
         Value exists = less(b, add(b, first, add(b, right, j * across)), s.tokens);
-        score = select(b, exists, mulf(b, score, number(b, s.scale * kLog2E)), number(b, -std::numeric_limits<double>::infinity()));
+        score = select(b, exists, mulf(b, score, number(b, s.scale * kLog2E)), negativeInfinity(b));
       }
     return scores;
   }
@@ -143,7 +141,7 @@ private:
     barrier(b); // the last queries have been read
     fetch(o.query, s.stride(), first, queryTile);
     fetch(o.upstream, s.inner(), first, gradientTile);
-    Sums carried(kPart, number(b, -std::numeric_limits<double>::infinity()));
+    Sums carried(kPart, negativeInfinity(b));
     carried.append(2 * kPart, number(b, 0));
     Sums last = forLoop(b, constant(b, 0), constant(b, s.tokens), tile, carried, [&](Value firstKey, ValueRange before) {
       barrier(b); // the last keys have been read
@@ -263,7 +261,9 @@ private:
 
 FailureOr<KernelInfo> emitThreadAttentionGrad(ModuleOp module, Location loc, const AttentionGradShape &shape, StringRef symbol) {
   // Wide heads leave no room for four tiles of 64 rows.
-  const int64_t tile = shape.width <= 88 ? 64 : 32;
+  // Four tiles of rows, two of weights, the statistics: wide heads and many tokens leave no room for tiles of 64.
+  const int64_t floats = 64 * (4 * (shape.width + 2 * kPart) + 2 * (64 + kPart)) + 3 * (shape.tokens + 64);
+  const int64_t tile = shape.width <= 88 && floats * 4 <= kMostSharedBytes ? 64 : 32;
   return checkedAttentionGrad(loc, shape, ThreadAttentionGradEmitter(module, loc, shape, tile, symbol).emit(symbol));
 }
 

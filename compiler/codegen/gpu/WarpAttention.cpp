@@ -10,11 +10,10 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/gpu/AttentionOperands.h"
+#include "compiler/codegen/gpu/QuadRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-
-#include <limits>
 
 using namespace mlir;
 
@@ -61,8 +60,6 @@ Schedule scheduleFor(const AttentionShape &s) {
   }
   return schedule;
 }
-
-Value negativeInfinity(ImplicitLocOpBuilder &b) { return number(b, -std::numeric_limits<double>::infinity()); }
 
 class WarpAttentionEmitter {
 public:
@@ -300,15 +297,21 @@ private:
       for (int64_t half = 0; half < kHalves; ++half) {
         Value inverse = divf(b, number(b, 1), sumOfLanes(b, state.sums[row * kHalves + half], kRowLanes));
         Value at = rowAt(row, half), exists = less(b, at, s.queries), memory = rowOf(b, o.result, at, s.heads * s.width);
-        for (int64_t j = 0; j < columns && j * kColumns < s.width; ++j) {
-          Value column = add(b, layout.column, j * kColumns);
-          ifThen(b, (j + 1) * kColumns <= s.width ? exists : both(b, exists, less(b, column, s.width)), [&] {
-            SmallVector<Value> parts;
-            for (int64_t i = 0; i < 2; ++i)
-              parts.push_back(mulf(b, lane(b, state.results[row * columns + j], 2 * half + i), inverse));
-            store(b, narrowed(b, vectorOf(b, parts), s.resultElement), memory, column);
-          });
+        SmallVector<Value> pairs;
+        for (int64_t j = 0; j * kColumns < s.width; ++j) {
+          SmallVector<Value> parts;
+          for (int64_t i = 0; i < 2; ++i)
+            parts.push_back(mulf(b, lane(b, state.results[row * columns + j], 2 * half + i), inverse));
+          pairs.push_back(narrowed(b, vectorOf(b, parts), s.resultElement));
         }
+        // Rows of whole vectors leave as such; what others have behind their last column is not written.
+        if (s.width % kColumns == 0)
+          forQuadRow(b, f.thread, pairs, [&](Value vector, Value column) { ifThen(b, exists, [&] { store(b, vector, memory, column); }); });
+        else
+          for (auto [j, pair] : llvm::enumerate(pairs)) {
+            Value column = add(b, layout.column, static_cast<int64_t>(j) * kColumns);
+            ifThen(b, both(b, exists, less(b, column, s.width)), [&] { store(b, pair, memory, column); });
+          }
       }
   }
 

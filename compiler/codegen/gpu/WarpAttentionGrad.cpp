@@ -14,8 +14,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
-#include <limits>
-
 using namespace mlir;
 
 namespace vitc::gpu {
@@ -133,7 +131,7 @@ private:
     SmallVector<Value> queries = loadLeftOperands(b, layout, rows, s.width, s.element);
     SmallVector<Value> upstream = loadLeftOperands(b, layout, upstreamRows, s.width, s.element);
     barrier(b); // the last tiles' rings have been read
-    Sums initial(2, number(b, -std::numeric_limits<double>::infinity()));
+    Sums initial(2, negativeInfinity(b));
     initial.append(4, number(b, 0));
     auto fill = [&](Value number, Value stage) {
       copy(o.keys, first.stage(stage), mul(b, number, step));
@@ -173,7 +171,7 @@ private:
           Value score = lane(b, scores[j], 2 * half + i);
           if (s.tokens % step != 0) {
             Value key = add(b, add(b, from, layout.column), j * kColumns + i);
-            score = select(b, less(b, key, s.tokens), score, number(b, -std::numeric_limits<double>::infinity()));
+            score = select(b, less(b, key, s.tokens), score, negativeInfinity(b));
           }
           row.push_back(score);
         }

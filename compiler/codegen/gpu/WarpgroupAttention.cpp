@@ -64,8 +64,6 @@ Schedule scheduleFor(const AttentionShape &s) {
   return schedule;
 }
 
-Value negativeInfinity(ImplicitLocOpBuilder &b) { return number(b, -std::numeric_limits<double>::infinity()); }
-
 class WarpgroupAttention {
 public:
   WarpgroupAttention(ModuleOp module, Location loc, const AttentionShape &shape, const Schedule &schedule, StringRef symbol)

@@ -51,6 +51,20 @@ TEST(ThreadAttention, AddsDistancesWithinWindows) {
     expectThreads(c, 2, 1e-5);
 }
 
+/// A whole tile of keys that a bias takes out before the first one that is left.
+TEST(ThreadAttention, KeepsKeysBehindATileWithoutOne) {
+  Case c{130, 8, 1, 1, true};
+  std::optional<DeviceKernel> kernel = compileThreads(c);
+  ASSERT_TRUE(kernel);
+  Problem p = makeProblem(c, 1);
+  for (int64_t query = 0; query < c.tokens; ++query)
+    for (int64_t key = 0; key < c.tokens; ++key)
+      p.bias[query * c.tokens + key] = key == 129 - query % 60 ? 0.0f : -INFINITY;
+  std::vector<float> result = kernel->run({p.keys, p.bias}, {p.expected.size()}, 1).front();
+  for (int64_t i = 0; i < c.tokens * c.width; ++i)
+    ASSERT_EQ(result[i], p.keys[(129 - i / c.width % 60) * c.columns() + 2 * c.inner() + i % c.width]) << "element " << i;
+}
+
 TEST(ThreadAttention, RefusesDistancesThatDoNotFit) {
   std::unique_ptr<mlir::MLIRContext> context = makeContext();
   std::string said;
