@@ -104,13 +104,16 @@ Error CudaExecutor::loadWeights() {
 }
 
 Error CudaExecutor::reserve(int64_t images) {
-  if (images <= capacity)
+  // What there was no room for once is not tried again in each run.
+  if (images <= capacity || (capacity > 0 && images <= refused))
     return Error::success();
   Error error;
   // Where there is no room for all images, groups become smaller.
-  for (int64_t count = images; count > 0; count /= 2)
+  for (int64_t count = images; count > 0; count /= 2) {
     if (error = allocate(count); !error || error.status != VITRT_ERROR_MEMORY)
       return error;
+    refused = images;
+  }
   return error;
 }
 

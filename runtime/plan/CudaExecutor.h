@@ -74,6 +74,7 @@ private:
   cuda::DeviceMemory weights;
   cuda::Stream copiesIn, compute, copiesOut;
   int64_t capacity = 0; ///< images of a group that there is memory for
+  int64_t refused = 0;  ///< images of a group that there was no memory for
   cuda::DeviceMemory memory;
   cuda::PinnedMemory pinned;
   std::array<Slot, 2> slots;

@@ -254,6 +254,8 @@ static std::string readValues(Request &request) {
   request.calibration = calibration;
   if (!targets.empty())
     request.compile.targets = targets;
+  if (tuneOption && !llvm::is_contained(request.compile.targets, "cpu"))
+    return "--tune measures kernels on the cpu, which is none of the targets";
   if (!calibration.empty() && !llvm::is_contained(request.compile.targets, "cpu"))
     return "--calibration=" + calibration + " finds ranges for int8 on the cpu, which is none of the targets";
   for (const std::string &target : request.compile.targets)

@@ -25,6 +25,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -126,6 +127,11 @@ FailureOr<std::string> compileToPtx(ModuleOp module, StringRef architecture) {
       function.addFnAttr(llvm::Attribute::NoUnwind);
       // There is no library that loops could become calls of.
       function.addFnAttr("no-builtins");
+      // What a warp or warpgroup does together must stay where all of its threads come by.
+      function.addFnAttr(llvm::Attribute::Convergent);
+      for (llvm::Instruction &instruction : llvm::instructions(function))
+        if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction); call && call->isInlineAsm())
+          call->setConvergent();
     }
   optimize(*translated, *machine);
 

@@ -98,6 +98,8 @@ struct TensorMap {
 /// beyond a row's width lie `panel` bytes further on.
 struct ProductLayout {
   int32_t swizzle, transposed, panel;
+
+  bool operator==(const ProductLayout &) const = default;
 };
 
 /// A step of 16 of a warpgroup's product.
@@ -106,6 +108,8 @@ struct Product {
   const void *b;
   ProductLayout aLayout, bLayout;
   int32_t fragments, bf16, overwrite;
+
+  bool operator==(const Product &) const = default;
 };
 static_assert(sizeof(Product) == 56 && offsetof(Product, aLayout) == 16 && offsetof(Product, fragments) == 40);
 

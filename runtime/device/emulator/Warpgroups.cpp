@@ -42,6 +42,13 @@ template <typename Act> void forChunks(uint64_t base, const ProductLayout &layou
         act(placeOf(base, layout, firstRow + row, k));
 }
 
+/// Whether a descriptor can name an operand that begins `offset` bytes from the beginning of shared memory: at a multiple of 8 rows, or at
+/// a step of the sum along the first of them (PTX ISA 9.7.15.5.1.2).
+bool isPlace(uint64_t offset, const ProductLayout &layout) {
+  const auto row = uint64_t(layout.swizzle), within = offset % (8 * row);
+  return layout.transposed ? within == 0 : within < row && within % (2 * kDepth) == 0;
+}
+
 /// Of a warp's product: its chunks of both operands, as offsets in shared memory.
 template <typename Act> void forChunks(const WarpProducts::Started &started, const std::byte *shared, int32_t warp, Act act) {
   auto offset = [&](const void *address) { return uint64_t(static_cast<const std::byte *>(address) - shared); };
@@ -88,7 +95,10 @@ void Warpgroups::reset(int32_t threads) {
     warp.groups.resize(1);
   const auto groups = size_t((threads + kWarpgroup - 1) / kWarpgroup);
   sequences.assign(groups, {});
-  registers.assign(groups, std::min(255, kRegisters / threads) / 8 * 8);
+  const int32_t atBegin = std::min(255, kRegisters / threads) / 8 * 8;
+  registers.assign(groups, atBegin);
+  pool = atBegin * threads;
+  changed = false;
 }
 
 int32_t Warpgroups::begin(Thread &thread, const float *values, int32_t columns) {
@@ -140,13 +150,19 @@ int32_t Warpgroups::start(Block &block, Thread &thread, int32_t handle, const Pr
     Clock known = thread.known;
     for (size_t lane = 0; lane < kWarp; ++lane) {
       auto &mine = *static_cast<Argument *>(arguments[lane]);
-      if (!product.fragments && mine.product.a != product.a)
+      Product same = mine.product;
+      if (product.fragments)
+        same.a = product.a;
+      if (same != product)
         block.fault(thread, site, "threads of the warp have different operands");
       if (product.fragments)
         std::memcpy(started.fragments[lane].data(), mine.product.a, 16);
       started.sums[lane] = &mine.sums;
       known.join(mine.thread.known);
     }
+    auto offsetOf = [&](const void *address) { return uint64_t(static_cast<const std::byte *>(address) - thread.shared); };
+    if ((!product.fragments && !isPlace(offsetOf(product.a), product.aLayout)) || !isPlace(offsetOf(product.b), product.bLayout))
+      block.fault(thread, site, "has an operand that begins neither at a multiple of 8 rows nor at a step of 16 along the first of them");
     const int32_t actor = block.productsOf(warp);
     std::optional<Race> race;
     uint64_t beyond = 0;
@@ -221,14 +237,17 @@ void Warpgroups::take(Block &block, Thread &thread, int32_t handle, float *value
   sums.taken = true;
 }
 
-void Warpgroups::setRegisters(const Thread &thread, int32_t count) { registers[size_t(thread.thread / kWarpgroup)] = count; }
+void Warpgroups::setRegisters(const Thread &thread, int32_t count) {
+  registers[size_t(thread.thread / kWarpgroup)] = count;
+  changed = true;
+}
 
 std::string Warpgroups::leftOver() const {
   int32_t all = 0;
   for (int32_t count : registers)
     all += count * kWarpgroup;
-  if (all > kRegisters)
-    return fmt::format("its warpgroups take {} registers of the {} there are", all, kRegisters);
+  if (changed && all > pool)
+    return fmt::format("its warpgroups take {} registers of the {} that it was given", all, pool);
   for (size_t warp = 0; warp < warps.size(); ++warp)
     if (warps[warp].started != sequences[warp / 4].size())
       return fmt::format("warp {} started {} products of its warpgroup's {}; the four do each together", warp, warps[warp].started,

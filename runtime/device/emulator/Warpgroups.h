@@ -67,6 +67,8 @@ private:
   std::vector<WarpProducts> warps;
   std::vector<std::vector<Sequence>> sequences; ///< by warpgroup
   std::vector<int32_t> registers;               ///< by warpgroup, of a thread
+  int32_t pool = 0;                             ///< registers that the block began with
+  bool changed = false;                         ///< whether warpgroups asked for others
 };
 
 } // namespace vitrt::emulator
