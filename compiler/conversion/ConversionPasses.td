@@ -55,7 +55,9 @@ def ConvertVitToKernel : Pass<"convert-vit-to-kernel"> {
   let dependentDialects = ["::vitc::kernel::KernelDialect", "::vitc::vit::VitDialect"];
   let options = [Option<"reference", "reference", "bool", "false", "make every launch a reference lowering">,
                  Option<"training", "training", "bool", "false",
-                        "launches of a training program: weights are read as they lie, gradients have kernels">];
+                        "launches of a training program: weights are read as they lie, gradients have kernels">,
+                 Option<"keepAttention", "keep-attention", "bool", "true",
+                        "attention of a training program keeps its weights for its gradient where they are few">];
   let statistics = [Statistic<"launches", "launches", "operations with a kernel of their own">,
                     Statistic<"references", "references", "operations that run by their reference lowering">];
 }

@@ -110,9 +110,9 @@ bool keepsWeights(vit::SdpaOp op) {
   });
 }
 
-Operation *convertForward(OpBuilder &b, vit::SdpaOp op) {
+Operation *convertForward(OpBuilder &b, vit::SdpaOp op, bool keepAttention) {
   auto qkv = cast<RankedTensorType>(op.getQkv().getType());
-  Type weights = keepsWeights(op) ? kernel::AttentionOp::weightsType(qkv, op.getHeads()) : Type();
+  Type weights = keepAttention && keepsWeights(op) ? kernel::AttentionOp::weightsType(qkv, op.getHeads()) : Type();
   return kernel::AttentionOp::create(b, op.getLoc(), op.getType(), weights, op.getQkv(), op.getQuery(), op.getBias(), op.getRowTable(),
                                      op.getColumnTable(), op.getHeads(), op.getScale(), op.getWindows(), op.getFirstQuery(),
                                      kernel::AttentionScheduleAttr(), /*result_grid=*/DenseF32ArrayAttr());
@@ -132,7 +132,7 @@ Operation *convertAttentionGrad(OpBuilder &b, vit::SdpaGradOp op) {
 
 } // namespace
 
-LogicalResult convertForTraining(Operation *op) {
+LogicalResult convertForTraining(Operation *op, bool keepAttention) {
   OpBuilder b(op);
   kernel::RowScheduleAttr unscheduled;
   Operation *launch =
@@ -151,7 +151,7 @@ LogicalResult convertForTraining(Operation *op) {
           })
           .Case([&](vit::ResidualOp sum) { return convertSum(b, sum); })
           .Case([&](vit::NormalizeOp normalize) { return convertForward(b, normalize); })
-          .Case([&](vit::SdpaOp sdpa) { return convertForward(b, sdpa); })
+          .Case([&](vit::SdpaOp sdpa) { return convertForward(b, sdpa, keepAttention); })
           .Case([&](vit::NormalizeGradOp grad) { return convertNormalizeGrad(b, grad); })
           .Case([&](vit::NormalizeWeightGradOp grad) { return convertNormalizeWeightGrad(b, grad); })
           .Case([&](vit::SdpaGradOp grad) { return convertAttentionGrad(b, grad); })

@@ -13,8 +13,8 @@
 namespace vitc {
 
 /// Replaces a vit operation of a differentiated function by its launch, together with the sum that it alone feeds. Failure if there is no
-/// launch but the reference.
-llvm::LogicalResult convertForTraining(mlir::Operation *op);
+/// launch but the reference. `keepAttention`: attention may keep its weights for its gradient.
+llvm::LogicalResult convertForTraining(mlir::Operation *op, bool keepAttention);
 
 } // namespace vitc
 

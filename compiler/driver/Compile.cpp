@@ -158,7 +158,7 @@ FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target,
     return failure();
   result.generated = std::move(*generated);
   if (training) {
-    FailureOr<artifact::Training> described = describeTraining(*training, *result.generated.kernels, result.machine);
+    FailureOr<artifact::Training> described = describeTraining(*training, *result.generated.kernels, result.machine, isDevice(target));
     if (failed(described))
       return failure();
     result.training = std::move(*described);

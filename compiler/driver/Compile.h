@@ -128,7 +128,8 @@ private:
   /// Of a training program, with what is computed again.
   mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target, Recompute recompute);
   /// What the manifest says of a training module at Phase::Kernel; emits the optimizer's kernels into `kernels`.
-  mlir::FailureOr<artifact::Training> describeTraining(mlir::ModuleOp module, mlir::ModuleOp kernels, const cpu::CpuTarget &machine);
+  mlir::FailureOr<artifact::Training> describeTraining(mlir::ModuleOp module, mlir::ModuleOp kernels, const cpu::CpuTarget &machine,
+                                                       bool device);
   /// Puts options.ranges where kernel-reduce-precision looks for them.
   void attachRanges(mlir::ModuleOp module);
   /// The machine that `target` is compiled for, with the features that the precision needs.

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/TrainingUpdate.h"
+#include "compiler/codegen/gpu/GpuCodegen.h"
 #include "compiler/driver/Compile.h"
 #include "compiler/frontend/Import.h"
 #include "compiler/model/Nearest.h"
@@ -156,7 +157,7 @@ FailureOr<OwningOpRef<ModuleOp>> Compilation::lowerTraining(StringRef target, Ph
   return module;
 }
 
-FailureOr<artifact::Training> Compilation::describeTraining(ModuleOp module, ModuleOp kernels, const cpu::CpuTarget &machine) {
+FailureOr<artifact::Training> Compilation::describeTraining(ModuleOp module, ModuleOp kernels, const cpu::CpuTarget &machine, bool device) {
   const TrainingOptions &training = *options.training;
   artifact::Training result;
   result.optimizer = optimizerName(training.optimizer).str();
@@ -187,11 +188,13 @@ FailureOr<artifact::Training> Compilation::describeTraining(ModuleOp module, Mod
   result.gradientBytes = std::max(end, bytes(StateLayout::size(layout("kernel.gradients"))));
   result.derivedBytes = bytes(StateLayout::size(layout("kernel.derived")));
 
-  auto add = [&](FailureOr<cpu::KernelInfo> info) -> LogicalResult {
-    if (failed(info))
-      return failure();
-    result.kernels.push_back(planKernel(*info));
-    return success();
+  auto add = [&](const auto &info) {
+    if (succeeded(info))
+      result.kernels.push_back(planKernel(*info));
+    return LogicalResult(info);
+  };
+  auto addUpdate = [&](const cpu::UpdateSpec &spec, StringRef symbol) {
+    return device ? add(gpu::emitUpdate(kernels, spec, symbol)) : add(cpu::emitUpdate(kernels, spec, symbol, machine));
   };
   bool isSgd = training.optimizer == vitrt::OptimizerKind::Sgd;
   for (bool average : {false, true})
@@ -200,11 +203,11 @@ FailureOr<artifact::Training> Compilation::describeTraining(ModuleOp module, Mod
         continue;
       cpu::UpdateSpec spec{training.optimizer, momentum, nesterov, training.bf16Momentum && momentum, average, /*clearGradients=*/true};
       result.updates.push_back({static_cast<uint32_t>(result.kernels.size()), momentum, nesterov, average});
-      if (failed(add(cpu::emitUpdate(kernels, spec, "update_" + std::to_string(result.updates.size() - 1), machine))))
+      if (failed(addUpdate(spec, "update_" + std::to_string(result.updates.size() - 1))))
         return failure();
     }
   result.squareSum = result.kernels.size();
-  if (failed(add(cpu::emitSquareSum(kernels, "square_sum", machine))))
+  if (failed(device ? add(gpu::emitSquareSum(kernels, "square_sum")) : add(cpu::emitSquareSum(kernels, "square_sum", machine))))
     return failure();
   return result;
 }

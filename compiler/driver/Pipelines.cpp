@@ -66,7 +66,7 @@ void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &option
 
 void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
-  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/false}));
+  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/false, /*keepAttention=*/false}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
   if (options.precision != Precision::F32 && !options.reference)
@@ -104,15 +104,17 @@ void vitc::buildTrainingVitPipeline(OpPassManager &passes, const PipelineOptions
 
 void vitc::buildTrainingKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
-  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/!options.reference}));
+  function.addPass(createConvertVitToKernel(
+      ConvertVitToKernelOptions{options.reference, /*training=*/!options.reference, /*keepAttention=*/!options.device}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
   if (!options.reference && options.optLevel >= 1)
     function.addPass(createKernelFuseActivation());
   if (!options.reference && options.precision != Precision::F32)
     function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products}));
-  function.addPass(createKernelSchedule(KernelScheduleOptions{options.machine.lanes, options.machine.registers, options.machine.cacheBytes,
-                                                              options.tuningCache, options.machineName}));
+  if (!options.device)
+    function.addPass(createKernelSchedule(KernelScheduleOptions{options.machine.lanes, options.machine.registers,
+                                                                options.machine.cacheBytes, options.tuningCache, options.machineName}));
   passes.addPass(createKernelOutlineTraining());
 }
 

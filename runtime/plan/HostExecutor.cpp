@@ -8,15 +8,12 @@
 #include "runtime/plan/HostExecutor.h"
 
 #include "runtime/artifact/FileFormat.h"
-#include "runtime/device/emulator/Emulator.h"
+#include "runtime/plan/EmulatedTasks.h"
 
 #include <algorithm>
 #include <cstring>
 
 using namespace vitrt;
-
-/// Blocks of a persistent kernel on the emulator: few, so that each has several tiles.
-static constexpr int64_t kEmulatedBlocks = 3;
 
 /// Images [first, first + images) of one call of `run`.
 struct HostExecutor::Group {
@@ -32,10 +29,9 @@ struct HostExecutor::Worker {
   unsigned index;
   std::byte *arena;
   std::byte *scratch;
-  std::vector<std::byte *> staging;             ///< by buffer; null unless an input or an output
-  std::vector<void *> buffers;                  ///< of the group at work, by buffer
-  std::vector<void *> operands;                 ///< of all launches, one after the other
-  std::unique_ptr<emulator::Emulator> emulator; ///< where the plan has device kernels
+  std::vector<std::byte *> staging; ///< by buffer; null unless an input or an output
+  std::vector<void *> buffers;      ///< of the group at work, by buffer
+  std::vector<void *> operands;     ///< of all launches, one after the other
 };
 
 namespace {
@@ -108,10 +104,10 @@ Error HostExecutor::allocate() {
     worker.buffers.resize(program.buffers.size());
     for (uint32_t operand : operands)
       worker.operands.push_back(weights + program.buffers[operand].weightOffset);
-    if (std::ranges::any_of(program.launches, [](const Launch &launch) { return launch.deviceFunction != nullptr; }))
-      worker.emulator = std::make_unique<emulator::Emulator>(emulatorSeed + i);
     workers.push_back(std::move(worker));
   }
+  if (program.onDevice())
+    emulated = std::make_unique<EmulatedTasks>(pool->size(), emulatorSeed);
   return Error::success();
 }
 
@@ -158,51 +154,10 @@ void HostExecutor::storeOutputs(const Group &group, const Worker &worker) {
   }
 }
 
-/// How the copy engine sees an operand of a group.
-static emulator::TensorMap tensorMap(const fb::TensorMap &from, const std::byte *data, int64_t images) {
-  emulator::TensorMap map = {data, int32_t(from.element_bytes()), int32_t(from.sizes()->size()), {}, {}, {}, int32_t(from.swizzle())};
-  map.strides[0] = map.elementBytes;
-  for (int32_t axis = 0; axis < map.rank; ++axis) {
-    map.sizes[axis] = int64_t(from.sizes()->Get(uint32_t(axis))) * (from.per_image() && axis + 1 == map.rank ? images : 1);
-    map.box[axis] = int32_t(from.box()->Get(uint32_t(axis)));
-    if (axis > 0)
-      map.strides[axis] = int64_t(from.strides()->Get(uint32_t(axis - 1)));
-  }
-  return map;
-}
-
 void HostExecutor::runTasks(const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end, Worker &worker) {
   if (launch.function)
     return launch.function(operands, images, begin, end, worker.scratch);
-  if (failed)
-    return;
-  std::vector<emulator::Operand> memory;
-  for (size_t i = 0; i < launch.operands.size(); ++i) {
-    const Buffer &buffer = program.buffers[launch.operands[i]];
-    uint64_t bytes = buffer.kind == fb::BufferKind::Weight ? buffer.weightBytes : buffer.bytesPerImage * uint64_t(images);
-    memory.push_back({static_cast<std::byte *>(operands[i]), bytes, i + launch.results >= launch.operands.size()});
-  }
-  const LaunchKernel &chosen = launch.kernelFor(images);
-  const fb::Kernel &kernel = *chosen.kernel;
-  std::vector<emulator::TensorMap> maps;
-  for (uint32_t i = 0; kernel.tensor_maps() && i < kernel.tensor_maps()->size(); ++i) {
-    const fb::TensorMap &map = *kernel.tensor_maps()->Get(i);
-    maps.push_back(tensorMap(map, static_cast<const std::byte *>(operands[map.operand()]), images));
-  }
-  emulator::LaunchShape shape = {kernel.symbol()->string_view(),
-                                 launch.name,
-                                 chosen.deviceFunction,
-                                 int32_t(kernel.threads()),
-                                 kernel.shared_bytes(),
-                                 worker.scratch,
-                                 int32_t(chosen.blocks(images, kEmulatedBlocks)),
-                                 maps};
-  Error error = worker.emulator->run(shape, memory, images, begin, end);
-  std::scoped_lock lock(failing);
-  if (!error || failed)
-    return;
-  failure = makeError(error.status, "{}: {}", model.artifact().name(), error.message);
-  failed = true;
+  emulated->run(worker.index, program, launch, operands, images, begin, end, worker.scratch);
 }
 
 void HostExecutor::runGroup(const Group &group, Worker &worker, bool split) {
@@ -213,7 +168,7 @@ void HostExecutor::runGroup(const Group &group, Worker &worker, bool split) {
     LaunchEvent::Clock::time_point start;
     if (group.observer)
       start = LaunchEvent::Clock::now();
-    int64_t tasks = launch.kernelFor(group.images).blocks(group.images, kEmulatedBlocks);
+    int64_t tasks = EmulatedTasks::blocks(launch, group.images);
     if (split)
       pool->parallelRanges(tasks, tasks / (int64_t(pool->size()) * kRangesPerWorker), [&](unsigned index, int64_t begin, int64_t end) {
         runTasks(launch, operands, group.images, begin, end, workers[index]);
@@ -229,7 +184,6 @@ void HostExecutor::runGroup(const Group &group, Worker &worker, bool split) {
 }
 
 Error HostExecutor::run(const Batch &batch) {
-  failed = false;
   // Each worker's equal share, in groups of nearly equal size.
   int64_t count = int64_t(pool->size()), share = batch.images / count;
   if (share > 0) {
@@ -246,7 +200,5 @@ Error HostExecutor::run(const Batch &batch) {
     int64_t images = std::min(groupImages, batch.images - first);
     runGroup({first, images, batch.inputs, batch.outputs, batch.observer}, workers[0], /*split=*/true);
   }
-  if (failed)
-    return std::move(failure);
-  return Error::success();
+  return emulated ? emulated->takeFailure(model.artifact().name()) : Error::success();
 }

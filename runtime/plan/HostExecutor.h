@@ -18,11 +18,11 @@
 #include "runtime/plan/Executor.h"
 #include "runtime/plan/Session.h"
 
-#include <atomic>
-#include <mutex>
 #include <utility>
 
 namespace vitrt {
+
+class EmulatedTasks;
 
 class HostExecutor : public Executor {
 public:
@@ -52,9 +52,7 @@ private:
   AnonymousMemory memory;
   std::vector<Worker> workers;
   std::vector<std::pair<size_t, uint32_t>> moving; ///< operands that change with the group, counted over all launches, and their buffers
-  std::mutex failing;
-  std::atomic<bool> failed = false; ///< `failure` is set
-  Error failure;                    ///< the first of a run's
+  std::unique_ptr<EmulatedTasks> emulated;         ///< where the plan has device kernels
 };
 
 } // namespace vitrt

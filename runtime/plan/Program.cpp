@@ -11,6 +11,24 @@
 
 using namespace vitrt;
 
+uint64_t Buffer::bytes(int64_t images) const {
+  switch (kind) {
+  case fb::BufferKind::Weight:
+    return weightBytes;
+  case fb::BufferKind::Parameter:
+  case fb::BufferKind::Gradient:
+  case fb::BufferKind::Derived:
+    return bytesPerImage; // of the whole tensor
+  case fb::BufferKind::Input:
+  case fb::BufferKind::Output:
+  case fb::BufferKind::Arena:
+    break;
+  }
+  return bytesPerImage * uint64_t(images);
+}
+
+bool Program::onDevice() const { return std::ranges::any_of(launches, &Launch::onDevice); }
+
 Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &program) {
   const fb::Target &target = artifact.target();
   const bool onGpu = target.name()->string_view() == kCudaTarget;

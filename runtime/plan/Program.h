@@ -28,6 +28,9 @@ struct Buffer {
   uint32_t slot;          ///< Input, Output: position in the signature
   fb::NumberType type;    ///< of an Input, an Output or in the Arena
   float scale, zeroPoint; ///< of I8; scale 0: each row has its own
+
+  /// What a group of so many images takes.
+  uint64_t bytes(int64_t images) const;
 };
 
 /// What computes a launch for groups of `fromImages` images and more.
@@ -37,6 +40,7 @@ struct LaunchKernel {
   emulator::Kernel deviceFunction; ///< of an emulated device, else null
   const fb::Kernel *kernel;
 
+  bool onDevice() const { return deviceFunction != nullptr; }
   int64_t tasks(int64_t images) const {
     int64_t rows = images * int64_t(kernel->rows_per_image()), perTask = int64_t(kernel->rows_per_task());
     return (rows + perTask - 1) / perTask * int64_t(kernel->column_tasks());
@@ -69,6 +73,8 @@ struct Launch : LaunchKernel {
 /// A program of the plan, resolved against the loaded code.
 struct Program {
   static Expected<Program> resolve(const Artifact &artifact, const fb::Program &program);
+
+  bool onDevice() const;
 
   std::string name;
   std::vector<Buffer> buffers;

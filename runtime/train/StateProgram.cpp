@@ -23,13 +23,17 @@ constexpr int64_t kRangesPerWorker = 32;
 
 } // namespace
 
+StateProgram::StateProgram(Program plan, ThreadPool &pool, std::string artifact, uint64_t emulatorSeed)
+    : plan(std::move(plan)), pool(pool), artifact(std::move(artifact)),
+      emulated(this->plan.onDevice() ? std::make_unique<EmulatedTasks>(pool.size(), emulatorSeed) : nullptr) {}
+
 Expected<std::unique_ptr<StateProgram>> StateProgram::create(const Artifact &artifact, const fb::Program &program, const StateMemory &state,
-                                                             const std::byte *weights, ThreadPool &pool) {
+                                                             const std::byte *weights, ThreadPool &pool, uint64_t emulatorSeed) {
   Expected<Program> resolved = Program::resolve(artifact, program);
   if (!resolved)
     return std::move(resolved.error());
-  std::unique_ptr<StateProgram> result(new StateProgram(std::move(*resolved), pool));
-  if (Error error = result->allocate(artifact.name()))
+  std::unique_ptr<StateProgram> result(new StateProgram(std::move(*resolved), pool, artifact.name(), emulatorSeed));
+  if (Error error = result->allocate())
     return error;
   for (const Buffer &buffer : result->plan.buffers) {
     std::byte *address = nullptr;
@@ -46,7 +50,7 @@ Expected<std::unique_ptr<StateProgram>> StateProgram::create(const Artifact &art
   return result;
 }
 
-Error StateProgram::allocate(const std::string &name) {
+Error StateProgram::allocate() {
   uint64_t group = uint64_t(plan.groupImages), arenaBytes = plan.arenaBytesPerImage * group;
   uint64_t scratchBytes = alignTo(plan.scratchBytes, kSectionAlignment), stagingBytes = 0;
   for (const Buffer &buffer : plan.buffers)
@@ -54,7 +58,7 @@ Error StateProgram::allocate(const std::string &name) {
       stagingBytes += alignTo(buffer.bytesPerImage * group, kBufferAlignment);
   unsigned __int128 bytes = (unsigned __int128)scratchBytes * pool.size() + alignTo(arenaBytes, kSectionAlignment) + stagingBytes;
   if (bytes > (unsigned __int128)1 << 62)
-    return makeError(VITRT_ERROR_MEMORY, "{}: program '{}' needs more memory than there can be", name, plan.name);
+    return makeError(VITRT_ERROR_MEMORY, "{}: program '{}' needs more memory than there can be", artifact, plan.name);
   Expected<AnonymousMemory> allocated =
       AnonymousMemory::allocate(std::max<uint64_t>(uint64_t(bytes), kSectionAlignment),
                                 fmt::format("the activations and gradients of groups of {} images", plan.groupImages));
@@ -97,7 +101,7 @@ void StateProgram::place(int64_t images, const float *const *inputs, float *cons
       operands[next++] = buffers[operand];
 }
 
-void StateProgram::run(int64_t images, const float *const *inputs, float *const *outputs, LaunchObserver *observer) {
+Error StateProgram::run(int64_t images, const float *const *inputs, float *const *outputs, LaunchObserver *observer) {
   place(images, inputs, outputs);
   void *const *operand = operands.data();
   for (size_t i = 0; i < plan.launches.size(); ++i) {
@@ -105,13 +109,19 @@ void StateProgram::run(int64_t images, const float *const *inputs, float *const 
     LaunchEvent::Clock::time_point start;
     if (observer)
       start = LaunchEvent::Clock::now();
-    int64_t tasks = launch.tasks(images);
-    if (pool.size() == 1)
-      launch.function(operand, images, 0, tasks, scratch[0]);
-    else
-      pool.parallelRanges(tasks, tasks / (int64_t(pool.size()) * kRangesPerWorker), [&](unsigned worker, int64_t begin, int64_t end) {
+    int64_t tasks = EmulatedTasks::blocks(launch, images);
+    auto runTasks = [&](unsigned worker, int64_t begin, int64_t end) {
+      if (launch.onDevice())
+        emulated->run(worker, plan, launch, operand, images, begin, end, scratch[worker]);
+      else
         launch.function(operand, images, begin, end, scratch[worker]);
-      });
+    };
+    if (pool.size() == 1)
+      runTasks(0, 0, tasks);
+    else
+      pool.parallelRanges(tasks, tasks / (int64_t(pool.size()) * kRangesPerWorker), runTasks);
+    if (emulated && emulated->hasFailed())
+      return emulated->takeFailure(artifact);
     if (observer)
       observer->launched({plan, i, launch, 0, true, 0, images, start, LaunchEvent::Clock::now(), operand});
     operand += launch.operands.size();
@@ -119,4 +129,5 @@ void StateProgram::run(int64_t images, const float *const *inputs, float *const 
   for (uint32_t index : plan.outputs)
     if (buffers[index] == staging[index])
       std::memcpy(outputs[plan.buffers[index].slot], staging[index], plan.buffers[index].bytesPerImage * uint64_t(images));
+  return Error::success();
 }

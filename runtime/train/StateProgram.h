@@ -9,6 +9,7 @@
 #define VITC_RUNTIME_TRAIN_STATEPROGRAM_H
 
 #include "runtime/device/cpu/ThreadPool.h"
+#include "runtime/plan/EmulatedTasks.h"
 #include "runtime/plan/Session.h"
 
 namespace vitrt {
@@ -24,18 +25,18 @@ class StateProgram {
 public:
   /// The artifact's program of that name. `pool` outlives it.
   static Expected<std::unique_ptr<StateProgram>> create(const Artifact &artifact, const fb::Program &program, const StateMemory &state,
-                                                        const std::byte *weights, ThreadPool &pool);
+                                                        const std::byte *weights, ThreadPool &pool, uint64_t emulatorSeed = 0);
 
   const Program &program() const { return plan; }
   int64_t groupImages() const { return plan.groupImages; }
 
   /// Runs `images` of a group, from 1 to groupImages(): inputs[i] is [images, shape...] of the program's input i, outputs[i] the same of its
-  /// outputs. Of a program without images 1.
-  void run(int64_t images, const float *const *inputs, float *const *outputs, LaunchObserver *observer = nullptr);
+  /// outputs. Of a program without images 1. Fails where an emulated kernel does something wrong.
+  Error run(int64_t images, const float *const *inputs, float *const *outputs, LaunchObserver *observer = nullptr);
 
 private:
-  StateProgram(Program plan, ThreadPool &pool) : plan(std::move(plan)), pool(pool) {}
-  Error allocate(const std::string &name);
+  StateProgram(Program plan, ThreadPool &pool, std::string artifact, uint64_t emulatorSeed);
+  Error allocate();
   void place(int64_t images, const float *const *inputs, float *const *outputs);
 
   Program plan;
@@ -45,6 +46,8 @@ private:
   std::vector<std::byte *> staging; ///< by buffer; null unless an input or an output
   std::vector<void *> buffers;      ///< by buffer
   std::vector<void *> operands;     ///< of all launches, one after the other
+  std::string artifact;
+  std::unique_ptr<EmulatedTasks> emulated; ///< where the plan has device kernels
 };
 
 } // namespace vitrt

@@ -62,9 +62,10 @@ public:
   /// random numbers of dropout.
   virtual Error accumulate(uint64_t seed, uint64_t step, size_t firstImage, size_t count, const float *images, const float *targets,
                            float lossWeight, float *losses) = 0;
-  /// Euclidean norm of the gradients of all trained tensors, after the last accumulate() of a step.
-  virtual double gradientNorm() = 0;
-  virtual void update(const UpdateScalars &scalars) = 0;
+  /// Euclidean norm of the gradients of all trained tensors, after the last accumulate() of a step. It, and an update, fail where an emulated
+  /// kernel does something wrong.
+  virtual Expected<double> gradientNorm() = 0;
+  virtual Error update(const UpdateScalars &scalars) = 0;
 
   /// Class scores [count, K] by the parameters as they are.
   virtual Error logits(size_t count, const float *images, float *scores) = 0;

@@ -134,7 +134,10 @@ Expected<StepReport> Trainer::step(const TrainingBatch &batch) {
 
   bool keepsGradients = at.step == 0 && !options.gradients.empty();
   // Always looked at: an update by gradients that are not finite would spoil the weights, and the next checkpoint with them.
-  double norm = model.gradientNorm();
+  Expected<double> measured = model.gradientNorm();
+  if (!measured)
+    return std::move(measured.error());
+  const double norm = *measured;
   if (!std::isfinite(norm))
     return makeError(VITRT_ERROR_ARGUMENT,
                      "the gradients of step {} are not finite, though its loss is {}; the first value that is not comes from {}", at.step,
@@ -149,7 +152,8 @@ Expected<StepReport> Trainer::step(const TrainingBatch &batch) {
   update.step = at.step + 1;
   if (options.clipping)
     update.gradientFactor = clippingFactor(options.clipping->kind, *report.gradientNorm, options.clipping->limit);
-  model.update(update);
+  if (Error error = model.update(update))
+    return error;
   return report;
 }
 

@@ -28,7 +28,7 @@ Error TrainingSession::logits(size_t count, const float *images, float *scores) 
     if (!report)
       return std::move(report.error());
     if (!inference) {
-      Expected<std::unique_ptr<Session>> created = Session::create(model, {.threads = pool->size()});
+      Expected<std::unique_ptr<Session>> created = Session::create(model, {.threads = pool->size(), .emulatorSeed = emulatorSeed});
       if (!created)
         return std::move(created.error());
       inference = std::move(*created);
@@ -88,7 +88,7 @@ std::string TrainingSession::firstNonFinite(uint64_t seed, uint64_t step, size_t
   std::vector<float> losses(count);
   beginStep(); // what the gradients are now may be what is looked for
   (void)accumulate(seed, step, firstImage, count, images, targets, 1.0f / float(count), losses.data());
-  finishGradients();
+  (void)finishGradients();
   observer = before;
   return watcher.found;
 }

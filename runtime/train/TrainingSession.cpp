@@ -32,11 +32,11 @@ static std::optional<OptimizerKind> parseOptimizer(std::string_view name) {
   return std::nullopt;
 }
 
-TrainingSession::TrainingSession(Model &model, const fb::Training &training)
-    : model(model), training(training), framework(model.artifact().manifest(), model.artifact().target()),
+TrainingSession::TrainingSession(Model &model, const fb::Training &training, uint64_t emulatorSeed)
+    : model(model), training(training), emulatorSeed(emulatorSeed), framework(model.artifact().manifest(), model.artifact().target()),
       rateFactors(framework.tensors().size(), 1.0f), decayFactors(framework.tensors().size(), 1.0f) {}
 
-Expected<std::unique_ptr<TrainingSession>> TrainingSession::create(Model &model, unsigned threads) {
+Expected<std::unique_ptr<TrainingSession>> TrainingSession::create(Model &model, unsigned threads, uint64_t emulatorSeed) {
   const std::string &name = model.artifact().name();
   const fb::Training *training = model.artifact().target().training();
   if (!training)
@@ -48,7 +48,7 @@ Expected<std::unique_ptr<TrainingSession>> TrainingSession::create(Model &model,
   if (!model.hasWeights())
     return makeError(VITRT_ERROR_WEIGHTS,
                      "{}: the model has no weights to begin with; bind a weight file (--weights) or random ones (--random-weights)", name);
-  std::unique_ptr<TrainingSession> session(new TrainingSession(model, *training));
+  std::unique_ptr<TrainingSession> session(new TrainingSession(model, *training, emulatorSeed));
   if (Error error = session->initialize(threads))
     return error;
   return session;
@@ -100,11 +100,14 @@ Error TrainingSession::allocate() {
   return Error::success();
 }
 
-Expected<KernelFunction> TrainingSession::functionOf(uint32_t index) const {
-  auto function = model.artifact().code().get<KernelFunction>(kernel(index).symbol()->c_str());
+Expected<TrainingSession::Kernel> TrainingSession::kernelOf(uint32_t index) const {
+  const fb::Kernel *kernel = model.artifact().target().kernels()->Get(index);
+  auto function = model.artifact().code().get<void *>(kernel->symbol()->c_str());
   if (!function)
     return makeError(function.error().status, "{}: {}", model.artifact().name(), function.error().message);
-  return *function;
+  if (kernel->threads() > 0)
+    return Kernel{kernel, nullptr, reinterpret_cast<emulator::Kernel>(*function)};
+  return Kernel{kernel, reinterpret_cast<KernelFunction>(*function), nullptr};
 }
 
 Error TrainingSession::openPrograms() {
@@ -117,7 +120,7 @@ Error TrainingSession::openPrograms() {
                                                                     : nullptr;
     if (!slot)
       continue;
-    auto created = StateProgram::create(artifact, *program, state, model.weights(), *pool);
+    auto created = StateProgram::create(artifact, *program, state, model.weights(), *pool, emulatorSeed);
     if (!created)
       return std::move(created.error());
     *slot = std::move(*created);
@@ -143,15 +146,17 @@ Error TrainingSession::openPrograms() {
     return makeError(VITRT_ERROR_FORMAT, "{}: the training program does not take images, targets, randomness and loss_weights to a loss",
                      artifact.name());
   for (const fb::Update *update : *training.updates()) {
-    auto function = functionOf(update->kernel());
-    if (!function)
-      return std::move(function.error());
-    updates.push_back(*function);
+    auto kernel = kernelOf(update->kernel());
+    if (!kernel)
+      return std::move(kernel.error());
+    updates.push_back(*kernel);
   }
-  auto function = functionOf(training.square_sum());
-  if (!function)
-    return std::move(function.error());
-  squareSum = *function;
+  auto kernel = kernelOf(training.square_sum());
+  if (!kernel)
+    return std::move(kernel.error());
+  squareSum = *kernel;
+  if (squareSum.deviceFunction)
+    emulated = std::make_unique<EmulatedTasks>(pool->size(), emulatorSeed);
   return Error::success();
 }
 
@@ -189,7 +194,8 @@ bool TrainingSession::holds(TensorState which) const { return memoryOf(which) ||
 
 void TrainingSession::read(TensorState which, size_t tensor, std::span<float> into) const {
   if (which == TensorState::Gradient)
-    finishGradients();
+    if (Error error = finishGradients())
+      failure = std::move(error);
   if (const float *from = memoryOf(which))
     return framework.read(tensor, from, into);
   framework.read(tensor, firstHalf, into);
@@ -255,7 +261,8 @@ void TrainingSession::beginStep() {
 Error TrainingSession::accumulate(uint64_t seed, uint64_t step, size_t firstImage, size_t count, const float *images, const float *targets,
                                   float lossWeight, float *losses) {
   if (parametersChanged && prepare)
-    prepare->run(1, nullptr, nullptr, observer);
+    if (Error error = prepare->run(1, nullptr, nullptr, observer))
+      return error;
   parametersChanged = false;
   gradientsAreWhole = true;
   unfinished = true;
@@ -278,29 +285,53 @@ Error TrainingSession::accumulate(uint64_t seed, uint64_t step, size_t firstImag
     if (teacherSlot >= 0)
       inputs[teacherSlot] = (teacher ? teacher : targets) + begin * labels;
     float *outputs[] = {losses + begin};
-    train->run(int64_t(end - begin), inputs, outputs, observer);
+    if (Error error = train->run(int64_t(end - begin), inputs, outputs, observer))
+      return error;
   }
   return Error::success();
 }
 
-void TrainingSession::finishGradients() const {
+Error TrainingSession::finishGradients() const {
+  if (failure)
+    return std::exchange(failure, Error::success());
   if (std::exchange(unfinished, false) && finish)
-    finish->run(1, nullptr, nullptr, observer);
+    return finish->run(1, nullptr, nullptr, observer);
+  return Error::success();
 }
 
-void TrainingSession::runKernel(KernelFunction function, const fb::Kernel &kernel, int64_t elements, std::span<void *const> buffers) {
-  int64_t perTask = int64_t(kernel.rows_per_task()), tasks = (elements + perTask - 1) / perTask;
-  pool->parallelRanges(tasks, 1, [&](unsigned, int64_t begin, int64_t end) { function(buffers.data(), elements, begin, end, nullptr); });
+Error TrainingSession::runKernel(const Kernel &kernel, std::string_view what, int64_t elements,
+                                 std::span<const emulator::Operand> operands) {
+  int64_t perTask = int64_t(kernel.description->rows_per_task()), tasks = (elements + perTask - 1) / perTask;
+  const fb::Kernel &description = *kernel.description;
+  emulator::LaunchShape shape = {description.symbol()->string_view(), what,    kernel.deviceFunction, int32_t(description.threads()),
+                                 description.shared_bytes(),          nullptr, int32_t(tasks)};
+  std::vector<void *> buffers;
+  for (const emulator::Operand &operand : operands)
+    buffers.push_back(operand.data);
+  pool->parallelRanges(tasks, 1, [&](unsigned worker, int64_t begin, int64_t end) {
+    if (kernel.function)
+      kernel.function(buffers.data(), elements, begin, end, nullptr);
+    else
+      emulated->run(worker, shape, operands, elements, begin, end);
+  });
+  return emulated ? emulated->takeFailure(model.artifact().name()) : Error::success();
 }
 
-double TrainingSession::gradientNorm() {
-  finishGradients();
-  const fb::Kernel &sum = kernel(training.square_sum());
+/// Elements of memory that a kernel reads, or writes too.
+template <typename T> static emulator::Operand operandOf(T *data, uint64_t elements, bool written) {
+  return {reinterpret_cast<std::byte *>(data), elements * sizeof(T), written};
+}
+
+Expected<double> TrainingSession::gradientNorm() {
+  if (Error error = finishGradients())
+    return error;
   double total = 0;
   for (const Run &run : runs) {
     squares.assign((run.elements + updateTaskElements - 1) / updateTaskElements, 0);
-    void *buffers[] = {memoryOf(TensorState::Gradient) + run.first, squares.data()};
-    runKernel(squareSum, sum, int64_t(run.elements), buffers);
+    const emulator::Operand operands[] = {operandOf(memoryOf(TensorState::Gradient) + run.first, run.elements, false),
+                                          operandOf(squares.data(), squares.size(), true)};
+    if (Error error = runKernel(squareSum, "the gradients' norm", int64_t(run.elements), operands))
+      return error;
     for (float square : squares)
       total += double(square);
   }
@@ -318,11 +349,11 @@ size_t TrainingSession::updateFor(bool momentum, bool nesterov) const {
   return index; // the manifest was checked to have them all
 }
 
-void TrainingSession::update(const UpdateScalars &scalars) {
-  finishGradients();
+Error TrainingSession::update(const UpdateScalars &scalars) {
+  if (Error error = finishGradients())
+    return error;
   bool momentum = kind != OptimizerKind::Sgd || scalars.beta1 != 0;
   size_t chosen = updateFor(momentum, momentum && scalars.nesterov);
-  const fb::Kernel &chosenKernel = kernel(training.updates()->Get(uint32_t(chosen))->kernel());
   // A momentum that rests in bf16 is one itself (Flax: the constant takes the accumulator's type).
   double heldMomentum = scalars.beta1;
   if (firstHalf) {
@@ -340,17 +371,20 @@ void TrainingSession::update(const UpdateScalars &scalars) {
                             scalars.averageDecay,
                             scalars.gradientFactor};
     alignas(kBufferAlignment) UpdateArray numbers = updateScalars(kind, settings, double(scalars.step));
-    std::vector<void *> buffers = {memoryOf(TensorState::Parameter) + run.first, memoryOf(TensorState::Gradient) + run.first};
+    auto part = [&](auto *memory) { return operandOf(memory + run.first, run.elements, true); };
+    std::vector<emulator::Operand> operands = {part(memoryOf(TensorState::Parameter)), part(memoryOf(TensorState::Gradient))};
     if (momentum)
-      buffers.push_back(firstHalf ? static_cast<void *>(firstHalf + run.first) : first + run.first);
+      operands.push_back(firstHalf ? part(firstHalf) : part(first));
     if (second)
-      buffers.push_back(second + run.first);
+      operands.push_back(part(second));
     if (average)
-      buffers.push_back(average + run.first);
-    buffers.push_back(numbers.data());
-    runKernel(updates[chosen], chosenKernel, int64_t(run.elements), buffers);
+      operands.push_back(part(average));
+    operands.push_back(operandOf(numbers.data(), numbers.size(), false));
+    if (Error error = runKernel(updates[chosen], "the update", int64_t(run.elements), operands))
+      return error;
   }
   gradientsAreWhole = false;
   parametersChanged = true;
   inferenceIsCurrent = false;
+  return Error::success();
 }

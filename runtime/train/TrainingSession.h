@@ -19,9 +19,9 @@ namespace vitrt {
 /// bits for any number of threads.
 class TrainingSession final : public TrainableModel {
 public:
-  /// The model must have its weights, from which training begins, and outlive the session. `threads` 0: every available core.
+  /// The model must have its weights, from which training begins, and outlive the session. `threads` 0: every available core; `emulatorSeed` as of SessionOptions.
   /// VITRT_ERROR_ARGUMENT if the artifact holds no training program.
-  static Expected<std::unique_ptr<TrainingSession>> create(Model &model, unsigned threads = 0);
+  static Expected<std::unique_ptr<TrainingSession>> create(Model &model, unsigned threads = 0, uint64_t emulatorSeed = 0);
 
   void observe(LaunchObserver *observer) override { this->observer = observer; }
   unsigned threads() const override { return pool->size(); }
@@ -43,8 +43,8 @@ public:
   void beginStep() override;
   Error accumulate(uint64_t seed, uint64_t step, size_t firstImage, size_t count, const float *images, const float *targets,
                    float lossWeight, float *losses) override;
-  double gradientNorm() override;
-  void update(const UpdateScalars &scalars) override;
+  Expected<double> gradientNorm() override;
+  Error update(const UpdateScalars &scalars) override;
   Error logits(size_t count, const float *images, float *scores) override;
   std::string firstNonFinite(uint64_t seed, uint64_t step, size_t firstImage, size_t count, const float *images,
                              const float *targets) override;
@@ -56,22 +56,29 @@ private:
     float rate, decay;
   };
 
-  TrainingSession(Model &model, const fb::Training &training);
+  TrainingSession(Model &model, const fb::Training &training, uint64_t emulatorSeed);
   Error initialize(unsigned threads);
   Error allocate();
   Error openPrograms();
   void formRuns();
   /// Gradients of derived weights are carried to the parameters, once, when somebody wants to see them.
-  void finishGradients() const;
+  Error finishGradients() const;
   float *memoryOf(TensorState state) const;
-  const fb::Kernel &kernel(uint32_t index) const { return *model.artifact().target().kernels()->Get(index); }
-  Expected<KernelFunction> functionOf(uint32_t kernelIndex) const;
+  /// A kernel that no program's launch has.
+  struct Kernel {
+    const fb::Kernel *description;
+    KernelFunction function;         ///< null of a device's kernel
+    emulator::Kernel deviceFunction; ///< null of the host's
+  };
+  Expected<Kernel> kernelOf(uint32_t index) const;
   /// Index into training.updates().
   size_t updateFor(bool momentum, bool nesterov) const;
-  void runKernel(KernelFunction function, const fb::Kernel &kernel, int64_t elements, std::span<void *const> buffers);
+  /// `what` is said of it where it fails.
+  Error runKernel(const Kernel &kernel, std::string_view what, int64_t elements, std::span<const emulator::Operand> operands);
 
   Model &model;
   const fb::Training &training;
+  const uint64_t emulatorSeed;
   FrameworkTensors framework;
   OptimizerKind kind = OptimizerKind::AdamW;
   std::unique_ptr<ThreadPool> pool;
@@ -86,8 +93,10 @@ private:
   int imagesSlot = -1, targetsSlot = -1, teacherSlot = -1, randomnessSlot = -1, weightsSlot = -1;
   const float *teacher = nullptr;
   std::vector<float> randomness, lossWeights;
-  std::vector<KernelFunction> updates; ///< by training.updates()
-  KernelFunction squareSum = nullptr;
+  std::vector<Kernel> updates; ///< by training.updates()
+  Kernel squareSum = {};
+  std::unique_ptr<EmulatedTasks> emulated; ///< where those are device kernels
+  mutable Error failure;                   ///< of a read that could not say so
   bool parametersChanged = true, gradientsAreWhole = true;
   mutable bool unfinished = false;
   std::unique_ptr<Session> inference; ///< by the parameters at `inferenceIsCurrent`

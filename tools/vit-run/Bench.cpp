@@ -257,8 +257,7 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
     if (first.size() < reportedLosses)
       first.push_back(std::accumulate(losses.begin(), losses.end(), 0.0) / double(images->batch));
     ++update.step;
-    (*session)->update(update);
-    return vitrt::Error::success();
+    return (*session)->update(update);
   };
   auto samples = measure(options.measure, step);
   if (!samples)

@@ -79,7 +79,7 @@ Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const
 }
 
 Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(vitrt::Model &model, const CommonOptions &options) {
-  auto session = vitrt::TrainingSession::create(model, options.threads);
+  auto session = vitrt::TrainingSession::create(model, options.threads, emulatorSeedOf(options));
   if (!session)
     return std::move(session.error());
   return std::unique_ptr<vitrt::TrainableModel>(std::move(*session));

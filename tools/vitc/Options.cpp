@@ -265,14 +265,16 @@ static std::string readValues(Request &request) {
     if (llvm::is_contained(request.compile.targets, target)) {
       if (request.compile.precision == Precision::Int8)
         return "--target=" + target + " multiplies f32 and bf16; --precision=int8 is for the cpu";
-      if (train)
-        return "--target=" + target + " has no training programs; --train is for cpu and reference";
+      if (train && request.compile.precision != Precision::F32)
+        return "--target=" + target + " trains in f32; --train --precision=" + precision + " is for the cpu";
     }
   if (std::string wrong = readGpus(request); !wrong.empty())
     return wrong;
   const bool cuda = llvm::is_contained(request.compile.targets, "cuda");
   if (cuda && (request.emit == Phase::Llvm || request.emit == Phase::Asm))
     return "--emit=" + emit + " prints code of a CPU, and --target=cuda has none for its kernels; --emit=ptx prints theirs";
+  if (cuda && train && request.emit == Phase::Artifact)
+    return "--target=cuda has no runtime for training; --target=emulator runs the same kernels on the cpu, and --emit=ptx prints them";
   if (!cuda && request.emit == Phase::Ptx)
     return "--emit=ptx prints a GPU's kernels, which need --target=cuda";
   if (request.emit != Phase::Artifact && request.emit != Phase::Config && request.compile.targets.size() > 1)

@@ -34,6 +34,12 @@ AttentionGradOperands::AttentionGradOperands(DeviceFunction &f, const AttentionG
   valueGradient = advance(b, queryGradient, constant(b, 2 * s.inner()));
 }
 
+FailureOr<KernelInfo> emitAttentionGrad(ModuleOp module, kernel::AttentionGradOp op, StringRef symbol) {
+  if (op.getWeights())
+    return op.emitOpError() << "takes attention's weights, which a GPU's attention does not keep";
+  return emitThreadAttentionGrad(module, op.getLoc(), AttentionGradShape::of(op), symbol);
+}
+
 KernelInfo describeAttentionGrad(const DeviceFunction &f, const AttentionGradShape &s, StringRef symbol) {
   KernelInfo info;
   info.symbol = symbol.str();

@@ -44,15 +44,24 @@ std::optional<DeviceTarget> parseArchitecture(StringRef name) {
 static FailureOr<KernelInfo> emitAny(ModuleOp module, Operation *launch, StringRef symbol, const DeviceTarget &target) {
   module.getContext()->loadDialect<device::DeviceDialect>();
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
+      .Case([&](kernel::ActivationGradOp op) { return emitActivationGrad(module, op, symbol); })
+      .Case([&](kernel::ActivationOp op) { return emitActivation(module, op, symbol); })
+      .Case([&](kernel::AddOp op) { return emitAdd(module, op, symbol); })
+      .Case([&](kernel::AttentionGradOp op) { return emitAttentionGrad(module, op, symbol); })
       .Case([&](kernel::AttentionOp op) { return emitAttention(module, op, symbol, target); })
+      .Case([&](kernel::ContractRowsOp op) { return emitContractRows(module, op, symbol, target); })
       .Case([&](kernel::ConvertOp op) { return emitConvert(module, op, symbol); })
       .Case([&](kernel::GemmOp op) { return emitGemm(module, op, symbol, target); })
       .Case([&](kernel::GroupNormOp op) { return emitGroupNorm(module, op, symbol); })
+      .Case([&](kernel::MatmulOp op) { return emitMatmul(module, op, symbol, target); })
+      .Case([&](kernel::NormalizeGradOp op) { return emitNormalizeGrad(module, op, symbol); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
+      .Case([&](kernel::NormalizeWeightGradOp op) { return emitNormalizeWeightGrad(module, op, symbol); })
       .Case([&](kernel::PadRowsOp op) { return emitPadRows(module, op, symbol); })
       .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol, target); })
       .Case([&](kernel::PoolRowsOp op) { return emitPoolRows(module, op, symbol); })
       .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
+      .Case([&](kernel::SumRowsOp op) { return emitSumRows(module, op, symbol); })
       .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that a GPU has a kernel for"; });
 }
 

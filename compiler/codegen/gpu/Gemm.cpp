@@ -13,11 +13,6 @@ using namespace mlir;
 
 namespace vitc::gpu {
 
-/// Row-major rows of `width` elements.
-static std::function<Place(Value, Value)> rowMajor(ImplicitLocOpBuilder &b, Value memory, int64_t width) {
-  return [&b, memory, width](Value row, Value column) { return Place{rowOf(b, memory, row, width), column}; };
-}
-
 FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef symbol, const DeviceTarget &target) {
   if (op.getRowScales() || op.getColumnScales() || op.getInputGrid() || op.getResultGrid())
     return op.emitOpError() << "is a product of bytes, for which a GPU has no kernel";

@@ -8,6 +8,7 @@
 #ifndef VITC_COMPILER_CODEGEN_GPU_GPUCODEGEN_H
 #define VITC_COMPILER_CODEGEN_GPU_GPUCODEGEN_H
 
+#include "compiler/codegen/cpu/TrainingUpdate.h"
 #include "compiler/plan/Plan.h"
 #include "dialects/kernel/KernelDialect.h"
 
@@ -71,6 +72,22 @@ mlir::FailureOr<KernelInfo> emitPadRows(mlir::ModuleOp module, kernel::PadRowsOp
 mlir::FailureOr<KernelInfo> emitPoolRows(mlir::ModuleOp module, kernel::PoolRowsOp op, llvm::StringRef symbol);
 mlir::FailureOr<KernelInfo> emitGroupNorm(mlir::ModuleOp module, kernel::GroupNormOp op, llvm::StringRef symbol);
 mlir::FailureOr<KernelInfo> emitReference(mlir::ModuleOp module, kernel::ReferenceOp op, llvm::StringRef symbol);
+
+// Of training programs.
+mlir::FailureOr<KernelInfo> emitActivation(mlir::ModuleOp module, kernel::ActivationOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitActivationGrad(mlir::ModuleOp module, kernel::ActivationGradOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitAdd(mlir::ModuleOp module, kernel::AddOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitAttentionGrad(mlir::ModuleOp module, kernel::AttentionGradOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitContractRows(mlir::ModuleOp module, kernel::ContractRowsOp op, llvm::StringRef symbol,
+                                             const DeviceTarget &target);
+mlir::FailureOr<KernelInfo> emitMatmul(mlir::ModuleOp module, kernel::MatmulOp op, llvm::StringRef symbol, const DeviceTarget &target);
+mlir::FailureOr<KernelInfo> emitNormalizeGrad(mlir::ModuleOp module, kernel::NormalizeGradOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitNormalizeWeightGrad(mlir::ModuleOp module, kernel::NormalizeWeightGradOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitSumRows(mlir::ModuleOp module, kernel::SumRowsOp op, llvm::StringRef symbol);
+
+/// Kernels that no launch of a program asks for: as cpu::emitUpdate and cpu::emitSquareSum, with the same operands and tasks.
+mlir::FailureOr<KernelInfo> emitUpdate(mlir::ModuleOp module, const cpu::UpdateSpec &spec, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitSquareSum(mlir::ModuleOp module, llvm::StringRef symbol);
 
 mlir::RankedTensorType tensorOf(mlir::Value value);
 

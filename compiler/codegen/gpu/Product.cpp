@@ -21,6 +21,8 @@ constexpr int64_t kRows = 64, kColumns = 64, kDepth = 16;
 /// A thread's part of the tile, in each direction.
 constexpr int64_t kThread = 4;
 constexpr int64_t kThreadsAcross = kColumns / kThread;
+/// Threads that fetch a step of all lines, four lines each.
+constexpr int64_t kAcross = kColumns / 4;
 /// Columns of shared memory lie this far apart: 4 more than rows there are, so that a warp's transposed stores meet fewer banks at once while
 /// vectors of four stay aligned.
 constexpr int64_t kStride = kRows + 4;
@@ -40,26 +42,24 @@ public:
   }
 
   void emit() {
-    // Rows and columns beyond the last one are computed as it is, and not written.
-    Value fetched = div(b, f.thread, kDepth / 4), steps = mul(b, rem(b, f.thread, kDepth / 4), 4);
-    Value row = min(b, add(b, firstRow, fetched), sub(b, p.rows, constant(b, 1)));
-    Value column = min(b, add(b, firstColumn, fetched), constant(b, p.outputs - 1));
-    Value weightRow = rowOf(b, p.weight, column, p.depth);
-    auto fetchInput = [&](Value k) { return p.input(row, k); };
-    auto fetchWeight = [&](Value k) { return Place{weightRow, k}; };
-    int64_t weightSegment = vectorFor(p.depth, cast<device::MemoryType>(p.weight.getType()).getElement());
+    Operand input{p.input, p.inputByColumns, p.segment, firstRow, p.rows, left};
+    const int64_t width = p.weightByColumns ? p.outputs : p.depth;
+    auto weightAt = [&](Value column, Value k) {
+      return p.weightByColumns ? Place{rowOf(b, p.weight, k, width), column} : Place{rowOf(b, p.weight, column, width), k};
+    };
+    Operand weight{weightAt,    p.weightByColumns,      vectorFor(width, cast<device::MemoryType>(p.weight.getType()).getElement()),
+                   firstColumn, constant(b, p.outputs), right};
+    for (Operand *operand : {&input, &weight})
+      prepare(*operand);
 
+    Value end = p.depth ? constant(b, p.depth) : p.steps;
     SmallVector<Value> zeros(kThread * kThread, number(b, 0));
-    SmallVector<Value> sums = forLoop(b, constant(b, 0), constant(b, p.depth), kDepth, zeros, [&](Value first, ValueRange carried) {
-      Value k = add(b, first, steps);
-      SmallVector<Value> inputs = fetch(fetchInput, k, p.segment), weights = fetch(fetchWeight, k, weightSegment);
+    SmallVector<Value> sums = forLoop(b, constant(b, 0), end, kDepth, zeros, [&](Value first, ValueRange carried) {
+      SmallVector<Value> inputs = fetch(input, first, end), weights = fetch(weight, first, end);
       // What the last step's threads still read must not be overwritten.
       barrier(b);
-      for (int64_t i = 0; i < 4; ++i) {
-        Value place = add(b, mul(b, add(b, steps, i), kStride), fetched);
-        store(b, inputs[i], left, place);
-        store(b, weights[i], right, place);
-      }
+      stage(input, inputs);
+      stage(weight, weights);
       barrier(b);
       return multiply(carried);
     });
@@ -67,20 +67,55 @@ public:
   }
 
 private:
-  /// input[r, k .. k + 4) as f32, zero beyond the last k.
-  SmallVector<Value> fetch(function_ref<Place(Value)> place, Value k, int64_t segment) {
+  /// Lines of K elements, rows of the input or columns of the weight, of which the block has those from `first` on.
+  struct Operand {
+    std::function<Place(Value line, Value k)> place;
+    bool byColumns; ///< what lies side by side belongs to several lines
+    int64_t segment;
+    Value first, count; ///< lines
+    Value shared;       ///< [kDepth, kStride]
+    /// Where the thread's four elements begin: steps of one line, or by columns one step of four lines.
+    Value line = {}, step = {};
+  };
+
+  void prepare(Operand &operand) {
+    if (operand.byColumns) {
+      operand.step = div(b, f.thread, kAcross);
+      operand.line = mul(b, rem(b, f.thread, kAcross), 4);
+      return;
+    }
+    operand.line = div(b, f.thread, kDepth / 4);
+    operand.step = mul(b, rem(b, f.thread, kDepth / 4), 4);
+  }
+
+  /// The thread's elements as f32, zero beyond the last k. Lines beyond the last one are fetched as it is, or by columns as zeros; their
+  /// results are not written.
+  SmallVector<Value> fetch(const Operand &operand, Value firstStep, Value end) {
     SmallVector<Value> result;
-    int64_t lanes = std::min<int64_t>(segment, 4);
+    int64_t lanes = std::min<int64_t>(operand.segment, 4);
+    const bool isWhole = p.depth % kDepth == 0 && p.depth;
+    Value line = add(b, operand.first, operand.line), step = add(b, firstStep, operand.step);
+    if (!operand.byColumns)
+      line = min(b, line, sub(b, operand.count, constant(b, 1)));
     for (int64_t i = 0; i < 4; i += lanes) {
-      Value at = add(b, k, i);
-      Value exists = less(b, at, p.depth);
-      // Where k ends is known here; what place computes beyond it is not read.
-      auto [memory, index] = place(at);
-      Value vector = widened(b, p.depth % kDepth == 0 ? load(b, memory, index, lanes) : loadIf(b, exists, memory, index, lanes));
+      Value l = operand.byColumns ? add(b, line, i) : line, k = operand.byColumns ? step : add(b, step, i);
+      Value exists = isWhole ? Value() : less(b, k, end);
+      if (operand.byColumns)
+        exists = exists ? both(b, exists, less(b, l, operand.count)) : less(b, l, operand.count);
+      // What place computes beyond the last one is not read.
+      auto [memory, index] = operand.place(l, k);
+      Value vector = widened(b, exists ? loadIf(b, exists, memory, index, lanes) : load(b, memory, index, lanes));
       for (int64_t j = 0; j < lanes; ++j)
         result.push_back(lane(b, vector, j));
     }
     return result;
+  }
+
+  void stage(const Operand &operand, ArrayRef<Value> elements) {
+    if (operand.byColumns)
+      return store(b, vectorOf(b, elements), operand.shared, add(b, mul(b, operand.step, kStride), operand.line));
+    for (int64_t i = 0; i < 4; ++i)
+      store(b, elements[i], operand.shared, add(b, mul(b, add(b, operand.step, i), kStride), operand.line));
   }
 
   SmallVector<Value> multiply(ValueRange carried) {
@@ -109,18 +144,29 @@ private:
 
   void writeVector(Value row, Value column, ArrayRef<Value> sums) {
     const auto lanes = static_cast<int64_t>(sums.size());
-    Value bias = p.bias ? widened(b, load(b, p.bias, column, lanes)) : Value(), residual;
-    if (p.residual) {
-      auto [memory, index] = p.residual(row, column);
-      residual = widened(b, load(b, memory, index, lanes));
-    }
-    SmallVector<Value> values;
+    auto read = [&](const std::function<Place(Value, Value)> &place) {
+      auto [memory, index] = place(row, column);
+      return widened(b, load(b, memory, index, lanes));
+    };
+    auto put = [&](const std::function<Place(Value, Value)> &place, ArrayRef<Value> values) {
+      auto [memory, index] = place(row, column);
+      store(b, narrowed(b, vectorOf(b, values), cast<device::MemoryType>(memory.getType()).getElement()), memory, index);
+    };
+    SmallVector<Value> biases;
+    for (int64_t i = 0, step = std::min(lanes, p.biasSegment); p.bias && i < lanes; i += step)
+      for (Value part = widened(b, load(b, p.bias, add(b, column, i), step)); static_cast<int64_t>(biases.size()) < i + step;)
+        biases.push_back(lane(b, part, static_cast<int64_t>(biases.size()) - i));
+    Value residual = p.residual ? read(p.residual) : Value(), factor = p.factor ? read(p.factor) : Value();
+    SmallVector<Value> values, derivatives;
     for (int64_t i = 0; i < lanes; ++i) {
-      values.push_back(
-          finishSum(b, p, sums[i], bias ? lane(b, bias, i) : Value(), residual ? lane(b, residual, i) : Value(), b.getF32Type()));
+      Value derivative;
+      values.push_back(finishSum(b, p, sums[i], p.bias ? biases[i] : Value(), residual ? lane(b, residual, i) : Value(), b.getF32Type(),
+                                 factor ? lane(b, factor, i) : Value(), &derivative));
+      derivatives.push_back(derivative);
     }
-    auto [memory, index] = p.result(row, column);
-    store(b, narrowed(b, vectorOf(b, values), cast<device::MemoryType>(memory.getType()).getElement()), memory, index);
+    put(p.result, values);
+    if (p.derivative)
+      put(p.derivative, derivatives);
   }
 
   DeviceFunction &f;
@@ -132,16 +178,25 @@ private:
 
 } // namespace
 
+std::function<Place(Value, Value)> rowMajor(ImplicitLocOpBuilder &b, Value memory, int64_t width) {
+  return [&b, memory, width](Value row, Value column) { return Place{rowOf(b, memory, row, width), column}; };
+}
+
 void emitMultiplyAdds(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
   assert(schedule.rows == kRows && schedule.columns == kColumns && schedule.depth == kDepth);
   MultiplyAdds(f, product).emit();
 }
 
-Value finishSum(ImplicitLocOpBuilder &b, const Product &product, Value sum, Value bias, Value residual, Type resultElement) {
+Value finishSum(ImplicitLocOpBuilder &b, const Product &product, Value sum, Value bias, Value residual, Type resultElement, Value factor,
+                Value *derivative) {
   auto activated = [&](Value y) { return cpu::activate(b, product.activation, y, /*coarse=*/resultElement.isBF16()); };
   Value y = bias ? addf(b, sum, bias) : sum;
-  if (!product.activationLast)
+  if (product.derivative)
+    std::tie(y, *derivative) = cpu::activateWithDerivative(b, product.activation, y);
+  else if (!product.activationLast)
     y = activated(y);
+  if (factor)
+    y = mulf(b, y, factor);
   if (residual)
     y = addf(b, y, residual);
   return product.activationLast ? activated(y) : y;

@@ -14,31 +14,40 @@
 
 namespace vitc::gpu {
 
-/// result[r, n] = activation(sum over k of input[r, k] weight[n, k] + bias[n]) + residual, of any row-wise arrangement in memory.
+/// result[r, n] = factor * activation(sum over k of input[r, k] weight[n, k] + bias[n]) + residual, of any row-wise arrangement in memory.
 struct Product {
-  int64_t outputs; ///< N
-  int64_t depth;   ///< K
-  Value rows;      ///< how many there are, of all images
+  int64_t outputs;   ///< N
+  int64_t depth = 0; ///< K; 0: it is `steps`
+  Value steps;       ///< K where only the launch knows it, i32
+  Value rows;        ///< how many there are, of all images
 
-  /// Where input[r, k] lies; `segment` elements from a multiple of that on lie side by side, at multiples of their size.
+  /// Where input[r, k] lies; `segment` elements from a multiple of that on lie side by side, at multiples of their size: of a row, or of a
+  /// column.
   std::function<Place(Value row, Value k)> input;
   int64_t segment;
-  Value weight; ///< [N, K]
-  Value bias;   ///< [N], or null
+  bool inputByColumns = false;
+  Value weight; ///< [N, K], or by columns [K, N]
+  bool weightByColumns = false;
+  Value bias;              ///< [N], or null
+  int64_t biasSegment = 4; ///< elements of it from a multiple of that on lie at multiples of their size
   vit::Activation activation = vit::Activation::None;
   bool activationLast = false;
 
-  /// Where residual[r, n] lies; null: there is none.
-  std::function<Place(Value row, Value column)> residual;
+  /// Where residual[r, n], the factor, and the activation's derivative, which is another result, lie; null: there is none.
+  std::function<Place(Value row, Value column)> residual, factor, derivative;
   std::function<Place(Value row, Value column)> result;
 };
 
-/// An element of the result, f32: activation(sum + bias) + residual in the order that the product asks for; bias and residual may be null. What will be
-/// rounded to bf16 need not be more exact than that.
-Value finishSum(ImplicitLocOpBuilder &b, const Product &product, Value sum, Value bias, Value residual, Type resultElement);
+/// An element of the result, f32: factor * activation(sum + bias) + residual in the order that the product asks for; bias, residual and factor may
+/// be null. What will be rounded to bf16 need not be more exact than that. A product with a derivative gives it to `derivative`.
+Value finishSum(ImplicitLocOpBuilder &b, const Product &product, Value sum, Value bias, Value residual, Type resultElement,
+                Value factor = {}, Value *derivative = nullptr);
 
 /// The shape of a product of an image's rows; `product.rows` and the callbacks are not read.
 ProductShape shapeOf(const Product &product, int64_t rowsPerImage, Type input, Type weight);
+
+/// Row-major rows of `width` elements.
+std::function<Place(Value, Value)> rowMajor(ImplicitLocOpBuilder &b, Value memory, int64_t width);
 
 /// The block's tile, as the schedule says. A function for it has `schedule.threads()` threads.
 void emitProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);

@@ -66,13 +66,13 @@ public:
     }
     return Error::success();
   }
-  double gradientNorm() override {
+  Expected<double> gradientNorm() override {
     double squares = double(gradientPoison);
     for (float g : at(TensorState::Gradient))
       squares += double(g) * double(g);
     return std::sqrt(squares);
   }
-  void update(const UpdateScalars &scalars) override {
+  Error update(const UpdateScalars &scalars) override {
     updates.push_back(scalars);
     for (size_t i = 0; i < pixels * classCount; ++i) {
       float &moment = at(TensorState::FirstMoment)[i], &value = at(TensorState::Parameter)[i], &average = at(TensorState::Average)[i];
@@ -80,6 +80,7 @@ public:
       value -= float(scalars.learningRate) * moment;
       average = float(scalars.averageDecay) * average + float(1 - scalars.averageDecay) * value;
     }
+    return Error::success();
   }
   Error logits(size_t count, const float *images, float *scores) override {
     for (size_t i = 0; i < count; ++i)
