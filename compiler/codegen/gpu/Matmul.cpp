@@ -14,8 +14,6 @@ using namespace mlir;
 namespace vitc::gpu {
 
 FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef symbol, const DeviceTarget &target) {
-  if (op.getBf16())
-    return op.emitOpError() << "rounds its operands to bf16, for which a GPU has no kernel";
   const int64_t rowsPerImage = rowsOfImage(op.getValue());
   Type element = tensorOf(op.getInput()).getElementType();
   Product product;
@@ -23,7 +21,9 @@ FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef
   product.depth = tensorOf(op.getInput()).getShape().back();
   product.segment = vectorFor(product.depth, element);
   product.activation = op.getActivation();
-  const ProductSchedule schedule = chooseProduct(shapeOf(product, rowsPerImage, element, element), target);
+  product.rounded = op.getBf16();
+  const ProductShape shape = shapeOf(product, rowsPerImage, element, element);
+  const ProductSchedule schedule = product.rounded ? chooseRoundedProduct(shape, target) : chooseProduct(shape, target);
   DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), schedule.threads());
   ImplicitLocOpBuilder &b = f.b;
   product.rows = mul(b, f.images, rowsPerImage);
@@ -56,14 +56,17 @@ FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef
 
 /// Rows of the result are columns of lhs; its blocks go through all rows of lhs and rhs, in their order.
 FailureOr<KernelInfo> emitContractRows(ModuleOp module, kernel::ContractRowsOp op, StringRef symbol, const DeviceTarget &target) {
-  if (op.getBf16())
-    return op.emitOpError() << "rounds its operands to bf16, for which a GPU has no kernel";
   const int64_t rows = tensorOf(op.getLhs()).getShape().back();
   Type element = tensorOf(op.getLhs()).getElementType();
   Product product;
   product.outputs = tensorOf(op.getRhs()).getShape().back();
   product.segment = vectorFor(rows, element);
-  const ProductSchedule schedule = chooseProduct(shapeOf(product, rowsOfImage(op.getLhs()), element, element), target);
+  product.rounded = op.getBf16();
+  // The result is no greater for more images; K is that of a few.
+  DeviceTarget once = target;
+  once.images = 1;
+  const ProductShape shape = {rows, product.outputs, 8 * rowsOfImage(op.getLhs()), product.segment, element, element};
+  const ProductSchedule schedule = product.rounded ? chooseRoundedProduct(shape, once) : chooseProduct(shape, once);
   DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), schedule.threads());
   ImplicitLocOpBuilder &b = f.b;
   product.steps = mul(b, f.images, rowsOfImage(op.getLhs()));
@@ -82,6 +85,7 @@ FailureOr<KernelInfo> emitContractRows(ModuleOp module, kernel::ContractRowsOp o
   describeProduct(info, f, product, schedule, /*rowsPerImage=*/1);
   info.columnTasks *= llvm::divideCeilSigned(rows, info.rowsPerTask);
   info.rowsPerTask = std::numeric_limits<int32_t>::max();
+  info.choosesByImages = false;
   return info;
 }
 

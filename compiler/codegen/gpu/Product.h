@@ -28,6 +28,7 @@ struct Product {
   bool inputByColumns = false;
   Value weight; ///< [N, K], or by columns [K, N]
   bool weightByColumns = false;
+  bool rounded = false;    ///< operands are f32, and rounded to bf16 on tensor cores
   Value bias;              ///< [N], or null
   int64_t biasSegment = 4; ///< elements of it from a multiple of that on lie at multiples of their size
   vit::Activation activation = vit::Activation::None;
@@ -55,7 +56,7 @@ void emitProduct(DeviceFunction &f, const Product &product, const ProductSchedul
 /// The same by multiply-adds of f32, for any GPU, operands of f32, bf16 and f16.
 void emitMultiplyAdds(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
 
-/// The same on tensor cores, operands both of bf16 or both of f16.
+/// The same on tensor cores, operands both of bf16 or both of f16, or rounded; only rounded ones lie by columns.
 void emitWarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
 
 /// The tasks of a product in tiles of that size.

@@ -85,9 +85,8 @@ SmallVector<int64_t> imagesFor(const DeviceTarget &target) {
   return target.images ? SmallVector<int64_t>{target.images} : SmallVector<int64_t>{1, 8, 64};
 }
 
-ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target) {
-  if (shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 2)
-    return multiplyAdds;
+/// The tile for tensor cores that wastes least time.
+static ProductSchedule chooseTile(const ProductShape &shape, const DeviceTarget &target) {
   constexpr size_t count = std::size(tensorCoreTiles);
   double waste[count] = {};
   for (int64_t images : imagesFor(target)) {
@@ -98,6 +97,18 @@ ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &tar
       waste[i] += times[i] / least;
   }
   return tensorCoreTiles[std::ranges::min_element(waste) - waste];
+}
+
+ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target) {
+  if (shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 2)
+    return multiplyAdds;
+  return chooseTile(shape, target);
+}
+
+ProductSchedule chooseRoundedProduct(const ProductShape &shape, const DeviceTarget &target) {
+  ProductSchedule schedule = chooseTile(shape, target);
+  schedule.stages = 2;
+  return schedule;
 }
 
 } // namespace vitc::gpu

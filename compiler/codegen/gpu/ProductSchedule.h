@@ -41,6 +41,9 @@ struct ProductSchedule {
 /// model of `timeOf`, averaged over `imagesFor(target)`. Everything else is a product of f32.
 ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target);
 
+/// The same of a product whose operands are rounded to bf16 as they are copied, through two stages; their types in `shape` are not read.
+ProductSchedule chooseRoundedProduct(const ProductShape &shape, const DeviceTarget &target);
+
 /// Numbers of images that schedules are chosen for.
 llvm::SmallVector<int64_t> imagesFor(const DeviceTarget &target);
 

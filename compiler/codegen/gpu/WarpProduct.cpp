@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Both operands come through a ring of tiles in shared memory; each warp multiplies its part of them by device.mma, 16 x 8 x 16 at a time, with sums of
-// f32 in the order of K, whatever the tile's size.
+// f32 in the order of K, whatever the tile's size. Operands that have to be rounded go through registers instead of asynchronous copies.
 //
 //===--------------------------------------------------------------------------------------===//
 
@@ -19,15 +19,30 @@ namespace {
 
 /// Rows and columns of a warp's product, and its steps of K.
 constexpr int64_t kRows = 16, kColumns = 8, kDepth = 16;
+/// Elements of 16 bytes of shared memory.
+constexpr int64_t kChunk = 8;
 /// Rows of the result whose residual is read before the first of them is written: reads that follow a write have to wait for it.
 constexpr int64_t kRowsAhead = 4;
+
+/// Of an operand that is rounded: [count, K], or by columns [K, count], where element (other, k) lies, and how many lie side by side.
+struct Rounded {
+  bool byColumns;
+  Value first, count; ///< i32
+  std::function<Place(Value other, Value k)> place;
+  int64_t segment;
+};
 
 class WarpProduct {
 public:
   WarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule)
-      : f(f), b(f.b), p(product), s(schedule), element(cast<device::MemoryType>(p.weight.getType()).getElement()),
-        left(f, s.rows, s.depth, element, s.stages), right(f, s.columns, s.depth, element, s.stages), warpRows(s.rows / s.warpsDown),
-        warpColumns(s.columns / s.warpsAcross), beside(warpColumns % (4 * kColumns) == 0 ? 4 : 2) {
+      : f(f), b(f.b), p(product), s(schedule),
+        element(p.rounded ? Type(b.getBF16Type()) : cast<device::MemoryType>(p.weight.getType()).getElement()),
+        left(f, p.inputByColumns ? s.depth : s.rows, p.inputByColumns ? s.rows : s.depth, element, s.stages),
+        right(f, p.weightByColumns ? s.depth : s.columns, p.weightByColumns ? s.columns : s.depth, element, s.stages),
+        warpRows(s.rows / s.warpsDown), warpColumns(s.columns / s.warpsAcross), beside(p.weightByColumns                   ? 1
+                                                                                       : warpColumns % (4 * kColumns) == 0 ? 4
+                                                                                                                           : 2) {
+    assert((p.rounded || (!p.inputByColumns && !p.weightByColumns)) && "asynchronous copies keep rows");
     const int64_t columnTiles = llvm::divideCeilSigned(p.outputs, s.columns);
     firstRow = mul(b, div(b, f.block, columnTiles), s.rows);
     firstColumn = mul(b, rem(b, f.block, columnTiles), s.columns);
@@ -37,31 +52,112 @@ public:
   }
 
   void emit() {
-    FragmentReader readLeft(f, OperandLayout::LeftMK, warpRow), readRight(f, OperandLayout::RightNK, warpColumn);
     SmallVector<Value> zeros(warpRows / kRows * (warpColumns / kColumns), zeroSums(b));
+    if (p.rounded)
+      return write(multiplyRounded(zeros));
     Value steps = constant(b, llvm::divideCeilSigned(p.depth, s.depth));
-    SmallVector<Value> sums = forStages(
+    write(forStages(
         f, s.stages, steps, zeros, [&](Value step, Value stage) { fill(mul(b, step, s.depth), stage); },
-        [&](Value, Value stage, ValueRange before) {
-          SmallVector<Value> after(before);
-          SharedTile leftStage = left.stage(stage), rightStage = right.stage(stage);
-          for (int64_t k = 0; k < s.depth; k += kDepth) {
-            SmallVector<Value> rows, columns;
-            for (int64_t row = 0; row < warpRows; row += kRows)
-              rows.push_back(readLeft.read(leftStage, row, k));
-            for (int64_t column = 0; column < warpColumns; column += 2 * kColumns) {
-              Value square = readRight.read(rightStage, column, k);
-              columns.append({rightOperand(b, square, 0), rightOperand(b, square, 1)});
-            }
-            for (size_t i = 0; i < after.size(); ++i)
-              after[i] = multiply(b, rows[i / columns.size()], columns[i % columns.size()], after[i]);
-          }
-          return after;
-        });
-    write(sums);
+        [&](Value, Value stage, ValueRange before) { return multiplyStage(stage, before); }));
   }
 
 private:
+  /// The sums after a stage's steps of K.
+  SmallVector<Value> multiplyStage(Value stage, ValueRange before) {
+    const bool leftKM = p.inputByColumns, rightKN = p.weightByColumns;
+    FragmentReader readLeft(f, leftKM ? OperandLayout::LeftKM : OperandLayout::LeftMK, leftKM ? Value() : warpRow,
+                            leftKM ? warpRow : Value());
+    FragmentReader readRight(f, rightKN ? OperandLayout::RightKN : OperandLayout::RightNK, rightKN ? Value() : warpColumn,
+                             rightKN ? warpColumn : Value());
+    SmallVector<Value> after(before);
+    SharedTile leftStage = left.stage(stage), rightStage = right.stage(stage);
+    for (int64_t k = 0; k < s.depth; k += kDepth) {
+      SmallVector<Value> rows, columns;
+      for (int64_t row = 0; row < warpRows; row += kRows)
+        rows.push_back(leftKM ? readLeft.read(leftStage, k, row) : readLeft.read(leftStage, row, k));
+      for (int64_t column = 0; column < warpColumns; column += 2 * kColumns) {
+        Value square = rightKN ? readRight.read(rightStage, k, column) : readRight.read(rightStage, column, k);
+        columns.append({rightOperand(b, square, 0), rightOperand(b, square, 1)});
+      }
+      for (size_t i = 0; i < after.size(); ++i)
+        after[i] = multiply(b, rows[i / columns.size()], columns[i % columns.size()], after[i]);
+    }
+    return after;
+  }
+
+  /// A step's operands are loaded while the one before it is multiplied, and stored to the stage that the one before that was in.
+  SmallVector<Value> multiplyRounded(ValueRange zeros) {
+    assert(s.stages == 2 && (p.depth || p.weightByColumns) && "a weight's rows have a length");
+    Value depth = p.depth ? constant(b, p.depth) : p.steps, one = constant(b, 1);
+    Value steps = div(b, add(b, depth, s.depth - 1), s.depth);
+    const int64_t weightSegment = vectorFor(p.weightByColumns ? p.outputs : p.depth, b.getF32Type());
+    const Rounded input = {p.inputByColumns, firstRow, p.rows, p.input, p.segment};
+    const Rounded weight = {p.weightByColumns, firstColumn, constant(b, p.outputs),
+                            [&](Value other, Value k) {
+                              return p.weightByColumns ? Place{rowOf(b, p.weight, k, p.outputs), other}
+                                                       : Place{rowOf(b, p.weight, other, p.depth), k};
+                            },
+                            weightSegment};
+    auto load = [&](Value first) {
+      SmallVector<Value> loaded = loadRounded(left, input, first, depth);
+      llvm::append_range(loaded, loadRounded(right, weight, first, depth));
+      return loaded;
+    };
+    SmallVector<Value> carried{constant(b, 0)};
+    llvm::append_range(carried, load(constant(b, 0)));
+    const size_t loads = carried.size() - 1, ofLeft = left.rows * left.columns / kChunk / f.threads();
+    llvm::append_range(carried, zeros);
+    SmallVector<Value> last = forLoop(b, constant(b, 0), steps, 1, carried, [&](Value step, ValueRange before) {
+      Value stage = before[0];
+      storeRounded(left.stage(stage), before.slice(1, ofLeft));
+      storeRounded(right.stage(stage), before.slice(1 + ofLeft, loads - ofLeft));
+      barrier(b);
+      SmallVector<Value> after{sub(b, one, stage)};
+      llvm::append_range(after, load(mul(b, min(b, add(b, step, 1), sub(b, steps, one)), s.depth)));
+      llvm::append_range(after, multiplyStage(stage, before.drop_front(1 + loads)));
+      return after;
+    });
+    return SmallVector<Value>(llvm::drop_begin(last, 1 + loads));
+  }
+
+  /// The thread's chunks of a tile from step `first` of K on, vector<8xf32>; what lies beyond K is zero.
+  SmallVector<Value> loadRounded(const SharedTile &tile, const Rounded &from, Value first, Value depth) {
+    SmallVector<Value> chunks;
+    const int64_t most = std::min<int64_t>(from.segment, 4);
+    const bool rightRows = &tile == &right && !p.weightByColumns;
+    forChunks(tile, [&](Value row, Value column) {
+      SmallVector<Value> values;
+      for (int64_t i = 0; i < kChunk; i += most) {
+        Value k = add(b, first, from.byColumns ? row : add(b, column, i)), exists = less(b, k, depth);
+        Value other = add(b, from.first, from.byColumns ? add(b, column, i) : rightRows ? outputOf(row) : row);
+        // Beyond the last one what is there last is read, so that no thread waits for a branch.
+        const int64_t alongK = from.byColumns ? 1 : most, alongOthers = from.byColumns ? most : 1;
+        auto [memory, index] =
+            from.place(min(b, other, sub(b, from.count, constant(b, alongOthers))), min(b, k, sub(b, depth, constant(b, alongK))));
+        Value vector = gpu::load(b, memory, index, most);
+        for (int64_t j = 0; j < most; ++j)
+          values.push_back(select(b, exists, lane(b, vector, j), number(b, 0)));
+      }
+      chunks.push_back(vectorOf(b, values));
+    });
+    return chunks;
+  }
+
+  void storeRounded(const SharedTile &tile, ValueRange chunks) {
+    size_t next = 0;
+    forChunks(tile, [&](Value row, Value column) { store(b, narrowed(b, chunks[next++], element), tile.memory, tile.index(row, column)); });
+  }
+
+  /// body(row, column) for the thread's chunks of a tile.
+  void forChunks(const SharedTile &tile, function_ref<void(Value, Value)> body) {
+    const int64_t across = tile.columns / kChunk, chunks = tile.rows * across;
+    assert(chunks % f.threads() == 0);
+    for (int64_t first = 0; first < chunks; first += f.threads()) {
+      Value number = add(b, f.thread, first);
+      body(div(b, number, across), mul(b, rem(b, number, across), kChunk));
+    }
+  }
+
   /// Rows and columns beyond the last one are computed as it is, and not written; what lies beyond the last k is zero.
   void fill(Value first, Value stage) {
     const int64_t weightSegment = vectorFor(p.depth, element);
@@ -98,18 +194,20 @@ private:
         const bool whole = p.outputs % s.columns == 0;
         exists.push_back(whole ? Value() : less(b, column, p.outputs));
         Value readable = whole ? column : min(b, column, constant(b, p.outputs - lanes));
-        biases.push_back(p.bias ? read({p.bias, readable}, lanes) : SmallVector<Value>());
+        biases.push_back(p.bias ? read({p.bias, readable}, lanes, Value(), p.biasSegment) : SmallVector<Value>());
       }
 
     const int64_t rows = 2 * (warpRows / kRows);
     for (int64_t first = 0; first < rows; first += kRowsAhead) {
       const int64_t end = std::min(rows, first + kRowsAhead);
-      SmallVector<SmallVector<Value>> residuals;
-      for (int64_t i = first; p.residual && i < end; ++i) {
+      SmallVector<SmallVector<Value>> residuals, factors;
+      for (int64_t i = first; (p.residual || p.factor) && i < end; ++i) {
         // What another thread writes must not be read, even if nobody uses it.
         Value row = rowAt(layout, i), rowExists = less(b, row, p.rows);
         for (auto [column, columnExists] : llvm::zip(columns, exists))
-          residuals.push_back(read(p.residual(row, column), lanes, columnExists ? both(b, rowExists, columnExists) : rowExists));
+          for (auto [place, into] : {std::pair(&p.residual, &residuals), std::pair(&p.factor, &factors)})
+            if (*place)
+              into->push_back(read((*place)(row, column), lanes, columnExists ? both(b, rowExists, columnExists) : rowExists));
       }
       for (int64_t i = first; i < end; ++i) {
         Value row = rowAt(layout, i), rowExists = less(b, row, p.rows);
@@ -118,9 +216,11 @@ private:
           SmallVector<Value> own;
           for (int64_t j = static_cast<int64_t>(number) * lanes, last = j + lanes; j < last; ++j)
             own.push_back(lane(b, sums[i / 2 * across + j / 2], 2 * (i % 2) + j % 2));
-          ArrayRef<Value> residual = p.residual ? ArrayRef(residuals[(i - first) * columns.size() + number]) : ArrayRef<Value>();
+          const size_t at = (i - first) * columns.size() + number;
+          ArrayRef<Value> residual = p.residual ? ArrayRef(residuals[at]) : ArrayRef<Value>();
+          ArrayRef<Value> factor = p.factor ? ArrayRef(factors[at]) : ArrayRef<Value>();
           ifThen(b, exists[number] ? both(b, rowExists, exists[number]) : rowExists,
-                 [&] { write(p.result(row, column), own, biases[number], residual); });
+                 [&] { write(row, column, own, biases[number], residual, factor); });
         }
       }
     }
@@ -131,21 +231,33 @@ private:
     return add(b, add(b, firstRow, warpRow), add(b, layout.row, kRows * (i / 2) + kRows / 2 * (i % 2)));
   }
 
-  void write(Place to, ArrayRef<Value> sums, ArrayRef<Value> bias, ArrayRef<Value> residual) {
+  void write(Value row, Value column, ArrayRef<Value> sums, ArrayRef<Value> bias, ArrayRef<Value> residual, ArrayRef<Value> factor) {
+    Place to = p.result(row, column);
     Type resultElement = cast<device::MemoryType>(to.memory.getType()).getElement();
-    SmallVector<Value> values;
-    for (auto [i, sum] : llvm::enumerate(sums))
-      values.push_back(finishSum(b, p, sum, bias.empty() ? Value() : bias[i], residual.empty() ? Value() : residual[i], resultElement));
+    auto at = [](ArrayRef<Value> values, size_t i) { return values.empty() ? Value() : values[i]; };
+    SmallVector<Value> values, derivatives;
+    for (auto [i, sum] : llvm::enumerate(sums)) {
+      Value derivative;
+      values.push_back(finishSum(b, p, sum, at(bias, i), at(residual, i), resultElement, at(factor, i), &derivative));
+      derivatives.push_back(derivative);
+    }
+    write(to, values);
+    if (p.derivative)
+      write(p.derivative(row, column), derivatives);
+  }
+
+  void write(Place to, ArrayRef<Value> values) {
+    Type resultElement = cast<device::MemoryType>(to.memory.getType()).getElement();
     const int64_t most = 16 / device::bytesOf(resultElement), count = static_cast<int64_t>(values.size());
     for (int64_t i = 0; i < count; i += most) {
-      Value vector = vectorOf(b, ArrayRef(values).slice(i, std::min(most, count)));
+      Value vector = vectorOf(b, values.slice(i, std::min(most, count)));
       store(b, narrowed(b, vector, resultElement), to.memory, add(b, to.index, i));
     }
   }
 
-  /// `count` elements as f32, zeros unless `condition`.
-  SmallVector<Value> read(Place from, int64_t count, Value condition = {}) {
-    const int64_t most = std::min(count, 16 / device::bytesOf(cast<device::MemoryType>(from.memory.getType()).getElement()));
+  /// `count` elements as f32, zeros unless `condition`, in vectors of no more than `segment`.
+  SmallVector<Value> read(Place from, int64_t count, Value condition = {}, int64_t segment = 8) {
+    const int64_t most = std::min({count, segment, 16 / device::bytesOf(cast<device::MemoryType>(from.memory.getType()).getElement())});
     SmallVector<Value> values;
     for (int64_t i = 0; i < count; i += most) {
       Value at = add(b, from.index, i);
@@ -170,8 +282,8 @@ private:
 } // namespace
 
 void emitWarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
-  // Copies of less than 16 bytes are so many that their addresses want the registers.
-  if (product.segment % 8 == 0)
+  // Loads into registers, and copies of less than 16 bytes, which are so many that their addresses want the registers, are not limited.
+  if (!product.rounded && product.segment % kChunk == 0)
     f.limitRegisters(schedule.residentBlocks());
   WarpProduct(f, product, schedule).emit();
 }

@@ -190,6 +190,113 @@ std::vector<Case> cases() {
 INSTANTIATE_TEST_SUITE_P(Sizes, WarpProduct, testing::ValuesIn(cases()),
                          [](const auto &info) { return parameterName(testing::PrintToString(info.param)); });
 
+//===--------------------------------------------------------------------------------------===//
+// Products that round their operands: those of training
+//===--------------------------------------------------------------------------------------===//
+
+struct RoundedCase {
+  ProductSchedule tile;
+  bool inputByColumns, weightByColumns;
+  int64_t rows, outputs, depth;
+  bool epilogue = false; ///< bias, gelu and its derivative, a factor, a residual
+};
+
+std::ostream &operator<<(std::ostream &os, const RoundedCase &c) {
+  return os << fmt::format("{}x{}x{} of {}x{} {}{}{}", c.rows, c.outputs, c.depth, c.tile.rows, c.tile.columns,
+                           c.inputByColumns ? "KM" : "MK", c.weightByColumns ? "KN" : "NK", c.epilogue ? " epilogue" : "");
+}
+
+KernelInfo emitRounded(ModuleOp module, llvm::StringRef symbol, const RoundedCase &c) {
+  Type f32 = mlir::Float32Type::get(module.getContext());
+  Product product;
+  product.outputs = c.outputs;
+  product.rounded = true;
+  product.inputByColumns = c.inputByColumns;
+  product.weightByColumns = c.weightByColumns;
+  product.segment = vectorFor(c.inputByColumns ? c.rows : c.depth, f32);
+  DeviceFunction f(module, symbol, module.getLoc(), llvm::SmallVector<Type>(c.epilogue ? 7 : 3, f32), c.tile.threads());
+  ImplicitLocOpBuilder &b = f.b;
+  product.rows = constant(b, c.rows);
+  // Where K is the rows of all images only the launch knows it; an image is a step of K here.
+  product.depth = c.weightByColumns && !c.epilogue ? 0 : c.depth;
+  product.steps = f.images;
+  product.input = [&](Value row, Value k) {
+    return c.inputByColumns ? Place{rowOf(b, f.operand(0), k, c.rows), row} : Place{rowOf(b, f.operand(0), row, c.depth), k};
+  };
+  product.weight = f.operand(1);
+  if (c.epilogue) {
+    product.activation = vit::Activation::GeluErf;
+    product.bias = f.operand(2);
+    product.biasSegment = 1;
+    product.residual = rowMajor(b, f.operand(3), c.outputs);
+    product.factor = rowMajor(b, f.operand(4), c.outputs);
+    product.derivative = rowMajor(b, f.operand(6), c.outputs);
+  }
+  product.result = rowMajor(b, f.operand(c.epilogue ? 5 : 2), c.outputs);
+  emitProduct(f, product, c.tile);
+  KernelInfo info;
+  info.symbol = symbol.str();
+  describeProduct(info, f, product, c.tile, c.rows);
+  info.columnTasks *= llvm::divideCeilSigned(c.rows, c.tile.rows);
+  info.rowsPerTask = 1 << 30;
+  return info;
+}
+
+class RoundedProduct : public testing::TestWithParam<RoundedCase> {};
+
+TEST_P(RoundedProduct, MatchesDouble) {
+  const RoundedCase &c = GetParam();
+  std::optional<DeviceKernel> kernel =
+      compileDevice([&](ModuleOp module, llvm::StringRef symbol) -> mlir::FailureOr<KernelInfo> { return emitRounded(module, symbol, c); });
+  ASSERT_TRUE(kernel);
+  const auto elements = static_cast<size_t>(c.rows * c.outputs);
+  std::vector<float> input = randomFloats(static_cast<size_t>(c.rows * c.depth), 1),
+                     weight = randomFloats(static_cast<size_t>(c.outputs * c.depth), 2, 1 / std::sqrt(float(c.depth))),
+                     bias = randomFloats(static_cast<size_t>(c.outputs), 3), residual = randomFloats(elements, 4),
+                     factor = randomFloats(elements, 5);
+  std::vector<std::vector<float>> operands{input, weight};
+  if (c.epilogue)
+    operands.insert(operands.end(), {bias, residual, factor});
+  std::vector<double> values, derivatives;
+  for (int64_t m = 0; m < c.rows; ++m)
+    for (int64_t n = 0; n < c.outputs; ++n) {
+      double sum = 0;
+      for (int64_t k = 0; k < c.depth; ++k)
+        sum += double(roundedToBf16(input[static_cast<size_t>(c.inputByColumns ? k * c.rows + m : m * c.depth + k)])) *
+               roundedToBf16(weight[static_cast<size_t>(c.weightByColumns ? k * c.outputs + n : n * c.depth + k)]);
+      if (c.epilogue) {
+        const auto at = static_cast<size_t>(m * c.outputs + n);
+        double x = sum + bias[static_cast<size_t>(n)], normal = std::erfc(-x / std::numbers::sqrt2) / 2;
+        derivatives.push_back(normal + x * std::exp(-x * x / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+        sum = x * normal * factor[at] + residual[at];
+      }
+      values.push_back(sum);
+    }
+  std::vector<std::vector<float>> results =
+      kernel->run(operands, std::vector<size_t>(c.epilogue ? 2 : 1, elements), c.epilogue ? 1 : c.depth, /*seed=*/5);
+  const double tolerance = 4e-7 * std::sqrt(double(c.depth)) + 1e-6;
+  expectClose(results.front(), values, tolerance);
+  if (c.epilogue)
+    expectClose(results.back(), derivatives, tolerance);
+}
+
+std::vector<RoundedCase> roundedCases() {
+  std::vector<RoundedCase> all;
+  for (ProductSchedule tile : kTiles) {
+    tile.stages = 2;
+    all.push_back({tile, false, false, 37, 60, 100});
+    all.push_back({tile, false, true, 50, 33, 66});
+    all.push_back({tile, true, true, 40, 72, 197});
+    all.push_back({tile, true, true, 35, 21, 5});
+    all.push_back({tile, false, false, 70, 43, 29, /*epilogue=*/true});
+    all.push_back({tile, false, true, 21, 136, 64, /*epilogue=*/true});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, RoundedProduct, testing::ValuesIn(roundedCases()),
+                         [](const auto &info) { return parameterName(testing::PrintToString(info.param)); });
+
 /// The bits of a result depend neither on the tile nor on the rows around it.
 TEST(Product, HasTheSameBitsInEveryTile) {
   const int64_t rows = 70, outputs = 72, depth = 144;
