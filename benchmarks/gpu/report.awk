@@ -17,7 +17,9 @@ function field(name,    at, rest) {
 
 FILENAME ~ /checks/ {
   if (field("error") != "") {
-    errors[++errorCount] = field("model") " " field("precision") " on " field("target") ": " field("error")
+    text = field("model") " " field("precision") " on " field("target") ": " field("error")
+    if (!said[text]++)
+      errors[++errorCount] = text
     next
   }
   family = field("kernel")
