@@ -57,6 +57,9 @@ Schedule scheduleFor(const AttentionShape &s) {
   // A thread has half a score for each key and half a result for each column; one tile has no sums to rescale.
   const int64_t most = s.tokens / 2 + s.width / 2 <= 168 ? 256 : 176;
   schedule.tiles = llvm::divideCeilSigned(s.tokens, most);
+  // The last tile is apart, and a loop of one is none: ptxas mixes the code of two tiles until it spills.
+  if (schedule.tiles == 2)
+    schedule.tiles = 3;
   schedule.keys = llvm::alignTo(llvm::divideCeilSigned(s.tokens, schedule.tiles), kInner);
   const Panels panels(s.width);
   const int64_t queries = kQueryStages * 2 * panels.elements(schedule.consumers * kRows), tile = 2 * panels.elements(schedule.keys);
