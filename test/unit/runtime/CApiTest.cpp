@@ -106,7 +106,7 @@ TEST(CApi, ChecksItsArguments) {
   EXPECT_EQ(vitrt_model_open_memory(file.bytes().data(), file.bytes().size(), &options, &model), VITRT_ERROR_ARGUMENT);
   EXPECT_THAT(vitrt_last_error(), HasSubstr("verify is 5"));
   options.verify = VITRT_VERIFY_HEADER;
-  options.target = "cuda";
+  options.target = "tpu";
   EXPECT_EQ(vitrt_model_open_memory(file.bytes().data(), file.bytes().size(), &options, &model), VITRT_ERROR_TARGET);
   EXPECT_EQ(model, nullptr);
   EXPECT_EQ(vitrt_model_open_memory(nullptr, 0, nullptr, &model), VITRT_ERROR_ARGUMENT);
