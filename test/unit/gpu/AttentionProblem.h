@@ -15,6 +15,7 @@
 #include "mlir/IR/MLIRContext.h"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 
@@ -136,6 +137,71 @@ inline const Half kF16 = {"f16",
                           [](uint16_t bits) { return static_cast<float>(std::bit_cast<_Float16>(bits)); },
                           5e-4,
                           0x1p-11};
+
+/// Attention of 16-bit operands as one of the emitters makes it.
+struct HalfAttention {
+  bool (*has)(const gpu::AttentionShape &);
+  gpu::KernelInfo (*emit)(mlir::ModuleOp, mlir::Location, const gpu::AttentionShape &, llvm::StringRef symbol);
+};
+
+/// The result is of 16 bits too, or f32.
+inline std::optional<DeviceKernel> compileHalves(const HalfAttention &attention, const Case &c, const Half &half, bool halfResult) {
+  return compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
+    mlir::Type element = half.type(module.getContext()), f32 = mlir::Float32Type::get(module.getContext());
+    gpu::AttentionShape shape = shapeOf(c, element, halfResult ? element : f32);
+    EXPECT_TRUE(attention.has(shape));
+    return attention.emit(module, module.getLoc(), shape, symbol);
+  });
+}
+
+/// A kernel's results beside doubles.
+inline void expectHalves(const HalfAttention &attention, const Case &c, const Half &half, bool halfResult) {
+  SCOPED_TRACE(fmt::format("{} to {}: {}", half.name, halfResult ? half.name : "f32", name(c)));
+  std::optional<DeviceKernel> kernel = compileHalves(attention, c, half, halfResult);
+  ASSERT_TRUE(kernel);
+  const int64_t images = c.tokens < 100 ? 2 : 1;
+  Problem p = makeProblem(c, images, [&](float value) { return half.round(value); });
+  std::vector<float> result = kernel
+                                  ->run(operandsOf(p, [&](const std::vector<float> &values) { return half.words(values); }),
+                                        {p.expected.size() / (halfResult ? 2 : 1)}, images, /*seed=*/1)
+                                  .front();
+  if (halfResult)
+    result = half.numbers(result);
+  ASSERT_EQ(result.size(), p.expected.size());
+  double worst = 0;
+  for (size_t i = 0; i < result.size(); ++i) {
+    double error = std::abs(result[i] - p.expected[i]),
+           bound = half.tolerance + (halfResult ? half.ofResult * std::abs(p.expected[i]) : 0.0);
+    ASSERT_TRUE(error <= bound) << "element " << i << " is " << result[i] << ", expected " << p.expected[i];
+    worst = std::max(worst, error);
+  }
+  testing::Test::RecordProperty(parameterName(fmt::format("{}_{}", half.name, name(c))), fmt::format("{:.1e}", worst));
+}
+
+/// Keys that a bias takes out, a whole tile of them first; scores that would overflow exp; a NaN that must not get lost or spread.
+inline void expectExtremes(const HalfAttention &attention, const Case &c) {
+  SCOPED_TRACE(name(c));
+  std::optional<DeviceKernel> kernel = compileHalves(attention, c, kBf16, false);
+  ASSERT_TRUE(kernel);
+  Problem p = makeProblem(c, 1, [](float value) { return kBf16.round(value); });
+  for (float &value : p.keys)
+    value *= 16;
+  // Each query sees one key alone, so it gets that token's value.
+  auto only = [&](int64_t query) { return (query * 7 + c.tokens - 3) % c.tokens; };
+  for (int64_t query = 0; query < c.tokens; ++query)
+    for (int64_t key = 0; key < c.tokens; ++key)
+      p.bias[query * c.tokens + key] = key == only(query) ? 0.0f : -INFINITY;
+  auto words = [](const std::vector<float> &values) { return bf16Words(values); };
+  auto valueOf = [&](int64_t query, int64_t i) { return p.keys[only(query) * c.columns() + 2 * c.inner() + i]; };
+  std::vector<float> result = kernel->run(operandsOf(p, words), {p.expected.size()}, 1).front();
+  for (int64_t i = 0; i < c.tokens * c.width; ++i)
+    ASSERT_EQ(result[i], valueOf(i / c.width, i % c.width)) << "element " << i;
+
+  p.keys[2 * c.columns()] = NAN; // query 2
+  result = kernel->run(operandsOf(p, words), {p.expected.size()}, 1).front();
+  for (int64_t i = 0; i < c.tokens * c.width; ++i)
+    ASSERT_EQ(std::isnan(result[i]), i / c.width == 2) << "element " << i;
+}
 
 } // namespace vitc::test
 

@@ -14,55 +14,33 @@ using namespace vitc::test;
 
 namespace {
 
-std::optional<DeviceKernel> compileWarpgroups(const Case &c, const Half &half, bool halfResult) {
-  return compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
-    mlir::Type element = half.type(module.getContext()), f32 = mlir::Float32Type::get(module.getContext());
-    gpu::AttentionShape shape = shapeOf(c, element, halfResult ? element : f32);
-    EXPECT_TRUE(gpu::hasWarpgroupAttention(shape));
-    return gpu::emitWarpgroupAttention(module, module.getLoc(), shape, symbol);
-  });
-}
-
-void expectWarpgroups(const Case &c, const Half &half, bool halfResult) {
-  SCOPED_TRACE(fmt::format("{} to {}: {}", half.name, halfResult ? half.name : "f32", name(c)));
-  std::optional<DeviceKernel> kernel = compileWarpgroups(c, half, halfResult);
-  ASSERT_TRUE(kernel);
-  const int64_t images = c.tokens < 100 ? 2 : 1;
-  Problem p = makeProblem(c, images, [&](float value) { return half.round(value); });
-  std::vector<float> result = kernel
-                                  ->run(operandsOf(p, [&](const std::vector<float> &values) { return half.words(values); }),
-                                        {p.expected.size() / (halfResult ? 2 : 1)}, images, /*seed=*/1)
-                                  .front();
-  if (halfResult)
-    result = half.numbers(result);
-  ASSERT_EQ(result.size(), p.expected.size());
-  for (size_t i = 0; i < result.size(); ++i) {
-    double error = std::abs(result[i] - p.expected[i]),
-           bound = half.tolerance + (halfResult ? half.ofResult * std::abs(p.expected[i]) : 0.0);
-    ASSERT_TRUE(error <= bound) << "element " << i << " is " << result[i] << ", expected " << p.expected[i];
-  }
-}
+constexpr HalfAttention kWarpgroups = {gpu::hasWarpgroupAttention, gpu::emitWarpgroupAttention};
 
 TEST(WarpgroupAttention, AgreesWithDoublePrecision) {
   // All keys at once; one and two consumers.
   for (const Case &c :
        {Case{17, 16, 2}, {50, 32, 3, 1, true}, {50, 72}, {64, 24, 2}, {197, 64, 2}, {197, 80, 1, 1, true}, {197, 128}, {256, 8}})
-    expectWarpgroups(c, kBf16, c.tokens % 2 == 1);
+    expectHalves(kWarpgroups, c, kBf16, c.tokens % 2 == 1);
   // In tiles, of which the last one is partial but once.
   for (const Case &c : {Case{257, 64}, {257, 128, 1, 1, true}, {577, 40}, {352, 96}, {785, 16, 2}})
-    expectWarpgroups(c, kBf16, c.tokens % 2 == 1);
+    expectHalves(kWarpgroups, c, kBf16, c.tokens % 2 == 1);
   for (const Case &c : {Case{50, 48, 2}, {197, 88}, {257, 104}, {577, 112}})
-    expectWarpgroups(c, kF16, c.tokens % 2 == 1);
+    expectHalves(kWarpgroups, c, kF16, c.tokens % 2 == 1);
 }
 
 TEST(WarpgroupAttention, ComputesSomeQueriesAlone) {
   for (const Case &c : {Case{50, 24, 1, 1, true, 7, 30}, {300, 16, 2, 1, true, 0, 70, true}, {300, 64, 2, 1, false, 11, 200}})
-    expectWarpgroups(c, kBf16, true);
+    expectHalves(kWarpgroups, c, kBf16, true);
 }
 
 TEST(WarpgroupAttention, StaysWithinWindows) {
-  expectWarpgroups({49, 32, 2, 3}, kBf16, true);
-  expectWarpgroups({49, 32, 2, 3, true}, kF16, true);
+  expectHalves(kWarpgroups, {49, 32, 2, 3}, kBf16, true);
+  expectHalves(kWarpgroups, {49, 32, 2, 3, true}, kF16, true);
+}
+
+TEST(WarpgroupAttention, KeepsExtremeScores) {
+  expectExtremes(kWarpgroups, {40, 16, 1, 1, true});
+  expectExtremes(kWarpgroups, {260, 16, 1, 1, true});
 }
 
 TEST(WarpgroupAttention, SpillsNoRegisters) {
