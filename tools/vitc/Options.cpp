@@ -265,8 +265,6 @@ static std::string readValues(Request &request) {
     if (llvm::is_contained(request.compile.targets, target)) {
       if (request.compile.precision == Precision::Int8)
         return "--target=" + target + " multiplies f32 and bf16; --precision=int8 is for the cpu";
-      if (train && request.compile.precision != Precision::F32)
-        return "--target=" + target + " trains in f32; --train --precision=" + precision + " is for the cpu";
     }
   if (std::string wrong = readGpus(request); !wrong.empty())
     return wrong;

@@ -37,7 +37,8 @@ AttentionGradOperands::AttentionGradOperands(DeviceFunction &f, const AttentionG
 FailureOr<KernelInfo> emitAttentionGrad(ModuleOp module, kernel::AttentionGradOp op, StringRef symbol) {
   if (op.getWeights())
     return op.emitOpError() << "takes attention's weights, which a GPU's attention does not keep";
-  return emitThreadAttentionGrad(module, op.getLoc(), AttentionGradShape::of(op), symbol);
+  const AttentionGradShape shape = AttentionGradShape::of(op);
+  return (hasWarpAttentionGrad(shape) ? emitWarpAttentionGrad : emitThreadAttentionGrad)(module, op.getLoc(), shape, symbol);
 }
 
 KernelInfo describeAttentionGrad(const DeviceFunction &f, const AttentionGradShape &s, StringRef symbol) {
