@@ -119,6 +119,8 @@ static std::unique_ptr<fb::KernelT> kernelTable(const plan::Kernel &from) {
   result->shared_bytes = static_cast<uint64_t>(from.sharedBytes);
   result->persistent = from.persistent;
   result->dependent = from.dependent;
+  result->part_counters = static_cast<uint32_t>(from.partCounters);
+  result->part_bytes = static_cast<uint64_t>(from.partBytes);
   for (const plan::TensorMap &map : from.tensorMaps) {
     auto entry = std::make_unique<fb::TensorMapT>();
     entry->operand = map.operand;

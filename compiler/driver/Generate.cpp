@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/driver/Generate.h"
+#include "compiler/codegen/gpu/ProductSchedule.h"
 #include "dialects/kernel/KernelDialect.h"
 #include "dialects/kernel/Structure.h"
 
@@ -21,8 +22,8 @@ plan::Kernel vitc::planKernel(const cpu::KernelInfo &info) {
 }
 
 plan::Kernel vitc::planKernel(const gpu::KernelInfo &info) {
-  return {info.symbol,      info.kind,    info.schedule,    info.scratchBytes, info.rowsPerImage, info.rowsPerTask,
-          info.columnTasks, info.threads, info.sharedBytes, info.persistent,   info.dependent,    info.tensorMaps};
+  return {info.symbol,  info.kind,        info.schedule,   info.scratchBytes, info.rowsPerImage, info.rowsPerTask,  info.columnTasks,
+          info.threads, info.sharedBytes, info.persistent, info.dependent,    info.tensorMaps,   info.partCounters, info.partBytes};
 }
 
 static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, ModuleOp into, llvm::StringMap<artifact::Binding> &known) {
@@ -48,7 +49,7 @@ static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, M
 /// their operands too often for many.
 static FailureOr<plan::Kernel> generateDeviceKernels(ModuleOp into, Operation *launch, const std::string &symbol,
                                                      gpu::DeviceTarget device) {
-  device.images = 1;
+  device.images = gpu::imageCounts[0];
   FailureOr<gpu::KernelInfo> info = gpu::emitKernel(into, launch, symbol, device);
   if (failed(info))
     return failure();
@@ -56,8 +57,7 @@ static FailureOr<plan::Kernel> generateDeviceKernels(ModuleOp into, Operation *l
   if (!info->choosesByImages)
     return kernel;
   std::string schedule = kernel.schedule;
-  // From the geometric mean of what it and the one before it are chosen for.
-  for (auto [fromImages, images] : {std::pair{3, 8}, std::pair{23, 64}}) {
+  for (auto [fromImages, images] : llvm::drop_begin(llvm::zip(gpu::imagesFrom, gpu::imageCounts))) {
     device.images = images;
     std::string name = symbol + "_from_" + std::to_string(fromImages);
     info = gpu::emitKernel(into, launch, name, device);

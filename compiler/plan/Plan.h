@@ -54,9 +54,10 @@ struct Kernel {
   int64_t rowsPerImage = 1, rowsPerTask = 1, columnTasks = 1;
   int64_t threads = 0, sharedBytes = 0; ///< of a device's kernel; threads 0: the host's
   bool persistent = false, dependent = false;
-  std::vector<TensorMap> tensorMaps = {}; ///< arguments behind the number of images
-  int64_t fromImages = 1;                 ///< what groups it is for, if it is one of `larger`
-  std::vector<Kernel> larger = {};        ///< others for larger groups, ascending; not of a program's kernels
+  std::vector<TensorMap> tensorMaps = {};  ///< arguments behind the number of images
+  int64_t partCounters = 0, partBytes = 0; ///< of a task, if several have parts of one sum
+  int64_t fromImages = 1;                  ///< what groups it is for, if it is one of `larger`
+  std::vector<Kernel> larger = {};         ///< others for larger groups, ascending; not of a program's kernels
 
   int64_t tasks(int64_t images) const { return (images * rowsPerImage + rowsPerTask - 1) / rowsPerTask * columnTasks; }
 };

@@ -67,6 +67,8 @@ void vitc::plan::print(const Program &program, llvm::raw_ostream &os) {
     os << llvm::format("  %-12s %-12s scratch %lld  ", kernel.symbol.c_str(), kernel.kind.c_str(), (long long)kernel.scratchBytes);
     if (kernel.threads)
       os << "threads " << kernel.threads << " shared " << kernel.sharedBytes << "  ";
+    if (kernel.partBytes)
+      os << "parts " << kernel.partBytes << "  ";
     os << kernel.schedule << '\n';
   }
   os << "\nbuffers\n";

@@ -49,6 +49,27 @@ int64_t vitc::device::bytesOf(Type type) {
 }
 
 //===--------------------------------------------------------------------------------------===//
+// Schedules
+//===--------------------------------------------------------------------------------------===//
+
+static LogicalResult verifyCounts(function_ref<InFlightDiagnostic()> emitError, ArrayRef<int64_t> counts) {
+  for (int64_t count : counts)
+    if (count < 1)
+      return emitError() << "a schedule consists of positive numbers, " << count << " is none";
+  return success();
+}
+
+LogicalResult WarpProductAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t columns, int64_t depth,
+                                      int64_t warpsDown, int64_t warpsAcross, int64_t stages, int64_t parts) {
+  return verifyCounts(emitError, {rows, columns, depth, warpsDown, warpsAcross, stages, parts});
+}
+
+LogicalResult WarpgroupProductAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t consumers, int64_t columns, int64_t stages,
+                                           int64_t parts) {
+  return verifyCounts(emitError, {consumers, columns, stages, parts});
+}
+
+//===--------------------------------------------------------------------------------------===//
 // Kernels
 //===--------------------------------------------------------------------------------------===//
 
@@ -119,6 +140,12 @@ void LoadMatrixOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &ef
 void AtomicAddOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   touch<MemoryEffects::Read>(effects, getMemoryMutable());
   touch<MemoryEffects::Write>(effects, getMemoryMutable());
+}
+
+LogicalResult ArriveOp::verify() {
+  if (!getCounter().getType().getElement().isInteger(32))
+    return emitOpError() << "counts in memory of " << getCounter().getType().getElement() << "; a counter is an i32";
+  return success();
 }
 
 LogicalResult CopyAsyncOp::verify() {

@@ -8,6 +8,7 @@
 #ifndef VITC_DIALECTS_DEVICE_DEVICEOPS_TD
 #define VITC_DIALECTS_DEVICE_DEVICEOPS_TD
 
+include "dialects/device/DeviceSchedules.td"
 include "dialects/device/HopperOps.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/FunctionInterfaces.td"
@@ -141,6 +142,19 @@ def Device_ShuffleOp : Device_Op<"shuffle", [AllTypesMatch<["value", "result"]>,
   let arguments = (ins AnyTypeOf<[I32, F32]>:$value, ConfinedAttr<I32Attr, [IntPositive, IntMaxValue<31>]>:$mask);
   let results = (outs AnyTypeOf<[I32, F32]>:$result);
   let assemblyFormat = "$value `,` $mask attr-dict `:` type($value)";
+}
+
+def Device_ArriveOp : Device_Op<"arrive", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "a warp counts itself; whether it is the last of `count` warps, of whatever blocks";
+  let description = [{
+    All 32 threads of a warp take part, with the same counter, an i32 in global memory. What a warp's threads wrote before is seen by those of a
+    warp that arrives later. Nobody waits for anybody: the last one goes on with what all have left, and has set the counter back to 0
+    (`atom.acq_rel.gpu.inc` between two `bar.warp.sync`, PTX ISA 9.7.13.5).
+  }];
+  let arguments = (ins Device_GlobalMemory:$counter, Device_Index:$index, ConfinedAttr<I32Attr, [IntPositive]>:$count);
+  let results = (outs I1:$last);
+  let assemblyFormat = "$counter `[` $index `]` `of` $count attr-dict `:` type($counter) `[` type($index) `]`";
+  let hasVerifier = 1;
 }
 
 //===--------------------------------------------------------------------------------------===//

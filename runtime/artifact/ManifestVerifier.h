@@ -28,6 +28,8 @@ inline constexpr uint64_t kMaxBytes = uint64_t(1) << 46;
 inline constexpr uint64_t kMaxCount = uint64_t(1) << 31;
 /// Shared memory of a block; GPUs have up to 228 KiB.
 inline constexpr uint64_t kMaxSharedBytes = uint64_t(1) << 20;
+/// Of a task that has a part of a sum: more than all registers of a block.
+inline constexpr uint64_t kMaxPartCounters = 32, kMaxPartBytes = uint64_t(1) << 18;
 inline constexpr size_t kMaxRank = 8;
 
 template <typename Vector> uint32_t sizeOf(const Vector *vector) { return vector ? vector->size() : 0; }

@@ -200,6 +200,12 @@ bool ManifestVerifier::checkKernel(const fb::Kernel &kernel, const std::string &
                 kernel.threads(), kernel.shared_bytes(), kMaxSharedBytes);
   if (kernel.threads() == 0 && (kernel.persistent() || kernel.dependent() || sizeOf(kernel.tensor_maps())))
     return fail("{} is a function of the host that is said to be persistent, dependent or to have tensor maps", where);
+  if ((kernel.part_counters() == 0) != (kernel.part_bytes() == 0) || (kernel.threads() == 0 && kernel.part_bytes() != 0) ||
+      kernel.part_counters() > kMaxPartCounters || kernel.part_bytes() > kMaxPartBytes || kernel.part_bytes() % 16 != 0)
+    return fail(
+        "{} leaves {} counters and {} bytes of a task's part of a sum; a device's kernel leaves both or none, at most {} and {}, in "
+        "multiples of 16 bytes",
+        where, kernel.part_counters(), kernel.part_bytes(), kMaxPartCounters, kMaxPartBytes);
   for (uint32_t i = 0; i < sizeOf(kernel.tensor_maps()); ++i)
     if (!checkTensorMap(*kernel.tensor_maps()->Get(i), fmt::format("{}.tensor_maps[{}]", where, i)))
       return false;
@@ -211,6 +217,8 @@ bool ManifestVerifier::checkKernel(const fb::Kernel &kernel, const std::string &
   unsigned __int128 tasks = (unsigned __int128)kernel.rows_per_image() * kMaxGroup / kernel.rows_per_task() + 1;
   if (tasks * kernel.column_tasks() > uint64_t(1) << 62)
     return fail("{} has more tasks than can be counted", where);
+  if (kernel.part_bytes() > 0 && tasks * kernel.column_tasks() > uint64_t(1) << 31)
+    return fail("{} has more than {} tasks that leave parts of a sum", where, uint64_t(1) << 31);
   return true;
 }
 

@@ -130,6 +130,8 @@ Error CudaExecutor::allocate(int64_t images) {
   const uint64_t count = uint64_t(images);
   const uint64_t arenaAt = place(deviceBytes, program.arenaBytesPerImage * count);
   const uint64_t scratchAt = place(deviceBytes, launches.scratchBytes(images));
+  const PartBytes parts = program.partBytes(images);
+  const uint64_t countersAt = place(deviceBytes, parts.counters), partsAt = place(deviceBytes, parts.sums);
   std::array<std::vector<std::pair<uint64_t, uint64_t>>, 2> at; // on the device, on the host
   for (auto &offsets : at)
     for (const Buffer &buffer : program.buffers) {
@@ -139,14 +141,19 @@ Error CudaExecutor::allocate(int64_t images) {
   Expected<DeviceMemory> onDevice = DeviceMemory::allocate(device, deviceBytes, fmt::format("the activations of {} images", images));
   if (!onDevice)
     return std::move(onDevice.error());
+  // What zeros are copied from.
+  hostBytes = std::max(hostBytes, parts.counters);
   Expected<PinnedMemory> onHost = PinnedMemory::allocate(device, hostBytes, fmt::format("copies of {} images", images));
   if (!onHost)
     return std::move(onHost.error());
   memory = std::move(*onDevice);
   pinned = std::move(*onHost);
+  if (Error error = zero(memory.begin() + countersAt, parts.counters))
+    return error;
   for (size_t i = 0; i < slots.size(); ++i) {
     Slot &slot = slots[i];
-    slot.places = {weights.begin(), memory.begin() + arenaAt, memory.begin() + scratchAt, {}};
+    slot.places = {
+        weights.begin(), memory.begin() + arenaAt, memory.begin() + scratchAt, memory.begin() + countersAt, memory.begin() + partsAt, {}};
     slot.host.clear();
     for (size_t buffer = 0; buffer < program.buffers.size(); ++buffer) {
       auto [deviceAt, hostAt] = at[i][buffer];
@@ -157,6 +164,15 @@ Error CudaExecutor::allocate(int64_t images) {
   }
   capacity = images;
   return Error::success();
+}
+
+Error CudaExecutor::zero(cuda::api::DevicePointer to, uint64_t bytes) {
+  if (bytes == 0)
+    return Error::success();
+  std::memset(pinned.bytes().data(), 0, bytes);
+  if (Error error = copiesIn.copyToDevice(to, pinned.bytes().first(bytes)))
+    return error;
+  return copiesIn.wait();
 }
 
 void CudaExecutor::copy(std::byte *to, const std::byte *from, uint64_t bytes) {

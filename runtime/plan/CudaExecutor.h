@@ -52,6 +52,8 @@ private:
   /// Makes room for groups of `images` images, or as many as there is memory for.
   Error reserve(int64_t images);
   Error allocate(int64_t images);
+  /// No more bytes than are pinned.
+  Error zero(cuda::api::DevicePointer to, uint64_t bytes);
 
   Error runPipeline(const Batch &batch, int64_t groups);
   Error copyIn(const Batch &batch, const Group &group, Slot &slot);

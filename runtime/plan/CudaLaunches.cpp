@@ -71,8 +71,9 @@ uint64_t CudaLaunches::scratchBytes(int64_t images) const {
   uint64_t bytes = 0;
   // Fewer images may have another kernel.
   for (size_t i = 0; i < size(); ++i)
-    for (int64_t count = 1; count <= images; count = count < images ? std::min(2 * count, images) : images + 1)
-      bytes = std::max(bytes, alignTo(program->launches[i].kernelFor(count).kernel->scratch_bytes(), kBufferAlignment) * blocks(i, count));
+    for (size_t choice = 0; choice <= program->launches[i].larger.size(); ++choice)
+      if (int64_t count = program->launches[i].mostImages(choice, images))
+        bytes = std::max(bytes, alignTo(program->launches[i].chosen(choice).kernel->scratch_bytes(), kBufferAlignment) * blocks(i, count));
   return bytes;
 }
 
@@ -129,6 +130,8 @@ Error CudaLaunches::start(size_t index, int64_t images, const Places &places, St
   std::vector<const void *> arguments;
   for (const api::DevicePointer &operand : operands)
     arguments.push_back(&operand);
+  if (kernel.part_bytes() > 0)
+    arguments.insert(arguments.end(), {&places.counters, &places.parts});
   arguments.push_back(&count);
   for (const api::TensorMap &map : maps)
     arguments.push_back(&map);

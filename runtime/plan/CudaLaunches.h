@@ -18,7 +18,7 @@ class CudaLaunches {
 public:
   /// Where a group's memory is.
   struct Places {
-    cuda::api::DevicePointer weights = 0, arena = 0, scratch = 0;
+    cuda::api::DevicePointer weights = 0, arena = 0, scratch = 0, counters = 0, parts = 0;
     std::vector<cuda::api::DevicePointer> staged; ///< by buffer: of inputs and outputs
   };
 

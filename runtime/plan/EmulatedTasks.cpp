@@ -47,13 +47,18 @@ void EmulatedTasks::run(unsigned worker, const emulator::LaunchShape &shape, std
 }
 
 void EmulatedTasks::run(unsigned worker, const Program &program, const Launch &launch, void *const *operands, int64_t images, int64_t begin,
-                        int64_t end, std::byte *scratch) {
+                        int64_t end, std::byte *scratch, const PartMemory &parts) {
   std::vector<emulator::Operand> memory;
   for (size_t i = 0; i < launch.operands.size(); ++i)
     memory.push_back({static_cast<std::byte *>(operands[i]), program.buffers[launch.operands[i]].bytes(images),
                       i + launch.results >= launch.operands.size()});
   const LaunchKernel &chosen = launch.kernelFor(images);
   const fb::Kernel &kernel = *chosen.kernel;
+  if (kernel.part_bytes() > 0) {
+    const auto tasks = uint64_t(chosen.tasks(images));
+    memory.push_back({parts.counters, tasks * chosen.counterBytes(), true});
+    memory.push_back({parts.sums, tasks * kernel.part_bytes(), true});
+  }
   std::vector<emulator::TensorMap> maps;
   for (uint32_t i = 0; kernel.tensor_maps() && i < kernel.tensor_maps()->size(); ++i) {
     const fb::TensorMap &map = *kernel.tensor_maps()->Get(i);

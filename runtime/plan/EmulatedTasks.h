@@ -31,7 +31,7 @@ public:
            int64_t end);
   /// The same of a program's launch, whose operands' addresses for these images are `operands`; `scratch` is the worker's.
   void run(unsigned worker, const Program &program, const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end,
-           std::byte *scratch);
+           std::byte *scratch, const PartMemory &parts);
 
   bool hasFailed() const { return failed; }
   /// What went wrong, said of the artifact's file; from now on nothing has.

@@ -29,6 +29,7 @@ struct HostExecutor::Worker {
   unsigned index;
   std::byte *arena;
   std::byte *scratch;
+  PartMemory parts;
   std::vector<std::byte *> staging; ///< by buffer; null unless an input or an output
   std::vector<void *> buffers;      ///< of the group at work, by buffer
   std::vector<void *> operands;     ///< of all launches, one after the other
@@ -74,7 +75,8 @@ Error HostExecutor::allocate() {
     if (buffer.kind == fb::BufferKind::Input || buffer.kind == fb::BufferKind::Output)
       stagingBytes += alignTo(buffer.bytesPerImage * group, kBufferAlignment);
   // Whole pages for each worker: what one writes never shares a cache line with another's.
-  uint64_t workerBytes = alignTo(arenaBytes + scratchBytes + stagingBytes, kSectionAlignment);
+  const PartBytes parts = program.partBytes(groupImages);
+  uint64_t workerBytes = alignTo(arenaBytes + scratchBytes + stagingBytes + parts.total(), kSectionAlignment);
   if (workerBytes > (uint64_t(1) << 62) / pool->size())
     return makeError(VITRT_ERROR_MEMORY, "{}: activations need {} bytes a worker", model.artifact().name(), workerBytes);
   Expected<AnonymousMemory> allocated = AnonymousMemory::allocate(
@@ -101,6 +103,7 @@ Error HostExecutor::allocate() {
       worker.staging.push_back(staged ? next : nullptr);
       next += staged ? alignTo(buffer.bytesPerImage * group, kBufferAlignment) : 0;
     }
+    worker.parts = {next, next + parts.counters};
     worker.buffers.resize(program.buffers.size());
     for (uint32_t operand : operands)
       worker.operands.push_back(weights + program.buffers[operand].weightOffset);
@@ -154,10 +157,11 @@ void HostExecutor::storeOutputs(const Group &group, const Worker &worker) {
   }
 }
 
-void HostExecutor::runTasks(const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end, Worker &worker) {
+void HostExecutor::runTasks(const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end, Worker &worker,
+                            const Worker &of) {
   if (launch.function)
     return launch.function(operands, images, begin, end, worker.scratch);
-  emulated->run(worker.index, program, launch, operands, images, begin, end, worker.scratch);
+  emulated->run(worker.index, program, launch, operands, images, begin, end, worker.scratch, of.parts);
 }
 
 void HostExecutor::runGroup(const Group &group, Worker &worker, bool split) {
@@ -171,10 +175,10 @@ void HostExecutor::runGroup(const Group &group, Worker &worker, bool split) {
     int64_t tasks = EmulatedTasks::blocks(launch, group.images);
     if (split)
       pool->parallelRanges(tasks, tasks / (int64_t(pool->size()) * kRangesPerWorker), [&](unsigned index, int64_t begin, int64_t end) {
-        runTasks(launch, operands, group.images, begin, end, workers[index]);
+        runTasks(launch, operands, group.images, begin, end, workers[index], worker);
       });
     else
-      runTasks(launch, operands, group.images, 0, tasks, worker);
+      runTasks(launch, operands, group.images, 0, tasks, worker, worker);
     if (group.observer)
       group.observer->launched(
           {program, i, launch, worker.index, split, group.first, group.images, start, LaunchEvent::Clock::now(), operands});
@@ -200,5 +204,10 @@ Error HostExecutor::run(const Batch &batch) {
     int64_t images = std::min(groupImages, batch.images - first);
     runGroup({first, images, batch.inputs, batch.outputs, batch.observer}, workers[0], /*split=*/true);
   }
-  return emulated ? emulated->takeFailure(model.artifact().name()) : Error::success();
+  if (!emulated || !emulated->hasFailed())
+    return Error::success();
+  // Blocks that did not run are not counted.
+  for (Worker &worker : workers)
+    std::memset(worker.parts.counters, 0, program.partBytes(groupImages).counters);
+  return emulated->takeFailure(model.artifact().name());
 }

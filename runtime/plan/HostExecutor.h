@@ -39,8 +39,8 @@ private:
   HostExecutor(const Model &model, const SessionOptions &options);
   Error allocate();
   void runGroup(const Group &group, Worker &worker, bool split);
-  /// Tasks [begin, end) of a launch; what an emulated kernel did wrong becomes the run's error.
-  void runTasks(const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end, Worker &worker);
+  /// Tasks [begin, end) of a launch, which worker `of` has begun; what an emulated kernel did wrong becomes the run's error.
+  void runTasks(const Launch &launch, void *const *operands, int64_t images, int64_t begin, int64_t end, Worker &worker, const Worker &of);
   void prepareBuffers(const Group &group, Worker &worker);
   void storeOutputs(const Group &group, const Worker &worker);
 

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "runtime/plan/Program.h"
+#include "runtime/artifact/FileFormat.h"
 
 #include <algorithm>
 
@@ -28,6 +29,18 @@ uint64_t Buffer::bytes(int64_t images) const {
 }
 
 bool Program::onDevice() const { return std::ranges::any_of(launches, &Launch::onDevice); }
+
+PartBytes Program::partBytes(int64_t images) const {
+  PartBytes most;
+  for (const Launch &launch : launches)
+    for (size_t choice = 0; choice <= launch.larger.size(); ++choice) {
+      const LaunchKernel &kernel = launch.chosen(choice);
+      const auto tasks = uint64_t(kernel.tasks(launch.mostImages(choice, images)));
+      most.counters = std::max(most.counters, alignTo(tasks * kernel.counterBytes(), kBufferAlignment));
+      most.sums = std::max(most.sums, alignTo(tasks * kernel.kernel->part_bytes(), kBufferAlignment));
+    }
+  return most;
+}
 
 Expected<Program> Program::resolve(const Artifact &artifact, const fb::Program &program) {
   const fb::Target &target = artifact.target();

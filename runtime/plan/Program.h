@@ -41,6 +41,7 @@ struct LaunchKernel {
   const fb::Kernel *kernel;
 
   bool onDevice() const { return deviceFunction != nullptr; }
+  uint64_t counterBytes() const { return sizeof(uint32_t) * kernel->part_counters(); } ///< of a task
   int64_t tasks(int64_t images) const {
     int64_t rows = images * int64_t(kernel->rows_per_image()), perTask = int64_t(kernel->rows_per_task());
     return (rows + perTask - 1) / perTask * int64_t(kernel->column_tasks());
@@ -64,17 +65,33 @@ struct Launch : LaunchKernel {
   size_t choice(int64_t images) const {
     return size_t(std::ranges::count_if(larger, [&](const LaunchKernel &other) { return other.fromImages <= images; }));
   }
-  const LaunchKernel &kernelFor(int64_t images) const {
-    size_t number = choice(images);
-    return number == 0 ? *this : larger[number - 1];
+  const LaunchKernel &chosen(size_t number) const { return number == 0 ? *this : larger[number - 1]; }
+  const LaunchKernel &kernelFor(int64_t images) const { return chosen(choice(images)); }
+  /// The most images of the groups of up to `images` that choice `number` is for; 0 if it is for none of them.
+  int64_t mostImages(size_t number, int64_t images) const {
+    int64_t end = number < larger.size() ? std::min(images, larger[number].fromImages - 1) : images;
+    return chosen(number).fromImages <= end ? end : 0;
   }
 };
 
 /// A program of the plan, resolved against the loaded code.
+/// Memory that tasks of a launch leave parts of sums in, for each other; launches use it in turn. The counters are 0 between launches.
+struct PartMemory {
+  std::byte *counters = nullptr, *sums = nullptr;
+};
+
+/// What that takes, each a multiple of kBufferAlignment.
+struct PartBytes {
+  uint64_t counters = 0, sums = 0;
+  uint64_t total() const { return counters + sums; }
+};
+
 struct Program {
   static Expected<Program> resolve(const Artifact &artifact, const fb::Program &program);
 
   bool onDevice() const;
+  /// For groups of up to `images` images.
+  PartBytes partBytes(int64_t images) const;
 
   std::string name;
   std::vector<Buffer> buffers;

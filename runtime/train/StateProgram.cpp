@@ -56,7 +56,9 @@ Error StateProgram::allocate() {
   for (const Buffer &buffer : plan.buffers)
     if (isStaged(buffer))
       stagingBytes += alignTo(buffer.bytesPerImage * group, kBufferAlignment);
-  unsigned __int128 bytes = (unsigned __int128)scratchBytes * pool.size() + alignTo(arenaBytes, kSectionAlignment) + stagingBytes;
+  const PartBytes partBytes = plan.partBytes(plan.groupImages);
+  unsigned __int128 bytes =
+      (unsigned __int128)scratchBytes * pool.size() + alignTo(arenaBytes, kSectionAlignment) + stagingBytes + partBytes.total();
   if (bytes > (unsigned __int128)1 << 62)
     return makeError(VITRT_ERROR_MEMORY, "{}: program '{}' needs more memory than there can be", artifact, plan.name);
   Expected<AnonymousMemory> allocated =
@@ -73,6 +75,7 @@ Error StateProgram::allocate() {
     staging.push_back(isStaged(buffer) ? next : nullptr);
     next += isStaged(buffer) ? alignTo(buffer.bytesPerImage * group, kBufferAlignment) : 0;
   }
+  parts = {next, next + partBytes.counters};
   size_t count = 0;
   for (const Launch &launch : plan.launches)
     count += launch.operands.size();
@@ -112,7 +115,7 @@ Error StateProgram::run(int64_t images, const float *const *inputs, float *const
     int64_t tasks = EmulatedTasks::blocks(launch, images);
     auto runTasks = [&](unsigned worker, int64_t begin, int64_t end) {
       if (launch.onDevice())
-        emulated->run(worker, plan, launch, operand, images, begin, end, scratch[worker]);
+        emulated->run(worker, plan, launch, operand, images, begin, end, scratch[worker], parts);
       else
         launch.function(operand, images, begin, end, scratch[worker]);
     };

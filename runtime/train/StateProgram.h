@@ -43,6 +43,7 @@ private:
   ThreadPool &pool;
   AnonymousMemory memory;
   std::vector<std::byte *> scratch; ///< by worker
+  PartMemory parts;
   std::vector<std::byte *> staging; ///< by buffer; null unless an input or an output
   std::vector<void *> buffers;      ///< by buffer
   std::vector<void *> operands;     ///< of all launches, one after the other

@@ -5,8 +5,8 @@
 // CHECK-NOT: llvm.mlir.global
 
 // CHECK-LABEL: llvm.func @memory(
-// CHECK-SAME: %[[X:.*]]: !llvm.ptr<1>, %[[N:.*]]: i32) attributes {nvvm.kernel, nvvm.maxntid = array<i32: 64>, nvvm.minctasm = 1 : i32}
-device.kernel @memory(%x: !device.memory<global, f32>, %n: i32) attributes {threads = 64 : i64, shared_bytes = 2048 : i64} {
+// CHECK-SAME: %[[X:.*]]: !llvm.ptr<1>, %[[N:.*]]: i32, %{{.*}}: !llvm.ptr<1>) attributes {nvvm.kernel, nvvm.maxntid = array<i32: 64>, nvvm.minctasm = 1 : i32}
+device.kernel @memory(%x: !device.memory<global, f32>, %n: i32, %counters: !device.memory<global, i32>) attributes {threads = 64 : i64, shared_bytes = 2048 : i64} {
   // CHECK: %[[THREAD:.*]] = nvvm.read.ptx.sreg.tid.x : i32
   // CHECK: nvvm.read.ptx.sreg.ctaid.x : i32
   %thread = device.thread_id
@@ -28,6 +28,9 @@ device.kernel @memory(%x: !device.memory<global, f32>, %n: i32) attributes {thre
   %one = device.load %low[%thread] : !device.memory<shared, f32>[i32] -> f32
   // CHECK: %[[OTHER:.*]] = nvvm.shfl.sync bfly %{{.*}}, %[[ONE]], %{{.*}}, %{{.*}} : f32 -> f32
   %other = device.shuffle %one, 16 : f32
+  // CHECK: %[[NUMBER:.*]] = llvm.inline_asm has_side_effects {{.*}}"{{.*}}bar.warp.sync{{.*}}atom.acq_rel.gpu.global.inc.u32{{.*}}bar.warp.sync{{.*}}", "=r,l,r,~{memory}"
+  // CHECK: llvm.icmp "eq" %[[NUMBER]]
+  %last = device.arrive %counters[%n] of 4 : !device.memory<global, i32>[i32]
   // CHECK: llvm.atomicrmw fadd %{{.*}}, %[[OTHER]] syncscope("device") monotonic : !llvm.ptr<1>, f32
   device.atomic_add %other, %x[%n] : !device.memory<global, f32>[i32]
   // CHECK: llvm.return

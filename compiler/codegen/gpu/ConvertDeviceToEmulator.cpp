@@ -108,6 +108,12 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
     Value result = c.call(Call::Shuffle, i32, {bits, c.number(op.getMask()), c.site()});
     return isFloat ? LLVM::BitcastOp::create(c.b, op.getType(), result).getResult() : result;
   });
+  add.operator()<ArriveOp>([](ArriveOp op, auto adaptor, Caller &c) -> Value {
+    Type i32 = c.b.getI32Type();
+    Value counter = c.address(adaptor.getCounter(), adaptor.getIndex(), i32);
+    Value last = c.call(Call::Arrive, i32, {counter, c.number(op.getCount()), c.site()});
+    return LLVM::ICmpOp::create(c.b, LLVM::ICmpPredicate::ne, last, c.number(0));
+  });
   add.operator()<CopyAsyncOp>([](CopyAsyncOp op, auto adaptor, Caller &c) {
     Type element = op.getFrom().getType().getElement();
     Value from = c.address(adaptor.getFrom(), adaptor.getFromIndex(), element);

@@ -189,6 +189,17 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
     return NVVM::ShflOp::create(b, op.getType(), llvmConstant(b, -1, 32), adaptor.getValue(), llvmConstant(b, op.getMask(), 32),
                                 llvmConstant(b, kWarp - 1, 32), NVVM::ShflKind::bfly, UnitAttr());
   });
+  add.operator()<ArriveOp>([](ArriveOp op, auto adaptor, B &b) -> Value {
+    // The counter goes back to 0 behind its last number.
+    constexpr StringRef text = "{ .reg .pred first; .reg .b32 number; "
+                               "bar.warp.sync 0xffffffff; mov.u32 number, %laneid; setp.eq.u32 first, number, 0; "
+                               "@first atom.acq_rel.gpu.global.inc.u32 number, [$1], $2; "
+                               "shfl.sync.idx.b32 $0, number, 0, 0x1f, 0xffffffff; bar.warp.sync 0xffffffff; }";
+    Value counter = b.element(op.getCounter().getType(), adaptor.getCounter(), adaptor.getIndex());
+    Value last = llvmConstant(b, op.getCount() - 1, 32);
+    Value number = b.assembly(text, "=r,l,r", b.getI32Type(), {counter, last}).front();
+    return LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, number, last);
+  });
   add.operator()<CopyAsyncOp>([](CopyAsyncOp op, auto adaptor, B &b) {
     Value from = b.element(op.getFrom().getType(), adaptor.getFrom(), adaptor.getFromIndex());
     Value to = b.element(op.getTo().getType(), adaptor.getTo(), adaptor.getToIndex());

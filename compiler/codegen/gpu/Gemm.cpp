@@ -5,7 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/codegen/gpu/WarpgroupProduct.h"
+#include "compiler/codegen/gpu/ProductChoice.h"
 
 #include <numeric>
 
@@ -16,20 +16,23 @@ namespace vitc::gpu {
 FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef symbol, const DeviceTarget &target) {
   if (op.getRowScales() || op.getColumnScales() || op.getInputGrid() || op.getResultGrid())
     return op.emitOpError() << "is a product of bytes, for which a GPU has no kernel";
-  const int64_t rows = rowsOfImage(op.getValue()), width = tensorOf(op.getInput()).getShape().back();
-  Type inputElement = tensorOf(op.getInput()).getElementType(), weightElement = tensorOf(op.getWeight()).getElementType();
+  FailureOr<AnyProductSchedule> chosen = productScheduleOf(op, target);
+  if (failed(chosen))
+    return failure();
+  const auto *large = std::get_if<WarpgroupSchedule>(&*chosen);
+  const ProductSchedule schedule = large ? ProductSchedule() : std::get<ProductSchedule>(*chosen);
+  const int64_t parts = large ? large->parts : schedule.parts;
+  const ProductShape shape = gemmShape(op);
+  const int64_t rows = shape.rowsPerImage, width = tensorOf(op.getInput()).getShape().back();
   Product product;
-  product.outputs = tensorOf(op.getValue()).getShape().back();
-  product.depth = op.getDepth();
-  product.segment = vectorFor(width, inputElement);
+  product.outputs = shape.outputs;
+  product.depth = shape.depth;
+  product.segment = vectorFor(width, shape.input);
   product.activation = op.getActivation();
   product.activationLast = op.getActivationLast();
-  const ProductShape shape = shapeOf(product, rows, inputElement, weightElement);
-  const ProductSchedule schedule = chooseProduct(shape, target);
-  // The copy engine sees rows that lie one behind the other.
-  const std::optional<WarpgroupSchedule> large = op.getWindowAttr() ? std::nullopt : chooseWarpgroupProduct(shape, target);
 
-  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), large ? large->threads() : schedule.threads());
+  const SmallVector<Type> elements = elementsOf(op);
+  DeviceFunction f(module, symbol, op.getLoc(), withParts(elements, parts), large ? large->threads() : schedule.threads());
   ImplicitLocOpBuilder &b = f.b;
   product.rows = mul(b, f.images, rows);
   unsigned operand = 0;
@@ -51,6 +54,7 @@ FailureOr<KernelInfo> emitGemm(ModuleOp module, kernel::GemmOp op, StringRef sym
   if (op.getResidual())
     product.residual = rowMajor(b, f.operand(operand++), product.outputs);
   product.result = rowMajor(b, f.operand(operand), product.outputs);
+  takeParts(product, f, parts, elements.size());
 
   KernelInfo info;
   info.symbol = symbol.str();
@@ -69,12 +73,15 @@ FailureOr<KernelInfo> emitPatchEmbed(ModuleOp module, kernel::PatchEmbedOp op, S
   const int64_t channels = image[1], height = image[2], width = image[3], patchHeight = op.getPatch()[0], patchWidth = op.getPatch()[1];
   const int64_t across = width / patchWidth, patches = height / patchHeight * across, tokens = tokenShape[1], prefixRows = tokens - patches;
 
-  Type inputElement = tensorOf(op.getImages()).getElementType(), weightElement = tensorOf(op.getWeight()).getElementType();
+  FailureOr<AnyProductSchedule> chosen = productScheduleOf(op, target);
+  if (failed(chosen))
+    return failure();
+  const auto schedule = std::get<ProductSchedule>(*chosen);
+  const ProductShape shape = patchShape(op);
   Product product;
-  product.outputs = tokenShape[2];
-  product.depth = channels * patchHeight * patchWidth;
-  product.segment = vectorFor(std::gcd(patchWidth, width), inputElement);
-  const ProductSchedule schedule = chooseProduct(shapeOf(product, patches, inputElement, weightElement), target);
+  product.outputs = shape.outputs;
+  product.depth = shape.depth;
+  product.segment = vectorFor(std::gcd(patchWidth, width), shape.input);
 
   DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), schedule.threads());
   ImplicitLocOpBuilder &b = f.b;

@@ -44,9 +44,10 @@ struct KernelInfo {
   int64_t sharedBytes = 0;
   int64_t scratchBytes = 0; ///< of a block
   bool persistent = false;
-  bool dependent = false;       ///< see the schema's Kernel
-  bool choosesByImages = false; ///< whether another number of images may give another schedule
+  bool dependent = false;                  ///< see the schema's Kernel
+  bool choosesByImages = false;            ///< whether another number of images may give another schedule
   std::vector<plan::TensorMap> tensorMaps; ///< in the order of the kernel's arguments
+  int64_t partCounters = 0, partBytes = 0; ///< of a task: see the schema's Kernel
 };
 
 /// Emits the device.kernel of a launch operation into `module`.

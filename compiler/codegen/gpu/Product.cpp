@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/gpu/Product.h"
 #include "compiler/codegen/cpu/Activation.h"
+#include "compiler/codegen/gpu/PartialSums.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -202,6 +203,20 @@ Value finishSum(ImplicitLocOpBuilder &b, const Product &product, Value sum, Valu
   return product.activationLast ? activated(y) : y;
 }
 
+SmallVector<Type> withParts(SmallVector<Type> elements, int64_t parts) {
+  MLIRContext *context = elements.front().getContext();
+  if (parts > 1)
+    elements.append({IntegerType::get(context, 32), Float32Type::get(context)});
+  return elements;
+}
+
+void takeParts(Product &product, const DeviceFunction &f, int64_t parts, size_t operands) {
+  if (parts == 1)
+    return;
+  product.counters = f.operand(static_cast<unsigned>(operands));
+  product.partialSums = f.operand(static_cast<unsigned>(operands) + 1);
+}
+
 ProductShape shapeOf(const Product &product, int64_t rowsPerImage, Type input, Type weight) {
   return {rowsPerImage, product.outputs, product.depth, std::min(product.segment, vectorFor(product.depth, weight)), input, weight};
 }
@@ -216,9 +231,13 @@ void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &p
   info.choosesByImages = schedule.onTensorCores();
   info.rowsPerImage = rowsPerImage;
   info.rowsPerTask = schedule.rows;
-  info.columnTasks = llvm::divideCeilSigned(product.outputs, schedule.columns);
+  info.columnTasks = schedule.parts * llvm::divideCeilSigned(product.outputs, schedule.columns);
   info.threads = f.threads();
   info.sharedBytes = f.sharedBytes();
+  if (schedule.parts > 1) {
+    info.partCounters = f.threads() / device::kWarp;
+    info.partBytes = PartialSums::bytes(f.threads(), schedule.rows * schedule.columns / f.threads() / 4);
+  }
 }
 
 } // namespace vitc::gpu

@@ -37,6 +37,8 @@ struct Product {
   /// Where residual[r, n], the factor, and the activation's derivative, which is another result, lie; null: there is none.
   std::function<Place(Value row, Value column)> residual, factor, derivative;
   std::function<Place(Value row, Value column)> result;
+
+  Value counters, partialSums; ///< of schedules with parts: see PartialSums.h
 };
 
 /// An element of the result, f32: factor * activation(sum + bias) + residual in the order that the product asks for; bias, residual and factor may
@@ -46,6 +48,10 @@ Value finishSum(ImplicitLocOpBuilder &b, const Product &product, Value sum, Valu
 
 /// The shape of a product of an image's rows; `product.rows` and the callbacks are not read.
 ProductShape shapeOf(const Product &product, int64_t rowsPerImage, Type input, Type weight);
+
+/// Types of the operands that a kernel for `parts` of each sum takes behind its launch's; and those operands.
+llvm::SmallVector<Type> withParts(llvm::SmallVector<Type> elements, int64_t parts);
+void takeParts(Product &product, const DeviceFunction &f, int64_t parts, size_t operands);
 
 /// Row-major rows of `width` elements.
 std::function<Place(Value, Value)> rowMajor(ImplicitLocOpBuilder &b, Value memory, int64_t width);

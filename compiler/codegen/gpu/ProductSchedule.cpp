@@ -11,8 +11,6 @@
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/MathExtras.h"
 
-#include <algorithm>
-
 using namespace mlir;
 
 namespace vitc::gpu {
@@ -54,9 +52,12 @@ int64_t ProductSchedule::threads() const { return onTensorCores() ? device::kWar
 
 std::string ProductSchedule::text() const {
   std::string tile = (Twine(rows) + "x" + Twine(columns) + "x" + Twine(depth)).str();
-  return onTensorCores() ? (tile + ", " + Twine(warpsDown) + "x" + Twine(warpsAcross) + " warps, " + Twine(stages) + " stages").str()
-                         : tile;
+  if (!onTensorCores())
+    return tile;
+  return (tile + ", " + Twine(warpsDown) + "x" + Twine(warpsAcross) + " warps, " + Twine(stages) + " stages" + partsText(parts)).str();
 }
+
+std::string partsText(int64_t parts) { return parts == 1 ? "" : (", " + Twine(parts) + " parts of K").str(); }
 
 int64_t ProductSchedule::residentBlocks() const {
   const int64_t bytes = 2 * (rows + columns) * depth * stages + kReservedBytes;
@@ -64,9 +65,14 @@ int64_t ProductSchedule::residentBlocks() const {
   return std::min({kSharedBytes / bytes, kThreads / threads(), kRegisters / registers});
 }
 
+double joiningTime(int64_t parts, int64_t elements, double cacheBytesPerCycle, double cacheLatency) {
+  // Stores, the counter, loads: one after the other.
+  return parts == 1 ? 0 : 3 * cacheLatency + static_cast<double>((1 + parts) * 4 * elements) / cacheBytesPerCycle;
+}
+
 double timeOf(const ProductSchedule &s, const ProductShape &shape, int64_t images, const DeviceTarget &target) {
   const int64_t tiles = llvm::divideCeilSigned(shape.rowsPerImage * images, s.rows) * llvm::divideCeilSigned(shape.outputs, s.columns);
-  const int64_t perMultiprocessor = llvm::divideCeilSigned(tiles, target.multiprocessors);
+  const int64_t perMultiprocessor = llvm::divideCeilSigned(tiles * s.parts, target.multiprocessors);
   const int64_t resident = s.residentBlocks();
 
   const auto together = static_cast<double>(std::min(perMultiprocessor, resident));
@@ -77,26 +83,38 @@ double timeOf(const ProductSchedule &s, const ProductShape &shape, int64_t image
   const auto bytes = static_cast<double>(2 * (s.rows + s.columns));
   const double underWay = together * static_cast<double>((s.stages - 1) * s.depth) * bytes;
   const double copies = bytes / std::min(kCacheBytesPerCycle, underWay / kCacheLatency);
-  const double tile = static_cast<double>(llvm::alignTo(shape.depth, s.depth)) * std::max(std::max(products, shared) / busy, copies);
+  const int64_t depth = s.depth * llvm::divideCeilSigned(llvm::divideCeilSigned(shape.depth, s.depth), s.parts);
+  const double tile = static_cast<double>(depth) * std::max(std::max(products, shared) / busy, copies) +
+                      joiningTime(s.parts, s.rows * s.columns, kCacheBytesPerCycle, kCacheLatency);
   return static_cast<double>(perMultiprocessor) * tile + static_cast<double>(llvm::divideCeilSigned(perMultiprocessor, resident)) * kEnds;
 }
 
 SmallVector<int64_t> imagesFor(const DeviceTarget &target) {
-  return target.images ? SmallVector<int64_t>{target.images} : SmallVector<int64_t>{1, 8, 64};
+  return target.images ? SmallVector<int64_t>{target.images} : llvm::to_vector(ArrayRef(imageCounts));
+}
+
+SmallVector<int64_t> partsFor(const ProductShape &shape, int64_t steps) {
+  SmallVector<int64_t> all{1};
+  for (int64_t parts : {2, 3, 4, 6, 8})
+    if (shape.partable && parts <= steps)
+      all.push_back(parts);
+  return all;
+}
+
+SmallVector<ProductSchedule> candidates(const ProductShape &shape) {
+  SmallVector<ProductSchedule> all;
+  for (ProductSchedule tile : tensorCoreTiles)
+    for (int64_t parts : partsFor(shape, llvm::divideCeilSigned(shape.depth, tile.depth))) {
+      tile.parts = parts;
+      all.push_back(tile);
+    }
+  return all;
 }
 
 /// The tile for tensor cores that wastes least time.
 static ProductSchedule chooseTile(const ProductShape &shape, const DeviceTarget &target) {
-  constexpr size_t count = std::size(tensorCoreTiles);
-  double waste[count] = {};
-  for (int64_t images : imagesFor(target)) {
-    double times[count];
-    std::ranges::transform(tensorCoreTiles, times, [&](const ProductSchedule &s) { return timeOf(s, shape, images, target); });
-    double least = *std::ranges::min_element(times);
-    for (size_t i = 0; i < count; ++i)
-      waste[i] += times[i] / least;
-  }
-  return tensorCoreTiles[std::ranges::min_element(waste) - waste];
+  return leastWaste<ProductSchedule>(candidates(shape), target,
+                                     [&](const ProductSchedule &s, int64_t images) { return timeOf(s, shape, images, target); });
 }
 
 ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target) {

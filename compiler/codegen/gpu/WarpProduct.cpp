@@ -8,6 +8,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "compiler/codegen/gpu/PartialSums.h"
 #include "compiler/codegen/gpu/Product.h"
 #include "compiler/codegen/gpu/WarpFragments.h"
 
@@ -35,7 +36,7 @@ struct Rounded {
 class WarpProduct {
 public:
   WarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule)
-      : f(f), b(f.b), p(product), s(schedule),
+      : f(f), b(f.b), p(product), s(schedule), parts(b, s.parts, p.counters, p.partialSums),
         element(p.rounded ? Type(b.getBF16Type()) : cast<device::MemoryType>(p.weight.getType()).getElement()),
         left(f, p.inputByColumns ? s.depth : s.rows, p.inputByColumns ? s.rows : s.depth, element, s.stages),
         right(f, p.weightByColumns ? s.depth : s.columns, p.weightByColumns ? s.columns : s.depth, element, s.stages),
@@ -44,8 +45,9 @@ public:
                                                                                                                            : 2) {
     assert((p.rounded || (!p.inputByColumns && !p.weightByColumns)) && "asynchronous copies keep rows");
     const int64_t columnTiles = llvm::divideCeilSigned(p.outputs, s.columns);
-    firstRow = mul(b, div(b, f.block, columnTiles), s.rows);
-    firstColumn = mul(b, rem(b, f.block, columnTiles), s.columns);
+    Value tile = parts.tileOf(f.block);
+    firstRow = mul(b, div(b, tile, columnTiles), s.rows);
+    firstColumn = mul(b, rem(b, tile, columnTiles), s.columns);
     Value warp = div(b, f.thread, device::kWarp);
     warpRow = mul(b, div(b, warp, s.warpsAcross), warpRows);
     warpColumn = mul(b, rem(b, warp, s.warpsAcross), warpColumns);
@@ -55,10 +57,12 @@ public:
     SmallVector<Value> zeros(warpRows / kRows * (warpColumns / kColumns), zeroSums(b));
     if (p.rounded)
       return write(multiplyRounded(zeros));
-    Value steps = constant(b, llvm::divideCeilSigned(p.depth, s.depth));
-    write(forStages(
-        f, s.stages, steps, zeros, [&](Value step, Value stage) { fill(mul(b, step, s.depth), stage); },
-        [&](Value, Value stage, ValueRange before) { return multiplyStage(stage, before); }));
+    auto [begin, end] = parts.range(f.block, constant(b, llvm::divideCeilSigned(p.depth, s.depth)));
+    Value first = mul(b, begin, s.depth);
+    SmallVector<Value> sums = forStages(
+        f, s.stages, sub(b, end, begin), zeros, [&](Value step, Value stage) { fill(add(b, first, mul(b, step, s.depth)), stage); },
+        [&](Value, Value stage, ValueRange before) { return multiplyStage(stage, before); });
+    parts.join(f.block, f.thread, f.threads(), sums, [&](ArrayRef<Value> all) { write(all); });
   }
 
 private:
@@ -272,6 +276,7 @@ private:
   ImplicitLocOpBuilder &b;
   const Product &p;
   const ProductSchedule s;
+  const PartialSums parts;
   const Type element;
   SharedTile left, right;
   const int64_t warpRows, warpColumns;

@@ -9,13 +9,12 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/gpu/WarpgroupProduct.h"
+#include "compiler/codegen/gpu/PartialSums.h"
 #include "compiler/codegen/gpu/Pipeline.h"
 #include "compiler/codegen/gpu/QuadRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-
-#include <algorithm>
 
 using namespace mlir;
 
@@ -35,13 +34,14 @@ constexpr int64_t kTogether = 8;
 class WarpgroupProduct {
 public:
   WarpgroupProduct(DeviceFunction &f, const Product &product, const WarpgroupSchedule &schedule)
-      : f(f), b(f.b), p(product), s(schedule), element(cast<device::MemoryType>(p.weight.getType()).getElement()),
+      : f(f), b(f.b), p(product), s(schedule), parts(b, s.parts, p.counters, p.partialSums),
+        element(cast<device::MemoryType>(p.weight.getType()).getElement()),
         resultElement(cast<device::MemoryType>(p.result(constant(b, 0), constant(b, 0)).memory.getType()).getElement()),
         inputMap(f.takeTensorMap(element, 2)), weightMap(f.takeTensorMap(element, 2)),
         left(f.takeShared(s.stages * s.rows() * kDepth, element, kAlignment)),
         right(f.takeShared(s.stages * s.columns * kDepth, element, kAlignment)), pipeline(f, s.stages, /*releases=*/4 * s.consumers),
         columnTiles(llvm::divideCeilSigned(p.outputs, s.columns)) {
-    tiles = mul(b, div(b, add(b, p.rows, s.rows() - 1), s.rows()), columnTiles);
+    tasks = mul(b, div(b, add(b, p.rows, s.rows() - 1), s.rows()), columnTiles * s.parts);
     blocks = device::BlockCountOp::create(b, b.getI32Type());
     steps = constant(b, llvm::divideCeilSigned(p.depth, kDepth));
     layout = device::LayoutAttr::get(b.getContext(), device::Major::K, kRowBytes, /*panel=*/0);
@@ -66,25 +66,32 @@ public:
 private:
   static constexpr int64_t kAlignment = 1024;
 
-  /// The block's tiles, and in each the steps of K. What is carried begins with the state of the ring.
-  SmallVector<Value> forTiles(ValueRange carried, function_ref<SmallVector<Value>(Value row, Value column, ValueRange)> body) {
-    auto loop = scf::ForOp::create(b, f.block, tiles, blocks, carried, [&](OpBuilder &builder, Location, Value tile, ValueRange values) {
+  /// What a block does at a time: steps [begin, end) of K of the tile that begins at row and column.
+  struct Task {
+    Value number, row, column, begin, end;
+  };
+
+  /// The block's tasks. What is carried is the state of the ring.
+  SmallVector<Value> forTasks(ValueRange carried, function_ref<SmallVector<Value>(const Task &, ValueRange)> body) {
+    auto loop = scf::ForOp::create(b, f.block, tasks, blocks, carried, [&](OpBuilder &builder, Location, Value number, ValueRange values) {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
-      Value row = mul(b, div(b, tile, columnTiles), s.rows()), column = mul(b, rem(b, tile, columnTiles), s.columns);
-      scf::YieldOp::create(b, body(row, column, values));
+      Value tile = parts.tileOf(number);
+      auto [begin, end] = parts.range(number, steps);
+      Task task = {number, mul(b, div(b, tile, columnTiles), s.rows()), mul(b, rem(b, tile, columnTiles), s.columns), begin, end};
+      scf::YieldOp::create(b, body(task, values));
     });
     return loop.getResults();
   }
 
   void produce() {
-    forTiles(PipelineState::begin(b).values(), [&](Value row, Value column, ValueRange carried) {
-      return forLoop(b, constant(b, 0), steps, 1, carried, [&](Value step, ValueRange values) {
+    forTasks(PipelineState::begin(b).values(), [&](const Task &task, ValueRange carried) {
+      return forLoop(b, task.begin, task.end, 1, carried, [&](Value step, ValueRange values) {
         PipelineState state{values[0], values[1]};
         pipeline.acquire(state, s.stageBytes());
         Value k = mul(b, step, kDepth);
-        pipeline.copy(state, inputMap, {k, row}, left, mul(b, state.stage, s.rows() * kDepth));
-        pipeline.copy(state, weightMap, {k, column}, right, mul(b, state.stage, s.columns * kDepth));
+        pipeline.copy(state, inputMap, {k, task.row}, left, mul(b, state.stage, s.rows() * kDepth));
+        pipeline.copy(state, weightMap, {k, task.column}, right, mul(b, state.stage, s.columns * kDepth));
         return state.next(b, s.stages).values();
       });
     });
@@ -97,11 +104,11 @@ private:
     auto valuesType = VectorType::get({s.columns / 2}, b.getF32Type());
     Value zeros = arith::ConstantOp::create(b, DenseElementsAttr::get(valuesType, 0.0f));
 
-    forTiles(PipelineState::begin(b).values(), [&](Value row, Value column, ValueRange carried) {
+    forTasks(PipelineState::begin(b).values(), [&](const Task &task, ValueRange carried) {
       SmallVector<Value> initial(carried);
       // Behind the state: the stage before, and the sums.
       initial.append({constant(b, 0), device::WgmmaBeginOp::create(b, sumsType, zeros).getResult(0)});
-      SmallVector<Value> after = forLoop(b, constant(b, 0), steps, 1, initial, [&](Value step, ValueRange values) {
+      SmallVector<Value> after = forLoop(b, task.begin, task.end, 1, initial, [&](Value step, ValueRange values) {
         PipelineState state{values[0], values[1]};
         pipeline.wait(state);
         Value sums = device::WgmmaBeginOp::create(b, sumsType, values[3]).getResult(0);
@@ -111,16 +118,29 @@ private:
         device::WgmmaCommitOp::create(b);
         // One step's products stay under way while the next ones are started; those before it have read their stage.
         sums = device::WgmmaWaitOp::create(b, sumsType, /*pending=*/1, sums).getResult(0);
-        ifThen(b, both(b, first, less(b, constant(b, 0), step)), [&] { pipeline.release(values[2]); });
+        ifThen(b, both(b, first, less(b, task.begin, step)), [&] { pipeline.release(values[2]); });
         SmallVector<Value> next = state.next(b, s.stages).values();
         next.append({state.stage, sums});
         return next;
       });
       Value sums = device::WgmmaWaitOp::create(b, valuesType, /*pending=*/0, after[3]).getResult(0);
       ifThen(b, first, [&] { pipeline.release(after[2]); });
-      write(sums, add(b, row, mul(b, warpgroup, kRows)), column);
+      Value row = add(b, task.row, mul(b, warpgroup, kRows));
+      if (s.parts == 1)
+        write(sums, row, task.column);
+      else
+        parts.join(task.number, f.thread, s.consumers * device::kWarpgroup, chunksOf(sums),
+                   [&](ArrayRef<Value> all) { write(concatenated(b, all), row, task.column); });
       return SmallVector<Value>{after[0], after[1]};
     });
+  }
+
+  /// vector<4xf32>s.
+  SmallVector<Value> chunksOf(Value sums) {
+    SmallVector<Value> chunks;
+    for (int64_t first = 0; first < s.columns / 2; first += 4)
+      chunks.push_back(vectorOf(b, {lane(b, sums, first), lane(b, sums, first + 1), lane(b, sums, first + 2), lane(b, sums, first + 3)}));
+    return chunks;
   }
 
   /// A thread has pairs of columns of two rows in each 8 columns; see device.sums.
@@ -181,11 +201,12 @@ private:
   ImplicitLocOpBuilder &b;
   const Product &p;
   const WarpgroupSchedule s;
+  const PartialSums parts;
   const Type element, resultElement;
   Value inputMap, weightMap, left, right;
   Pipeline pipeline;
   const int64_t columnTiles;
-  Value tiles, blocks, steps;
+  Value tasks, blocks, steps;
   device::LayoutAttr layout;
 };
 
@@ -206,6 +227,7 @@ constexpr double kSharedBytesPerCycle = 128;
 constexpr double kCacheBytesPerCycle = 48; ///< of the second level, when all multiprocessors read
 /// Cycles of a block's first loads, and of a tile's epilogue for each element of a thread.
 constexpr double kStart = 2000, kEpilogue = 12;
+constexpr double kCacheLatency = 600;
 
 /// Cycles of a product.
 double timeOf(const WarpgroupSchedule &s, const ProductShape &shape, int64_t images, const DeviceTarget &target) {
@@ -215,33 +237,36 @@ double timeOf(const WarpgroupSchedule &s, const ProductShape &shape, int64_t ima
   double products = rows * columns * kInner / kProductsPerCycle;
   double shared = (rows + columns * static_cast<double>(s.consumers)) * kInner * 2 / kSharedBytesPerCycle;
   double cache = (rows + columns) * kInner * 2 / kCacheBytesPerCycle;
-  double tile =
-      static_cast<double>(llvm::alignTo(shape.depth, kDepth) / kInner) * std::max({products, shared, cache}) + kEpilogue * columns / 2;
-  return kStart + static_cast<double>(llvm::divideCeilSigned(tiles, target.multiprocessors)) * tile;
+  const int64_t steps = llvm::divideCeilSigned(llvm::divideCeilSigned(shape.depth, kDepth), s.parts);
+  double task = static_cast<double>(steps * (kDepth / kInner)) * std::max({products, shared, cache}) + kEpilogue * columns / 2 +
+                joiningTime(s.parts, s.rows() * s.columns, kCacheBytesPerCycle, kCacheLatency);
+  return kStart + static_cast<double>(llvm::divideCeilSigned(tiles * s.parts, target.multiprocessors)) * task;
 }
 
 } // namespace
 
 std::string WarpgroupSchedule::text() const {
   return (Twine(rows()) + "x" + Twine(columns) + "x" + Twine(kDepth) + ", " + Twine(consumers) + " consumer warpgroup" +
-          (consumers == 1 ? "" : "s") + ", " + Twine(stages) + " stages")
+          (consumers == 1 ? "" : "s") + ", " + Twine(stages) + " stages" + partsText(parts))
       .str();
 }
 
+SmallVector<WarpgroupSchedule> warpgroupCandidates(const ProductShape &shape) {
+  SmallVector<WarpgroupSchedule> all;
+  for (WarpgroupSchedule tile : tilesOfWarpgroups)
+    for (int64_t parts : partsFor(shape, llvm::divideCeilSigned(shape.depth, kDepth))) {
+      tile.parts = parts;
+      all.push_back(tile);
+    }
+  return all;
+}
+
 std::optional<WarpgroupSchedule> chooseWarpgroupProduct(const ProductShape &shape, const DeviceTarget &target) {
-  if (!target.isHopper() || shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 8 ||
+  if (!target.isHopper() || !shape.inRows || shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 8 ||
       shape.outputs % 2 != 0)
     return std::nullopt;
-  constexpr size_t count = std::size(tilesOfWarpgroups);
-  double waste[count] = {};
-  for (int64_t images : imagesFor(target)) {
-    double times[count];
-    std::ranges::transform(tilesOfWarpgroups, times, [&](const WarpgroupSchedule &s) { return timeOf(s, shape, images, target); });
-    double least = *std::ranges::min_element(times);
-    for (size_t i = 0; i < count; ++i)
-      waste[i] += times[i] / least;
-  }
-  return tilesOfWarpgroups[std::ranges::min_element(waste) - waste];
+  return leastWaste<WarpgroupSchedule>(warpgroupCandidates(shape), target,
+                                       [&](const WarpgroupSchedule &s, int64_t images) { return timeOf(s, shape, images, target); });
 }
 
 void emitWarpgroupProduct(DeviceFunction &f, const Product &product, const WarpgroupSchedule &schedule, int64_t rowsPerImage,
@@ -250,10 +275,15 @@ void emitWarpgroupProduct(DeviceFunction &f, const Product &product, const Warpg
   info.schedule = schedule.text();
   info.rowsPerImage = rowsPerImage;
   info.rowsPerTask = schedule.rows();
-  info.columnTasks = llvm::divideCeilSigned(product.outputs, schedule.columns);
+  info.columnTasks = schedule.parts * llvm::divideCeilSigned(product.outputs, schedule.columns);
   info.threads = f.threads();
   info.sharedBytes = f.sharedBytes();
   info.persistent = info.choosesByImages = true;
+  if (schedule.parts > 1) {
+    const int64_t consumers = schedule.consumers * device::kWarpgroup;
+    info.partCounters = consumers / device::kWarp;
+    info.partBytes = PartialSums::bytes(consumers, schedule.rows() * schedule.columns / consumers / 4);
+  }
   const int64_t rowBytes = 2 * product.depth;
   info.tensorMaps = {{.operand = 0,
                       .sizes = {product.depth, rowsPerImage},

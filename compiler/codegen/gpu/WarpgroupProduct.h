@@ -13,9 +13,10 @@
 namespace vitc::gpu {
 
 /// Tiles of the result of 64 rows for each of `consumers` warpgroups and `columns` columns, operands through a ring of `stages` steps of 64 of K,
-/// which one more warpgroup has the copy engine fill. Blocks stay for as many tiles as there are.
+/// which one more warpgroup has the copy engine fill. Blocks stay for as many tasks as there are.
 struct WarpgroupSchedule {
   int64_t consumers, columns, stages;
+  int64_t parts = 1; ///< of K, which as many tasks have: PartialSums.h
 
   int64_t rows() const { return 64 * consumers; }
   int64_t threads() const { return device::kWarpgroup * (consumers + 1); }
@@ -24,6 +25,9 @@ struct WarpgroupSchedule {
   /// "128x256x64, 2 consumer warpgroups, 4 stages"
   std::string text() const;
 };
+
+/// Schedules for a product of the shape.
+llvm::SmallVector<WarpgroupSchedule> warpgroupCandidates(const ProductShape &shape);
 
 /// The tile that wastes least time by a model of multiprocessors' waves, averaged over `imagesFor(target)`; nothing where the copy engine or a product
 /// of a warpgroup does not take such operands. `shape.together` is 8 where rows of both operands begin at multiples of 16 bytes.

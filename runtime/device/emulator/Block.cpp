@@ -62,6 +62,7 @@ Error Block::run(int32_t number) {
   std::memset(shared.bytes().data(), 0xff, launch.sharedBytes); // NaN in every format
   accesses.reset(launch.sharedBytes);
   mbarriers.reset();
+  globalAccesses.beginBlock();
   warpgroups.reset(launch.threads);
   meetings.assign(size_t(launch.threads / kWarp), Meeting());
   atBarrier.clear();
@@ -139,6 +140,17 @@ void Block::synchronize() {
       common[actor] = std::max(common[actor], thread->known[actor]);
   }
   for (const auto &thread : std::span(threads).first(size_t(launch.threads))) {
+    thread->known = common;
+    ++thread->known[thread->thread];
+  }
+}
+
+void Block::synchronizeWarp(int32_t warp) {
+  const auto members = std::span(threads).subspan(size_t(warp * kWarp), kWarp);
+  common.reset(actors());
+  for (const auto &thread : members)
+    common.join(thread->known);
+  for (const auto &thread : members) {
     thread->known = common;
     ++thread->known[thread->thread];
   }

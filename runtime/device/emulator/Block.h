@@ -87,8 +87,9 @@ struct Block {
   // Actors behind the threads: the copy engine by barriers, then products by warps.
   int32_t productsOf(int32_t warp) const { return launch.threads + kMaxMbarriers + warp; }
   size_t actors() const { return size_t(productsOf(launch.threads / kWarp)); }
-  /// Every thread knows what all have done.
+  /// Every thread knows what all have done; every thread of a warp what those of the warp have.
   void synchronize();
+  void synchronizeWarp(int32_t warp);
 
   /// Where memory lies that is neither an operand's nor shared.
   std::string placeOf(const void *address) const;

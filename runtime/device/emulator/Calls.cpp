@@ -217,8 +217,51 @@ void setRegisters(ThreadState *state, int32_t count) {
   blockOf(thread).warpgroups.setRegisters(thread, count);
 }
 
+/// Of a warp's `arrive`.
+struct Arrival {
+  Thread *thread;
+  uint32_t *counter;
+  int32_t count;
+  bool agree, last;
+};
+
+int32_t arrive(ThreadState *state, uint32_t *counter, int32_t count, const char *site) {
+  Thread &thread = threadOf(state);
+  Block &block = blockOf(thread);
+  if (thread.thread % kWarp == 0) {
+    block.checkAligned(thread, counter, sizeof(*counter), /*write=*/true, site);
+    block.checkTouched(thread, counter, sizeof(*counter), GlobalAction::Add, site);
+  }
+  Arrival argument = {&thread, counter, count, false, false};
+  block.meet(thread, &argument, site, [](std::span<void *, kWarp> arguments) {
+    auto &first = *static_cast<Arrival *>(arguments[0]);
+    Block &block = blockOf(*first.thread);
+    auto same = [&](void *other) {
+      return static_cast<Arrival *>(other)->counter == first.counter && static_cast<Arrival *>(other)->count == first.count;
+    };
+    const bool agree = std::ranges::all_of(arguments, same);
+    block.synchronizeWarp(first.thread->thread / kWarp);
+    if (agree)
+      block.globalAccesses.arrive(first.counter, first.thread->block, first.thread->thread, first.thread->known);
+    block.synchronizeWarp(first.thread->thread / kWarp);
+    // Blocks of one launch may run on several host threads.
+    uint32_t old = agree ? __atomic_load_n(first.counter, __ATOMIC_RELAXED) : 0;
+    auto next = [&] { return old >= uint32_t(first.count - 1) ? 0 : old + 1; };
+    while (agree && !__atomic_compare_exchange_n(first.counter, &old, next(), /*weak=*/true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    }
+    for (void *other : arguments) {
+      static_cast<Arrival *>(other)->agree = agree;
+      static_cast<Arrival *>(other)->last = old == uint32_t(first.count - 1);
+    }
+  });
+  if (!argument.agree)
+    block.fault(thread, site, "others of its warp are at another counter, or count to another number");
+  return argument.last;
+}
+
 } // namespace
 
-const Calls vitrt::emulator::kCalls = {access,     atomicAdd,  barrier,      shuffle,       copyAsync,      copyCommit,   copyWait,
-                                       loadMatrix, mma,        mbarrierInit, mbarrierFence, mbarrierArrive, mbarrierWait, tensorCopy,
-                                       proxyFence, wgmmaBegin, wgmma,        wgmmaCommit,   wgmmaWait,      wgmmaTake,    setRegisters};
+const Calls vitrt::emulator::kCalls = {access,       atomicAdd,  barrier,      shuffle,      copyAsync,     copyCommit,
+                                       copyWait,     loadMatrix, mma,          mbarrierInit, mbarrierFence, mbarrierArrive,
+                                       mbarrierWait, tensorCopy, proxyFence,   wgmmaBegin,   wgmma,         wgmmaCommit,
+                                       wgmmaWait,    wgmmaTake,  setRegisters, arrive};

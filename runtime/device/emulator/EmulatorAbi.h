@@ -57,6 +57,9 @@ struct Calls {
   void (*wgmmaWait)(ThreadState *, int32_t pending, const char *site);
   void (*wgmmaTake)(ThreadState *, int32_t sums, float *values, const char *site);
   void (*setRegisters)(ThreadState *, int32_t count);
+
+  /// By all threads of a warp; whether it is the last of `count` warps to arrive.
+  int32_t (*arrive)(ThreadState *, uint32_t *counter, int32_t count, const char *site);
 };
 
 /// Places in the table.
@@ -81,7 +84,8 @@ enum class Call : int32_t {
   WgmmaCommit,
   WgmmaWait,
   WgmmaTake,
-  SetRegisters
+  SetRegisters,
+  Arrive
 };
 
 /// How the copy engine sees an operand; the schema's TensorMap with addresses.

@@ -12,6 +12,7 @@ using namespace vitrt::emulator;
 void GlobalAccesses::beginLaunch(std::span<const Operand> operands) {
   ++launch;
   used = 0;
+  arrivals.clear();
   for (const Operand &operand : operands) {
     if (!operand.written)
       continue;
@@ -23,6 +24,24 @@ void GlobalAccesses::beginLaunch(std::span<const Operand> operands) {
     if (shadow.cells.size() < (operand.bytes + 1) / 2)
       shadow.cells.resize((operand.bytes + 1) / 2);
   }
+}
+
+void GlobalAccesses::arrive(const void *counter, int32_t block, int32_t thread, const Clock &known) {
+  for (size_t i = 0; i < arrivals.size(); ++i)
+    if (arrivals[i].counter == counter && arrivals[i].block != block)
+      acquired.push_back({thread, known[thread], i});
+  arrivals.push_back({counter, block, known});
+}
+
+bool GlobalAccesses::before(const Access &access, int32_t block, const Clock &known) const {
+  if (access.thread < 0)
+    return false;
+  if (access.block == block)
+    return access.moment <= known[access.thread];
+  return std::ranges::any_of(acquired, [&](const Acquired &from) {
+    const Arrival &arrival = arrivals[from.arrival];
+    return arrival.block == access.block && from.moment <= known[from.thread] && access.moment <= arrival.known[access.thread];
+  });
 }
 
 std::optional<GlobalRace> GlobalAccesses::touch(const std::byte *address, int64_t bytes, GlobalAction action, int32_t block, int32_t thread,

@@ -23,11 +23,14 @@ struct GlobalRace {
   bool wrote;
 };
 
-/// Of each two bytes of the operands that a launch writes, the last accesses. Blocks of a launch are in no order; threads of one in that of their
-/// clocks. What runs on other host threads is not seen.
+/// Of each two bytes of the operands that a launch writes, the last accesses. Threads of a block are in the order of their clocks; blocks of a
+/// launch in none, but for what came before one that arrived at the same counter earlier. What runs on other host threads is not seen.
 class GlobalAccesses {
 public:
   void beginLaunch(std::span<const Operand> operands);
+  void beginBlock() { acquired.clear(); }
+  /// `thread` of `block` counts itself: it knows from now on what those knew that came before it.
+  void arrive(const void *counter, int32_t block, int32_t thread, const Clock &known);
   /// By `thread` of `block`, who knows what `known` says. Bytes that the launch only reads are nobody's.
   std::optional<GlobalRace> touch(const std::byte *address, int64_t bytes, GlobalAction action, int32_t block, int32_t thread,
                                   const Clock &known);
@@ -48,10 +51,21 @@ private:
     uint64_t bytes = 0;
     std::vector<Cell> cells;
   };
-  static bool before(const Access &access, int32_t block, const Clock &known) {
-    return access.block == block && access.thread >= 0 && access.moment <= known[access.thread];
-  }
+  struct Arrival {
+    const void *counter;
+    int32_t block;
+    Clock known;
+  };
+  /// From `moment` of `thread` on the block at work knows of `arrivals[arrival]`.
+  struct Acquired {
+    int32_t thread;
+    uint32_t moment;
+    size_t arrival;
+  };
+  bool before(const Access &access, int32_t block, const Clock &known) const;
 
+  std::vector<Arrival> arrivals;
+  std::vector<Acquired> acquired;
   std::vector<Shadow> shadows;
   size_t used = 0;
   uint32_t launch = 0;

@@ -60,6 +60,19 @@ device.kernel @too_wide(%x: !device.memory<global, f32>, %v: f32, %i: i32) attri
 
 // -----
 
+device.kernel @count(%c: !device.memory<global, f32>, %n: i32) attributes {threads = 32 : i64, shared_bytes = 0 : i64} {
+  // expected-error @+1 {{counts in memory of 'f32'; a counter is an i32}}
+  %0 = device.arrive %c[%n] of 2 : !device.memory<global, f32>[i32]
+  device.return
+}
+
+// -----
+
+// expected-error @+1 {{a schedule consists of positive numbers, 0 is none}}
+func.func private @none() attributes {device.schedule = #device.warpgroup_product<consumers = 1, columns = 64, stages = 0>}
+
+// -----
+
 device.kernel @lane(%v: f32) attributes {threads = 32 : i64, shared_bytes = 0 : i64} {
   // expected-error @+1 {{'mask' failed to satisfy constraint}}
   %0 = device.shuffle %v, 32 : f32

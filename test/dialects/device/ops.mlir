@@ -1,9 +1,9 @@
 // RUN: vit-opt %s | vit-opt | FileCheck %s
 // RUN: vit-opt %s --mlir-print-op-generic | vit-opt | FileCheck %s
 
-// CHECK: device.kernel @operations(%[[X:.*]]: !device.memory<global, f32>, %[[H:.*]]: !device.memory<global, bf16>, %[[IMAGES:.*]]: i32)
+// CHECK: device.kernel @operations(%[[X:.*]]: !device.memory<global, f32>, %[[H:.*]]: !device.memory<global, bf16>, %[[IMAGES:.*]]: i32, %[[COUNTERS:.*]]: !device.memory<global, i32>)
 // CHECK-SAME: attributes {shared_bytes = 4096 : i64, threads = 64 : i64} {
-device.kernel @operations(%x: !device.memory<global, f32>, %h: !device.memory<global, bf16>, %images: i32)
+device.kernel @operations(%x: !device.memory<global, f32>, %h: !device.memory<global, bf16>, %images: i32, %counters: !device.memory<global, i32>)
     attributes {threads = 64 : i64, shared_bytes = 4096 : i64} {
   // CHECK: %[[THREAD:.*]] = device.thread_id
   %thread = device.thread_id
@@ -33,6 +33,8 @@ device.kernel @operations(%x: !device.memory<global, f32>, %h: !device.memory<gl
   device.atomic_add %one, %x[%thread] : !device.memory<global, f32>[i32]
   // CHECK: device.shuffle %[[ONE]], 16 : f32
   %other = device.shuffle %one, 16 : f32
+  // CHECK: device.arrive %[[COUNTERS]][%[[THREAD]]] of 3 : <global, i32>[i32]
+  %last = device.arrive %counters[%thread] of 3 : !device.memory<global, i32>[i32]
   // CHECK: device.copy_async %[[H]][%[[WIDE]]] to %[[SHARED]][%[[THREAD]]] live %[[IMAGES]] {bytes = 16 : i64} : <global, bf16>[i64] to <shared, bf16>[i32]
   device.copy_async %h[%wide] to %shared[%thread] live %images {bytes = 16 : i64}
     : !device.memory<global, bf16>[i64] to !device.memory<shared, bf16>[i32]
@@ -55,3 +57,10 @@ device.kernel @operations(%x: !device.memory<global, f32>, %h: !device.memory<gl
   // CHECK: device.return
   device.return
 }
+
+// CHECK-LABEL: func.func private @scheduled()
+// CHECK-SAME: #device.warp_product<rows = 128, columns = 64, depth = 32, warps_down = 4, warps_across = 2, stages = 4>
+// CHECK-SAME: #device.warpgroup_product<consumers = 2, columns = 192, stages = 5, parts = 3>
+func.func private @scheduled() attributes {device.schedule = [
+  #device.warp_product<rows = 128, columns = 64, depth = 32, warps_down = 4, warps_across = 2, stages = 4>,
+  #device.warpgroup_product<consumers = 2, columns = 192, stages = 5, parts = 3>]}

@@ -76,6 +76,12 @@ std::vector<std::vector<float>> DeviceKernel::run(const std::vector<std::vector<
     std::memset(result.begin(), 0xff, words * sizeof(float));
     launched.push_back(result.operand(/*written=*/true));
   }
+  const auto tasks = static_cast<size_t>(blocks(images));
+  AlignedWords counters(tasks * static_cast<size_t>(info.partCounters)), parts(tasks * static_cast<size_t>(info.partBytes) / sizeof(float));
+  std::memset(counters.begin(), 0, static_cast<size_t>(counters.end() - counters.begin()) * sizeof(float));
+  std::memset(parts.begin(), 0xff, static_cast<size_t>(parts.end() - parts.begin()) * sizeof(float));
+  if (info.partBytes)
+    launched.insert(launched.end(), {counters.operand(true), parts.operand(true)});
   AlignedWords scratch(static_cast<size_t>(info.scratchBytes) / sizeof(float));
   // A persistent kernel's blocks are fewer than its tiles.
   const int64_t running = info.persistent ? std::min<int64_t>(blocks(images), 2) : blocks(images);
@@ -91,6 +97,7 @@ std::vector<std::vector<float>> DeviceKernel::run(const std::vector<std::vector<
                        static_cast<int32_t>(running),
                        maps};
   EXPECT_EQ(Emulator(seed).run(shape, launched, images, 0, running).message, "");
+  EXPECT_TRUE(std::ranges::all_of(counters, [](float count) { return std::bit_cast<uint32_t>(count) == 0; }));
   std::vector<std::vector<float>> results;
   for (size_t i = operands.size(); i < memory.size(); ++i)
     results.emplace_back(memory[i].begin(), memory[i].end());

@@ -59,7 +59,7 @@ struct Case {
 };
 
 std::ostream &operator<<(std::ostream &os, const Case &c) {
-  return os << fmt::format("{}x{}x{} of {}x{} epilogue {} {}{}", c.rows, c.outputs, c.depth, c.tile.rows, c.tile.columns,
+  return os << fmt::format("{}x{}x{} of {}x{}x{} epilogue {} {}{}", c.rows, c.outputs, c.depth, c.tile.rows, c.tile.columns, c.tile.parts,
                            static_cast<int>(c.epilogue), c.bf16 ? "bf16" : "f16", c.sameResult ? " throughout" : "");
 }
 
@@ -84,7 +84,8 @@ KernelInfo emit(ModuleOp module, llvm::StringRef symbol, const Case &c) {
     types.push_back(f32);
   types.push_back(c.sameResult ? operand : f32);
 
-  DeviceFunction f(module, symbol, module.getLoc(), types, c.tile.threads());
+  DeviceFunction f(module, symbol, module.getLoc(), withParts(types, c.tile.parts), c.tile.threads());
+  takeParts(product, f, c.tile.parts, types.size());
   product.rows = f.images;
   auto rowMajor = [&](unsigned number, int64_t width) {
     return [&f, number, width](Value row, Value column) { return Place{rowOf(f.b, f.operand(number), row, width), column}; };
@@ -184,6 +185,13 @@ std::vector<Case> cases() {
         all.push_back({tile, 70, 136, 48, epilogue, bf16, /*sameResult=*/true});
   }
   all.push_back({kTiles[0], 257, 192, 192, Epilogue::GeluResidual});
+  // Several blocks for a tile, of a K that they cannot have equal parts of; and of hardly any.
+  for (ProductSchedule tile : kTiles)
+    for (int64_t parts : {2, 3, 8}) {
+      tile.parts = parts;
+      all.push_back({tile, 70, 136, 600, Epilogue::GeluResidual});
+      all.push_back({tile, 5, 40, tile.depth * parts - 2, Epilogue::Everything, /*bf16=*/false, /*sameResult=*/true});
+    }
   return all;
 }
 

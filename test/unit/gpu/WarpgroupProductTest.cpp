@@ -29,9 +29,9 @@ struct Case {
 
 std::string nameOf(const testing::TestParamInfo<Case> &info) {
   const Case &c = info.param;
-  return fmt::format("tile{}x{}_M{}x{}_N{}_K{}{}{}{}{}{}", c.schedule.rows(), c.schedule.columns, c.images, c.rows, c.outputs, c.depth,
-                     c.bias ? "_bias" : "", c.residual ? "_residual" : "", c.gelu ? "_gelu" : "", c.f16 ? "_f16" : "_bf16",
-                     c.shortResult ? "_short" : "");
+  return fmt::format("tile{}x{}x{}_M{}x{}_N{}_K{}{}{}{}{}{}", c.schedule.rows(), c.schedule.columns, c.schedule.parts, c.images, c.rows,
+                     c.outputs, c.depth, c.bias ? "_bias" : "", c.residual ? "_residual" : "", c.gelu ? "_gelu" : "",
+                     c.f16 ? "_f16" : "_bf16", c.shortResult ? "_short" : "");
 }
 
 uint16_t shortened(float value, bool f16) {
@@ -66,9 +66,10 @@ FailureOr<KernelInfo> emitCase(const Case &c, ModuleOp module, StringRef symbol)
   if (c.residual)
     elements.push_back(f32);
   elements.push_back(c.shortResult ? element : f32);
-  DeviceFunction f(module, symbol, UnknownLoc::get(context), elements, c.schedule.threads());
+  DeviceFunction f(module, symbol, UnknownLoc::get(context), withParts(elements, c.schedule.parts), c.schedule.threads());
   ImplicitLocOpBuilder &b = f.b;
   Product product;
+  takeParts(product, f, c.schedule.parts, elements.size());
   product.outputs = c.outputs;
   product.depth = c.depth;
   product.segment = 8;
@@ -136,7 +137,7 @@ TEST_P(WarpgroupProducts, AgreeWithDoubles) {
 }
 
 constexpr WarpgroupSchedule kLarge{2, 256, 4}, kWide{2, 192, 5}, kSquare{2, 128, 6}, kTall{2, 64, 8}, kSmall{1, 64, 8}, kFlat{1, 256, 5},
-    kMiddle{1, 128, 8}, kLeast{1, 32, 8};
+    kMiddle{1, 128, 8}, kLeast{1, 32, 8}, kSmallInParts{1, 64, 8, 3}, kSquareInParts{2, 128, 6, 2}, kLeastInParts{1, 32, 8, 8};
 
 INSTANTIATE_TEST_SUITE_P(
     Sizes, WarpgroupProducts,
@@ -146,10 +147,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kSquare, 257, 130, 136, 1, true, false, false, false, false}, Case{kSquare, 1, 1000, 768, 4, true, false, false, true, false},
         Case{kTall, 197, 62, 8, 1, false, true, false, false, false}, Case{kSmall, 577, 66, 40, 1, true, false, true, false, true},
         Case{kFlat, 65, 514, 320, 1, false, false, true, true, false}, Case{kMiddle, 90, 202, 264, 2, true, true, false, false, true},
-        Case{kLeast, 1, 2, 1024, 1, true, true, false, false, false}, Case{kLeast, 17, 34, 576, 5, true, true, true, true, false}),
+        Case{kLeast, 1, 2, 1024, 1, true, true, false, false, false}, Case{kLeast, 17, 34, 576, 5, true, true, true, true, false},
+        // Several tasks for a tile.
+        Case{kSmallInParts, 197, 130, 456, 1, true, true, true, false, false},
+        Case{kSquareInParts, 150, 260, 192, 1, true, false, true, false, true},
+        Case{kLeastInParts, 1, 34, 1024, 3, true, true, false, true, false},
+        Case{kLeastInParts, 197, 66, 512, 1, false, false, false, false, true}),
     nameOf);
 
-/// So images have the same results in every group, whose number of images chooses the tile.
+/// So images have the same results in every group whose number of images chooses a tile of as many parts.
 TEST(WarpgroupProduct, HasTheSameBitsInEveryTile) {
   std::mt19937 random(3);
   std::vector<double> unused;
@@ -174,12 +180,13 @@ TEST(WarpgroupProduct, TakesNoSpills) {
   std::unique_ptr<MLIRContext> context = test::makeContext();
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context.get()));
   for (bool shortResult : {false, true})
-    for (const WarpgroupSchedule &schedule : {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kMiddle, kLeast}) {
-      std::string symbol = fmt::format("product_{}x{}_{}", schedule.rows(), schedule.columns, shortResult);
+    for (const WarpgroupSchedule &schedule :
+         {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kMiddle, kLeast, kSmallInParts, kSquareInParts}) {
+      std::string symbol = fmt::format("product_{}x{}x{}_{}", schedule.rows(), schedule.columns, schedule.parts, shortResult);
       ASSERT_TRUE(succeeded(emitCase({schedule, 197, 3072, 768, 1, true, !shortResult, shortResult, false, shortResult}, *module, symbol)));
     }
   std::map<std::string, test::Resources> kernels = test::assemble(*module, "sm_90a");
-  EXPECT_EQ(kernels.size(), 16u);
+  EXPECT_EQ(kernels.size(), 20u);
   for (const auto &[name, resources] : kernels)
     EXPECT_EQ(resources.spilledBytes, 0) << name << " with " << resources.registers << " registers";
 }
@@ -187,6 +194,22 @@ TEST(WarpgroupProduct, TakesNoSpills) {
 ProductShape shapeOf(MLIRContext &context, int64_t rows, int64_t outputs, int64_t depth, int64_t together = 8) {
   Type bf16 = BFloat16Type::get(&context);
   return {rows, outputs, depth, together, bf16, bf16};
+}
+
+/// One image's second layer of an MLP has few tiles and a long K, many images' has enough.
+TEST(WarpgroupProduct, DividesKWhereTilesAreFew) {
+  MLIRContext context;
+  DeviceTarget hopper = *parseArchitecture("sm_90a");
+  ProductShape shape = shapeOf(context, 197, 768, 3072);
+  hopper.images = 1;
+  EXPECT_EQ(chooseWarpgroupProduct(shape, hopper)->parts, 1) << "only where it is said that it may be";
+  shape.partable = true;
+  EXPECT_GT(chooseWarpgroupProduct(shape, hopper)->parts, 1);
+  hopper.images = 64;
+  EXPECT_EQ(chooseWarpgroupProduct(shape, hopper)->parts, 1);
+  shape.depth = 64;
+  for (const WarpgroupSchedule &candidate : warpgroupCandidates(shape))
+    EXPECT_EQ(candidate.parts, 1) << "each has a step of K at least";
 }
 
 TEST(WarpgroupProduct, ChoosesTilesThatFillTheChip) {

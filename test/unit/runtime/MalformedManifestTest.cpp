@@ -207,6 +207,24 @@ const Malformed kCases[] = {
        addLarger(m, 4, 0);
      }},
     {"kernels[0] is a function of the host that is said to be persistent", [](fb::ManifestT &m) { target(m).kernels[0]->persistent = true; }},
+    {"targets[0].kernels[0] leaves 0 counters and 16 bytes of a task's part of a sum",
+     [](fb::ManifestT &m) {
+       target(m).kernels[0]->threads = 32;
+       target(m).kernels[0]->part_bytes = 16;
+     }},
+    {"targets[0].kernels[0] leaves 1 counters and 24 bytes",
+     [](fb::ManifestT &m) {
+       target(m).kernels[0]->threads = 32;
+       target(m).kernels[0]->part_counters = 1;
+       target(m).kernels[0]->part_bytes = 24;
+     }},
+    {"targets[0].kernels[0] has more than 2147483648 tasks that leave parts of a sum",
+     [](fb::ManifestT &m) {
+       target(m).kernels[0]->threads = 32;
+       target(m).kernels[0]->part_counters = 1;
+       target(m).kernels[0]->part_bytes = 16;
+       target(m).kernels[0]->rows_per_image = target(m).kernels[0]->column_tasks = 1 << 16;
+     }},
     {".tensor_maps[0] has 1 sizes, 1 strides and 2 sides of a box", [](fb::ManifestT &m) { addTensorMap(m).sizes = {4}; }},
     {".tensor_maps[0] has elements of 8 bytes, expected 2 or 4", [](fb::ManifestT &m) { addTensorMap(m).element_bytes = 8; }},
     {".tensor_maps[0].swizzle is 16, expected 0, 32, 64 or 128", [](fb::ManifestT &m) { addTensorMap(m).swizzle = 16; }},
