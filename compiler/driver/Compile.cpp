@@ -8,6 +8,7 @@
 #include "compiler/driver/Compile.h"
 #include "compiler/codegen/gpu/Ptxas.h"
 #include "compiler/frontend/Import.h"
+#include "compiler/tune/DeviceTune.h"
 #include "runtime/artifact/FileFormat.h"
 #include "runtime/artifact/GpuArchitecture.h"
 
@@ -84,12 +85,44 @@ void Compilation::attachRanges(ModuleOp module) {
   module->setAttr("kernel.ranges", DictionaryAttr::get(&context, ranges));
 }
 
-FailureOr<std::string> Compilation::machineName() {
-  cpu::CpuTarget machine;
-  return failed(resolve("cpu", machine)) ? FailureOr<std::string>(failure()) : tune::machineName(machine);
+FailureOr<std::vector<std::string>> Compilation::machineNames() {
+  std::vector<std::string> names;
+  if (llvm::any_of(options.targets, [](const std::string &target) { return !isDevice(target); })) {
+    cpu::CpuTarget machine;
+    if (failed(resolve("cpu", machine)))
+      return failure();
+    names.push_back(tune::machineName(machine));
+  }
+  if (llvm::any_of(options.targets, isDevice))
+    for (const gpu::DeviceTarget &target : options.gpus)
+      names.push_back(target.architecture);
+  return names;
 }
 
-LogicalResult Compilation::tune(ScheduleTable &table, std::function<void(StringRef, StringRef, double)> report) {
+LogicalResult Compilation::tuneOnGpu(int ordinal, ScheduleTable &table, TuneReport report) {
+  FailureOr<OwningOpRef<ModuleOp>> module = lower("cuda", Phase::Kernel);
+  if (failed(module))
+    return failure();
+  tune::DeviceTuneOptions tuning = {.ordinal = ordinal,
+                                    .targets = options.gpus,
+                                    .ptxas = options.ptxas,
+                                    .cubinCache = options.cubinCache,
+                                    .report = std::move(report)};
+  return tune::tune(**module, tuning, table);
+}
+
+LogicalResult Compilation::giveSchedules(ArrayRef<ModuleOp> modules) {
+  if (options.tuningCache.empty())
+    return success();
+  llvm::Expected<ScheduleTable> table = ScheduleTable::read(options.tuningCache);
+  if (!table)
+    return emitError(UnknownLoc::get(&context)) << llvm::toString(table.takeError());
+  for (ModuleOp module : modules)
+    tune::applySchedules(module, options.gpus.front(), *table, options.tuningCache);
+  return success();
+}
+
+LogicalResult Compilation::tune(ScheduleTable &table, TuneReport report) {
   tune::TuneOptions tuning;
   if (failed(resolve("cpu", tuning.target)))
     return failure();
@@ -153,6 +186,8 @@ FailureOr<Compilation::TargetCode> Compilation::generateTarget(StringRef target,
       return failure();
     modules.push_back(*(training = std::move(*lowered)));
   }
+  if (isDevice(target) && failed(giveSchedules(modules)))
+    return failure();
   FailureOr<Generated> generated = generate(modules, result.machine, isDevice(target) ? &options.gpus.front() : nullptr);
   if (failed(generated))
     return failure();

@@ -97,11 +97,14 @@ public:
   /// The module of one target after `phase`, which is VitOpt or Kernel.
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lower(llvm::StringRef target, Phase phase);
 
-  /// The machine that is compiled for, by its name in a table of schedules.
-  mlir::FailureOr<std::string> machineName();
+  /// The machines that are compiled for, by their names in a table of schedules.
+  mlir::FailureOr<std::vector<std::string>> machineNames();
 
   /// Measures on this machine what `table` lacks for the model's launches, and enters it.
-  mlir::LogicalResult tune(ScheduleTable &table, std::function<void(llvm::StringRef layer, llvm::StringRef schedule, double gain)> report);
+  using TuneReport = std::function<void(llvm::StringRef layer, llvm::StringRef schedule, double gain)>;
+  mlir::LogicalResult tune(ScheduleTable &table, TuneReport report);
+  /// The same on GPU number `ordinal` of this machine.
+  mlir::LogicalResult tuneOnGpu(int ordinal, ScheduleTable &table, TuneReport report);
 
   /// Phase::Plan: what the target's programs look like, printed.
   mlir::LogicalResult printPlan(llvm::StringRef target, llvm::raw_ostream &os);
@@ -122,6 +125,8 @@ private:
     Generated generated;
     std::optional<artifact::Training> training;
   };
+  /// What the tuning cache has for launches on the first GPU that is compiled for.
+  mlir::LogicalResult giveSchedules(llvm::ArrayRef<mlir::ModuleOp> modules);
   mlir::FailureOr<TargetCode> generateTarget(llvm::StringRef target);
   /// With as little computed again, and groups of images as large, as the memory allows.
   mlir::FailureOr<TargetCode> generateFitting(llvm::StringRef target);

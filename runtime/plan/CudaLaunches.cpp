@@ -8,6 +8,7 @@
 #include "runtime/plan/CudaLaunches.h"
 
 #include "runtime/artifact/FileFormat.h"
+#include "runtime/device/cuda/TensorMap.h"
 
 #include <algorithm>
 #include <limits>
@@ -90,24 +91,14 @@ api::DevicePointer CudaLaunches::address(const Places &places, size_t index, int
 }
 
 Expected<api::TensorMap> CudaLaunches::encode(const fb::TensorMap &map, api::DevicePointer operand, int64_t images) const {
-  const uint32_t rank = map.sizes()->size();
-  std::vector<uint64_t> sizes(map.sizes()->begin(), map.sizes()->end()), strides(map.strides()->begin(), map.strides()->end());
+  TensorView view = {map.element_bytes(),
+                     {map.sizes()->begin(), map.sizes()->end()},
+                     {map.strides()->begin(), map.strides()->end()},
+                     {map.box()->begin(), map.box()->end()},
+                     map.swizzle()};
   if (map.per_image())
-    sizes.back() *= uint64_t(images);
-  std::vector<uint32_t> box(map.box()->begin(), map.box()->end()), steps(rank, 1);
-  api::TensorSwizzle swizzle = map.swizzle() == 128  ? api::Swizzle128
-                               : map.swizzle() == 64 ? api::Swizzle64
-                               : map.swizzle() == 32 ? api::Swizzle32
-                                                     : api::SwizzleNone;
-  api::TensorMap result;
-  const Driver &driver = model->gpu()->driver();
-  if (Error error =
-          driver.check(driver->tensorMapEncodeTiled(&result, map.element_bytes() == 2 ? api::TensorUint16 : api::TensorUint32, rank,
-                                                    reinterpret_cast<void *>(operand), sizes.data(), strides.data(), box.data(),
-                                                    steps.data(), api::InterleaveNone, swizzle, api::Promotion256, api::FillZeros),
-                       "operand {} cannot be seen through a tensor map", map.operand()))
-    return error;
-  return result;
+    view.sizes.back() *= uint64_t(images);
+  return cuda::encode(*model->gpu(), view, operand, map.operand());
 }
 
 Error CudaLaunches::start(size_t index, int64_t images, const Places &places, Stream &stream) const {

@@ -104,6 +104,9 @@ static cl::opt<std::string> memoryLimit("memory-limit", cl::desc("What a trainin
 
 static cl::opt<bool> tuneOption("tune", cl::desc("Measure schedules on this machine and keep the best ones in the tuning cache"),
                                 cl::cat(targetOptions));
+static cl::opt<std::string> tuneDevice("device",
+                                       cl::desc("Where --tune measures: cpu (default), cuda, or cuda:N (the N-th NVIDIA GPU, from 0)"),
+                                       cl::value_desc("NAME"), cl::init("cpu"), cl::cat(targetOptions));
 static cl::opt<std::string> tuningCache("tuning-cache",
                                         cl::desc("File of measured schedules (default: vitc/schedules.json in the user's cache folder)"),
                                         cl::value_desc("FILE"), cl::cat(targetOptions));
@@ -205,6 +208,29 @@ static std::string readWeights(artifact::WeightsFrom &from) {
   return "";
 }
 
+/// Where and whether schedules are measured into the request, whose targets are there; what is wrong as in readValues.
+static std::string readTuning(Request &request) {
+  request.tune = tuneOption;
+  if (!tuneOption)
+    return tuneDevice.getNumOccurrences() ? "--device=" + tuneDevice + " says where --tune measures, which is not asked for" : "";
+  std::vector<std::string> &targetNames = request.compile.targets;
+  if (tuneDevice == "cpu") {
+    if (!llvm::is_contained(targetNames, "cpu"))
+      return "--tune measures kernels on the cpu, which is none of the targets; with --device=cuda it measures a GPU's";
+    return "";
+  }
+  llvm::StringRef name = tuneDevice;
+  int ordinal = 0;
+  if (!name.consume_front("cuda") || (!name.empty() && (!name.consume_front(":") || name.getAsInteger(10, ordinal) || ordinal < 0)))
+    return "--device=" + tuneDevice + " is no device that --tune measures on; there are cpu, cuda and cuda:N";
+  request.tuneGpu = ordinal;
+  if (targets.empty())
+    targetNames = {"cuda"};
+  if (!llvm::is_contained(targetNames, "cuda"))
+    return "--tune --device=" + tuneDevice + " measures kernels of the target cuda, which is none of " + llvm::join(targetNames, ",");
+  return "";
+}
+
 /// The options of GPUs into the request; what is wrong with them as in readValues.
 static std::string readGpus(Request &request) {
   std::vector<gpu::DeviceTarget> &gpus = request.compile.gpus;
@@ -254,8 +280,8 @@ static std::string readValues(Request &request) {
   request.calibration = calibration;
   if (!targets.empty())
     request.compile.targets = targets;
-  if (tuneOption && !llvm::is_contained(request.compile.targets, "cpu"))
-    return "--tune measures kernels on the cpu, which is none of the targets";
+  if (std::string wrong = readTuning(request); !wrong.empty())
+    return wrong;
   if (!calibration.empty() && !llvm::is_contained(request.compile.targets, "cpu"))
     return "--calibration=" + calibration + " finds ranges for int8 on the cpu, which is none of the targets";
   for (const std::string &target : request.compile.targets)
@@ -317,7 +343,6 @@ std::optional<Request> tool::parseCommandLine(int argc, char **argv, int &exitCo
   request.explainWeights = explainWeights;
   request.remarks = remarks;
   request.output = output;
-  request.tune = tuneOption;
   request.compile.tuningCache = tuningCache;
   request.compile.take = take;
   request.compile.triple = targetTriple;

@@ -25,7 +25,8 @@ struct Request {
   bool explainWeights = false;
   bool remarks = false;
   bool tune = false;
-  std::string calibration; ///< images that int8 takes its ranges from; empty: none
+  std::optional<int> tuneGpu; ///< the GPU that --tune measures; nothing: the CPU
+  std::string calibration;    ///< images that int8 takes its ranges from; empty: none
   Phase emit = Phase::Artifact;
   std::string output; ///< empty: not given
   CompileOptions compile;

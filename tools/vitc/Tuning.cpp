@@ -10,6 +10,7 @@
 #include "compiler/transforms/ScheduleTable.h"
 
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
@@ -46,8 +47,9 @@ static llvm::Error write(const std::string &path, const std::string &text) {
   return (*file)->commit();
 }
 
-/// Measures what `table` lacks and puts the result into `path`, over what is there by then: another vitc may have written meanwhile.
-static LogicalResult tuneInto(const std::string &path, Compilation &compilation, ScheduleTable &table) {
+/// Measures what `table` lacks, on a GPU if there is a number of one, and puts the result into `path`, over what is there by then: another vitc may have
+/// written meanwhile.
+static LogicalResult tuneInto(const std::string &path, Compilation &compilation, std::optional<int> gpu, ScheduleTable &table) {
   auto report = [](StringRef layer, StringRef schedule, double gain) {
     llvm::errs() << "vitc: note: " << layer << ": " << schedule << llvm::format(", %.2f times as fast as the default\n", gain);
   };
@@ -56,7 +58,7 @@ static LogicalResult tuneInto(const std::string &path, Compilation &compilation,
     reportError(toString(std::move(error)));
     return failure();
   }
-  if (failed(compilation.tune(table, report)))
+  if (failed(gpu ? compilation.tuneOnGpu(*gpu, table, report) : compilation.tune(table, report)))
     return failure();
   llvm::Expected<ScheduleTable> current = ScheduleTable::read(path);
   if (current) {
@@ -97,20 +99,21 @@ LogicalResult tool::settleTuning(MLIRContext &context, const ModelConfig &config
   }
   Compilation compilation(context, config, request.compile);
   if (request.tune)
-    return tuneInto(path, compilation, table);
+    return tuneInto(path, compilation, request.tuneGpu, table);
   if (!exists) {
     path.clear();
     return success();
   }
-  FailureOr<std::string> machine = compilation.machineName();
-  if (failed(machine))
+  FailureOr<std::vector<std::string>> machines = compilation.machineNames();
+  if (failed(machines))
     return failure();
-  if (named && !table.outdated() && !table.machines().count(*machine)) {
+  auto isKnown = [&](const std::string &machine) { return table.machines().count(machine) != 0; };
+  if (named && !table.outdated() && llvm::none_of(*machines, isKnown)) {
     std::string others;
     for (const auto &[name, launches] : table.machines())
       others += (others.empty() ? "'" : "', '") + name;
     llvm::errs() << "vitc: warning: '" << path << "' holds schedules for " << (others.empty() ? "no machine" : others + "'")
-                 << ", none for '" << *machine << "'; the defaults are used\n";
+                 << ", none for '" << llvm::join(*machines, "' or '") << "'; the defaults are used\n";
   }
   return success();
 }

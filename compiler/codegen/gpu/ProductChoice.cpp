@@ -66,12 +66,35 @@ Attribute attributeOf(MLIRContext *context, const AnyProductSchedule &schedule) 
                                : Attribute();
 }
 
-SmallVector<Attribute> productCandidates(Operation *launch, const DeviceTarget &target) {
+SmallVector<Attribute> allProductSchedules(Operation *launch, const DeviceTarget &target) {
   SmallVector<Attribute> all;
   if (std::optional<ProductShape> shape = shapeOf(launch))
     for (const AnyProductSchedule &schedule : schedules(*shape, target))
       all.push_back(attributeOf(launch->getContext(), schedule));
   return all;
+}
+
+SmallVector<Attribute> productCandidates(Operation *launch, const DeviceTarget &target) {
+  std::optional<ProductShape> shape = shapeOf(launch);
+  if (!shape)
+    return {};
+  constexpr double slowest = 2;
+  constexpr size_t mostOfKind = 12;
+  SmallVector<Attribute> worth;
+  const SmallVector<AnyProductSchedule> all = schedules(*shape, target);
+  for (size_t kind = 0; kind < std::variant_size_v<AnyProductSchedule>; ++kind) {
+    // The models of the two kinds count cycles of different GPUs.
+    SmallVector<std::pair<double, size_t>> ranked;
+    for (auto [number, schedule] : llvm::enumerate(all))
+      if (schedule.index() == kind)
+        ranked.emplace_back(
+            std::visit([&](const auto &s) { return timeOf(s, *shape, std::max<int64_t>(target.images, 1), target); }, schedule), number);
+    llvm::sort(ranked);
+    for (auto [time, number] : ArrayRef(ranked).take_front(mostOfKind))
+      if (time <= slowest * ranked.front().first)
+        worth.push_back(attributeOf(launch->getContext(), all[number]));
+  }
+  return worth;
 }
 
 /// The part of the launch's attribute that is for `target.images`.

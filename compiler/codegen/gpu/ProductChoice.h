@@ -24,6 +24,9 @@ using AnyProductSchedule = std::variant<ProductSchedule, WarpgroupSchedule>;
 mlir::Attribute attributeOf(mlir::MLIRContext *context, const AnyProductSchedule &schedule);
 
 /// Schedules on tensor cores that a launch may be given; none where it is no product of theirs.
+llvm::SmallVector<mlir::Attribute> allProductSchedules(mlir::Operation *launch, const DeviceTarget &target);
+
+/// Those that are worth measuring for `target.images`: by the model of time the first of either kind and what takes at most twice as long.
 llvm::SmallVector<mlir::Attribute> productCandidates(mlir::Operation *launch, const DeviceTarget &target);
 
 /// What the launch was given, else what the model of time chooses for `target.images`. Fails with a diagnostic where it was given something that is

@@ -229,7 +229,8 @@ constexpr double kCacheBytesPerCycle = 48; ///< of the second level, when all mu
 constexpr double kStart = 2000, kEpilogue = 12;
 constexpr double kCacheLatency = 600;
 
-/// Cycles of a product.
+} // namespace
+
 double timeOf(const WarpgroupSchedule &s, const ProductShape &shape, int64_t images, const DeviceTarget &target) {
   const int64_t tiles = llvm::divideCeilSigned(shape.rowsPerImage * images, s.rows()) * llvm::divideCeilSigned(shape.outputs, s.columns);
   auto columns = static_cast<double>(s.columns), rows = static_cast<double>(s.rows());
@@ -242,8 +243,6 @@ double timeOf(const WarpgroupSchedule &s, const ProductShape &shape, int64_t ima
                 joiningTime(s.parts, s.rows() * s.columns, kCacheBytesPerCycle, kCacheLatency);
   return kStart + static_cast<double>(llvm::divideCeilSigned(tiles * s.parts, target.multiprocessors)) * task;
 }
-
-} // namespace
 
 std::string WarpgroupSchedule::text() const {
   return (Twine(rows()) + "x" + Twine(columns) + "x" + Twine(kDepth) + ", " + Twine(consumers) + " consumer warpgroup" +

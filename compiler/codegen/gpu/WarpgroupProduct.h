@@ -29,6 +29,10 @@ struct WarpgroupSchedule {
 /// Schedules for a product of the shape.
 llvm::SmallVector<WarpgroupSchedule> warpgroupCandidates(const ProductShape &shape);
 
+/// A model of the time of a product, in cycles of an H100: waves of tiles, each of which takes the longest of tensor cores, shared memory and the
+/// second-level cache, and its epilogue.
+double timeOf(const WarpgroupSchedule &schedule, const ProductShape &shape, int64_t images, const DeviceTarget &target);
+
 /// The tile that wastes least time by a model of multiprocessors' waves, averaged over `imagesFor(target)`; nothing where the copy engine or a product
 /// of a warpgroup does not take such operands. `shape.together` is 8 where rows of both operands begin at multiples of 16 bytes.
 std::optional<WarpgroupSchedule> chooseWarpgroupProduct(const ProductShape &shape, const DeviceTarget &target);

@@ -107,6 +107,8 @@ api::Result init(unsigned) {
   d.settings = Settings::read();
   d.random.seed(d.settings.seed);
   d.failure = api::Success;
+  if (d.settings.timedLaunches)
+    d.streams.pretend(std::chrono::nanoseconds(0));
   if (d.settings.initFails)
     return api::Result(999);
   d.ready = d.settings.devices > 0;
@@ -284,12 +286,12 @@ api::Result moduleLoadDataEx(api::Module *module, const void *image, unsigned co
       return complain("ptxas application ptx input, line 9; error : Unexpected instruction");
     if (!runs(targetOf(text), d.settings.major, d.settings.minor))
       return complain("ptxas fatal : SM version specified by .target is higher than default SM version assumed");
-    if (!d.code)
+    if (!d.code && !d.settings.timedLaunches)
       d.code = std::make_unique<Code>(d.settings.code);
     auto loaded = std::make_unique<Module>();
     loaded->kernels = parseEntries(text);
     for (Kernel &kernel : loaded->kernels)
-      kernel.function = d.code->find(kernel.symbol);
+      kernel.function = d.code ? d.code->find(kernel.symbol) : nullptr;
     *module = from<api::Module>(loaded.release());
     return api::Success;
   });
@@ -300,10 +302,10 @@ api::Result moduleUnload(api::Module module) {
 }
 
 api::Result moduleGetFunction(api::Function *function, api::Module module, const char *name) {
-  return inContext([&](Driver &) {
+  return inContext([&](Driver &d) {
     for (Kernel &kernel : to<Module>(module)->kernels)
       if (kernel.symbol == name) {
-        if (!kernel.function) {
+        if (!kernel.function && d.code) {
           std::fprintf(stderr, "fake driver: the emulator's code has no '%s'\n", name);
           return api::NotFound;
         }
@@ -352,6 +354,8 @@ api::Result launchKernelEx(const api::LaunchConfig *config, api::Function functi
                    {[&d, launch] {
                       if (d.failure != api::Success)
                         return;
+                      if (d.settings.timedLaunches)
+                        return d.streams.pretend(std::chrono::nanoseconds(uint64_t(launch.blocks) * launch.threads));
                       if (Settings::names(d.settings.failingLaunch, launch.kernel->symbol) || !run(launch, d.memory))
                         d.failure = api::IllegalAddress;
                     },

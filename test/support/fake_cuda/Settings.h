@@ -24,8 +24,10 @@ struct Settings {
   std::string missing;                 ///< missing=cuX: the driver has no such function
   std::string refusedLaunch;           ///< refuse=PREFIX: a launch of such a symbol returns an error
   std::string failingLaunch;           ///< fail=PREFIX: it is launched and ends with an illegal access
-  bool jitFails = false;               ///< jit=fails
-  bool initFails = false;              ///< init=fails
+  bool timedLaunches =
+      false;              ///< launches=timed: none is run; each takes a nanosecond for each thread of its grid, and nothing else takes any
+  bool jitFails = false;  ///< jit=fails
+  bool initFails = false; ///< init=fails
   enum class Order {
     Late,
     Random

@@ -34,7 +34,7 @@ void Streams::step(Stream &stream) {
   if (work.act)
     work.act();
   if (work.record) {
-    work.record->time = std::chrono::steady_clock::now();
+    work.record->time = pretended ? std::chrono::steady_clock::time_point(*pretended) : std::chrono::steady_clock::now();
     work.record->done = true;
   }
 }

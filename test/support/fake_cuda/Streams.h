@@ -12,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -60,12 +61,15 @@ public:
   /// A few works, each at the head of a stream drawn at random, that nothing hinders.
   void disturb(std::mt19937_64 &random);
   bool capturesAny() const;
+  /// From the first call on the clock goes on by what it is told to alone.
+  void pretend(std::chrono::nanoseconds passed) { pretended = pretended.value_or(std::chrono::nanoseconds(0)) + passed; }
 
 private:
   /// Does the work at the head of the queue, and what it waits for.
   void step(Stream &stream);
 
   std::vector<std::unique_ptr<Stream>> streams;
+  std::optional<std::chrono::nanoseconds> pretended;
 };
 
 } // namespace fakecuda
