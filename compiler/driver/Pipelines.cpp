@@ -70,7 +70,7 @@ void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &opt
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
   if (options.precision != Precision::F32 && !options.reference)
-    function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products}));
+    function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products, /*storedOperands=*/false}));
 }
 
 void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
@@ -111,7 +111,8 @@ void vitc::buildTrainingKernelPipeline(OpPassManager &passes, const PipelineOpti
   if (!options.reference && options.optLevel >= 1)
     function.addPass(createKernelFuseActivation());
   if (!options.reference && options.precision != Precision::F32)
-    function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products}));
+    function.addPass(createKernelReducePrecision(
+        KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products, /*storedOperands=*/options.device}));
   if (!options.device)
     function.addPass(createKernelSchedule(KernelScheduleOptions{options.machine.lanes, options.machine.registers,
                                                                 options.machine.cacheBytes, options.tuningCache, options.machineName}));

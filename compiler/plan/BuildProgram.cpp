@@ -130,7 +130,7 @@ private:
     bool isParameter = region == "parameter", isGradient = region == "gradient";
     StringRef memory = isParameter ? "kernel.parameters" : isGradient ? "kernel.gradients" : "kernel.derived";
     std::optional<StateRange> range = StateLayout::lookup(module->getAttrOfType<DictionaryAttr>(memory), name);
-    if (!range || range->length != typeOf(value).getNumElements())
+    if (!range || range->length != llvm::divideCeilSigned(typeOf(value).getNumElements() * typeOf(value).getElementTypeBitWidth(), 32))
       return emitError(loc) << "the training state has no " << region << " '" << name << "' of type " << value.getType();
     // Read in several places, it is one buffer.
     auto [known, isNew] = states.try_emplace((region + ":" + name).str(), 0);

@@ -32,6 +32,15 @@ int64_t elementsIn(Value value) { return typeOf(value).getNumElements(); }
 /// Whether the operation reads images of the group: a launch, not arithmetic on weights.
 bool isLaunch(Operation *op) { return isa<kernel::KernelLaunchInterface>(op); }
 
+/// Elements of f32 that the value takes in the training state.
+int64_t wordsIn(Value value) { return llvm::divideCeilSigned(elementsIn(value) * typeOf(value).getElementTypeBitWidth(), 32); }
+
+/// A weight that is rounded, as it is before that.
+Value unrounded(Value weight) {
+  auto convert = weight.getDefiningOp<kernel::ConvertWeightOp>();
+  return convert ? convert.getWeight() : weight;
+}
+
 class TrainingOutliner {
 public:
   TrainingOutliner(func::FuncOp train) : train(train), builder(train) {}
@@ -91,11 +100,11 @@ private:
   /// Weights that are only ever joined lie in that order.
   void placeParameters() {
     for (Value weight : weights) {
-      std::optional<SmallVector<vit::WeightOp>> parts = joinedWeights(weight);
-      if (!parts || parts->size() < 2)
+      std::optional<SmallVector<vit::WeightOp>> joined = joinedWeights(unrounded(weight));
+      if (!joined || joined->size() < 2)
         continue;
       std::vector<std::pair<std::string, int64_t>> sideBySide;
-      for (vit::WeightOp part : *parts)
+      for (vit::WeightOp part : *joined)
         sideBySide.emplace_back(part.getSource().str(), elementsIn(part));
       llvm::StringSet<> distinct;
       bool isNew =
@@ -109,11 +118,11 @@ private:
 
   /// The range of weights that a joined weight is, if they lie that way.
   std::optional<StateRange> rangeOf(Value weight) {
-    std::optional<SmallVector<vit::WeightOp>> parts = joinedWeights(weight);
-    if (!parts)
+    std::optional<SmallVector<vit::WeightOp>> joined = joinedWeights(weight);
+    if (!joined)
       return std::nullopt;
-    StateRange whole = *parameters.find(parts->front().getSource());
-    for (vit::WeightOp part : ArrayRef(*parts).drop_front()) {
+    StateRange whole = *parameters.find(joined->front().getSource());
+    for (vit::WeightOp part : ArrayRef(*joined).drop_front()) {
       StateRange next = *parameters.find(part.getSource());
       if (next.first != whole.end())
         return std::nullopt;
@@ -166,26 +175,34 @@ private:
   void readWeights() {
     for (Value weight : weights) {
       builder.setInsertionPointToStart(&body());
-      std::string name;
-      kernel::StateRegion region = kernel::StateRegion::Parameter;
-      if (std::optional<StateRange> range = rangeOf(weight)) {
-        SmallVector<vit::WeightOp> parts = *joinedWeights(weight);
-        name = parts.front().getSource().str();
-        if (parts.size() > 1)
-          parameters.alias(name += " .. " + parts.back().getSource().str(), *range);
-      } else {
-        region = kernel::StateRegion::Derived;
-        name = layerName(weight.getLoc()).str() + "#" + std::to_string(made.size());
-        (void)derived.place(name, elementsIn(weight));
+      Value read = readParameters(builder, weight);
+      if (!read) {
+        std::string name = layerName(weight.getLoc()).str() + "#" + std::to_string(made.size());
+        (void)derived.place(name, wordsIn(weight));
         made.emplace_back(name, weight);
+        read = state(builder, weight.getLoc(), weight.getType(), name, kernel::StateRegion::Derived);
       }
-      Value read = state(builder, weight.getLoc(), weight.getType(), name, region);
       weight.replaceUsesWithIf(read, [](OpOperand &use) { return isLaunch(use.getOwner()); });
     }
   }
 
+  /// The weight where parameters lie; null where they are not that way.
+  Value readParameters(OpBuilder &b, Value weight) {
+    std::optional<StateRange> range = rangeOf(weight);
+    if (!range)
+      return {};
+    SmallVector<vit::WeightOp> joined = *joinedWeights(weight);
+    std::string name = joined.front().getSource().str();
+    if (joined.size() > 1)
+      parameters.alias(name += " .. " + joined.back().getSource().str(), *range);
+    return state(b, weight.getLoc(), weight.getType(), name, kernel::StateRegion::Parameter);
+  }
+
   /// `value` from the training state, as one launch: all arithmetic on weights that it takes.
   Value computeOnce(OpBuilder &b, Value value) {
+    if (Value weight = unrounded(value); weight != value)
+      if (Value read = readParameters(b, weight))
+        return kernel::ConvertOp::create(b, value.getLoc(), value.getType(), read, kernel::RowScheduleAttr());
     SetVector<Operation *> slice;
     BackwardSliceOptions options;
     options.inclusive = true;

@@ -80,8 +80,8 @@ struct Wanted {
 
 class Reducer {
 public:
-  Reducer(func::FuncOp function, bool int8, bool bf16Products)
-      : function(function), builder(function.getContext()), int8(int8), bf16Products(bf16Products) {}
+  Reducer(func::FuncOp function, bool int8, bool bf16Products, bool storedOperands)
+      : function(function), builder(function.getContext()), int8(int8), bf16Products(bf16Products), storedOperands(storedOperands) {}
 
   void run() {
     // Which products change, before anything does.
@@ -100,6 +100,7 @@ public:
     });
     for (Operation *product : halfWeights)
       convertWeight(product);
+    roundParameters();
     for (auto &[value, uses] : wanted)
       provide(value, uses);
   }
@@ -173,13 +174,36 @@ private:
       wanted[product->getOperand(0)].push_back({&product->getOpOperand(0), element});
   }
 
-  /// Products of a training program round their operands while they copy them, and so need nothing of other launches.
+  /// Products of a training program round their operands while they copy them, and so need nothing of other launches; or, where operands are to be stored
+  /// as bf16, those whose rows are no whole words.
   void chooseTraining(Operation *product) {
     if (!bf16Products)
       return report.missed(product, "the product stays f32: the target does not multiply bf16");
     product->setAttr("bf16", builder.getUnitAttr());
     ++halves;
-    report.done(product, "product of bf16");
+    bool stored = storedOperands && llvm::all_of(product->getOperands().take_front(2),
+                                                 [](Value operand) { return typeOf(operand).getShape().back() % 2 == 0; });
+    report.done(product, stored || !storedOperands ? "product of bf16" : "product of bf16 that rounds its operands itself");
+    if (!stored)
+      return;
+    wanted[product->getOperand(0)].push_back({&product->getOpOperand(0), builder.getBF16Type()});
+    OpOperand &right = product->getOpOperand(1);
+    if (isa<kernel::ContractRowsOp>(product))
+      wanted[right.get()].push_back({&right, builder.getBF16Type()});
+    else
+      parameterUses.push_back(&right);
+  }
+
+  /// Parameters are the master copies; one copy of each is rounded for all its products, once a step.
+  void roundParameters() {
+    llvm::DenseMap<Value, Value> rounded;
+    for (OpOperand *use : parameterUses) {
+      Value weight = use->get(), &copy = rounded[weight];
+      if (!copy)
+        copy = kernel::ConvertWeightOp::create(after(weight), childLoc(weight.getLoc(), "bf16"),
+                                               withElement(typeOf(weight), builder.getBF16Type()), weight);
+      use->set(copy);
+    }
   }
 
   void convertWeight(Operation *product) {
@@ -190,23 +214,27 @@ private:
   }
 
   /// Whether the launch that computes `value` can store it as bf16.
-  static bool canStoreBf16(Value value) {
+  bool canStoreBf16(Value value) const {
     Operation *op = value.getDefiningOp();
     if (auto gemm = dyn_cast_or_null<kernel::GemmOp>(op))
       return !gemm.getResidual();
+    // On a cpu a factor's memory is worth more than the rounding.
     if (auto matmul = dyn_cast_or_null<kernel::MatmulOp>(op))
-      return matmul.getValue() == value && !matmul.getInPlaceOperand();
+      return matmul.getValue() == value && !(storedOperands ? matmul.getResidual() : matmul.getInPlaceOperand());
     return isa_and_nonnull<kernel::NormalizeOp, kernel::AttentionOp>(op);
   }
 
   /// Whether it can store it as bytes on a grid that is known now.
-  static bool canStoreBytes(Value value) { return canStoreBf16(value) && !isa<kernel::NormalizeOp>(value.getDefiningOp()); }
+  bool canStoreBytes(Value value) const { return canStoreBf16(value) && !isa<kernel::NormalizeOp>(value.getDefiningOp()); }
 
   void provide(Value value, ArrayRef<Wanted> uses) {
     SmallVector<OpOperand *> asBytes, asHalves;
     for (const Wanted &use : uses)
       (use.element.isInteger() ? asBytes : asHalves).push_back(use.operand);
-    bool onlyThese = asBytes.size() + asHalves.size() == static_cast<size_t>(std::distance(value.use_begin(), value.use_end()));
+    // A sum over rows reads either.
+    auto takesBoth = [&](OpOperand &use) { return storedOperands && isa<kernel::SumRowsOp>(use.getOwner()); };
+    bool onlyThese = asBytes.size() + asHalves.size() + static_cast<size_t>(llvm::count_if(value.getUses(), takesBoth)) ==
+                     static_cast<size_t>(std::distance(value.use_begin(), value.use_end()));
     if (!asBytes.empty())
       quantize(value, asBytes, onlyThese && asHalves.empty());
     if (asHalves.empty())
@@ -276,9 +304,10 @@ private:
 
   func::FuncOp function;
   OpBuilder builder;
-  bool int8, bf16Products;
+  bool int8, bf16Products, storedOperands;
   Report report{"precision", "product"};
   SmallVector<Operation *> halfWeights;
+  SmallVector<OpOperand *> parameterUses;
   llvm::MapVector<Value, SmallVector<Wanted>> wanted; ///< by value, in the program's order
 };
 
@@ -287,7 +316,7 @@ struct ReducePrecisionPass : impl::KernelReducePrecisionBase<ReducePrecisionPass
 
   void runOnOperation() override {
     getOperation()->walk([&](func::FuncOp function) {
-      Reducer reducer(function, int8, bf16Products);
+      Reducer reducer(function, int8, bf16Products, storedOperands);
       reducer.run();
       bytes += reducer.bytes;
       halves += reducer.halves;

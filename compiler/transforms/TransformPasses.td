@@ -238,7 +238,7 @@ def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
     bf16: both sides of each product are rounded to bf16, sums and everything else stay f32. What only products read is stored as bf16 by the
     launch that computes it; what other launches read too (the residual rows) stays f32 and is rounded by a launch of its own. Without
     `bf16-products` weights alone are bf16 and meet f32 rows. Products of a training program keep operands of f32, weights are the master
-    copies, and round them by themselves.
+    copies, and round them by themselves; with `stored-operands` they too read what was stored as bf16, weights' copies among them.
 
     int8: weights have a scale for each output, rows a scale and zero point each, found while the program runs. A normalization quantizes its result as it
     writes it; other rows are quantized by a launch of their own. Where the module's attribute `kernel.ranges`, a dictionary of [least, greatest,
@@ -260,7 +260,8 @@ def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
   }];
   let dependentDialects = ["::vitc::kernel::KernelDialect"];
   let options = [Option<"int8", "int8", "bool", "false", "int8 where it can be, otherwise bf16">,
-                 Option<"bf16Products", "bf16-products", "bool", "false", "the target multiplies bf16">];
+                 Option<"bf16Products", "bf16-products", "bool", "false", "the target multiplies bf16">,
+                 Option<"storedOperands", "stored-operands", "bool", "false", "training's products round nothing themselves: a GPU's">];
   let statistics = [Statistic<"bytes", "int8", "products of int8">, Statistic<"halves", "bf16", "products of bf16">,
                     Statistic<"conversions", "conversions", "launches that convert rows">,
                     Statistic<"grids", "grids", "results that are stored as bytes of a range known beforehand">];

@@ -45,15 +45,24 @@ static LogicalResult expectRows(Operation *op, StringRef name, Value value, Valu
 // Verifiers
 //===--------------------------------------------------------------------------------------===//
 
+/// Operands of a product, with `bf16` both of that type or both rounded to it.
+static LogicalResult expectOperands(Operation *op, Value left, Value right, bool bf16) {
+  Type element = typeOf(left).getElementType();
+  if (element == typeOf(right).getElementType() && (element.isF32() || bf16))
+    return success();
+  return op->emitOpError() << "has operands " << left.getType() << " and " << right.getType()
+                           << ", expected both f32, or both bf16 of a product of bf16";
+}
+
 LogicalResult MatmulOp::verify() {
   int64_t depth = widthOf(getInput()), outputs = widthOf(getValue());
   SmallVector<int64_t> weight{outputs, depth};
   if (getTransposed())
     std::swap(weight[0], weight[1]);
-  if (Type element = typeOf(getValue()).getElementType(); !element.isF32() && !(element.isBF16() && getBf16() && !getInPlaceOperand()))
-    return emitOpError() << "has a result of " << element
-                         << ", expected f32, or bf16 of a product of bf16 that has no residual and no factor";
-  return failure(failed(expect(*this, "weight", getWeight(), weight)) || failed(expect(*this, "bias", getBias(), {outputs})) ||
+  if (Type element = typeOf(getValue()).getElementType(); !element.isF32() && !(element.isBF16() && getBf16() && !getResidual()))
+    return emitOpError() << "has a result of " << element << ", expected f32, or bf16 of a product of bf16 that has no residual";
+  return failure(failed(expectOperands(*this, getInput(), getWeight(), getBf16())) ||
+                 failed(expect(*this, "weight", getWeight(), weight)) || failed(expect(*this, "bias", getBias(), {outputs})) ||
                  failed(expectRows(*this, "result", getValue(), getInput(), outputs)) ||
                  failed(expect(*this, "residual", getResidual(), shapeOf(getValue()))) ||
                  failed(expect(*this, "factor", getFactor(), shapeOf(getValue()))) ||
@@ -61,7 +70,8 @@ LogicalResult MatmulOp::verify() {
 }
 
 LogicalResult ContractRowsOp::verify() {
-  return failure(failed(expectRows(*this, "rhs", getRhs(), getLhs(), widthOf(getRhs()))) ||
+  return failure(failed(expectOperands(*this, getLhs(), getRhs(), getBf16())) ||
+                 failed(expectRows(*this, "rhs", getRhs(), getLhs(), widthOf(getRhs()))) ||
                  failed(expect(*this, "result", getValue(), {widthOf(getLhs()), widthOf(getRhs())})));
 }
 
@@ -157,7 +167,7 @@ std::string NormalizeGradOp::getOperandRole(unsigned operand) { return "gain"; }
 Value MatmulOp::getInPlaceOperand() {
   // What a tile's results are made of is read before any of them is written; the input is read by other tiles too.
   for (Value operand : {getResidual(), getFactor()})
-    if (operand && operand != getInput())
+    if (operand && operand != getInput() && operand.getType() == getValue().getType())
       return operand;
   return {};
 }

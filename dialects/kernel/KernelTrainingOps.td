@@ -27,7 +27,7 @@ def Kernel_StateOp : Kernel_TrainingOp<"state"> {
     `region` says in which of the training state's memories it lies: `parameter`, `gradient` or `derived` (docs/training.md).
   }];
   let arguments = (ins StrAttr:$name, Kernel_StateRegionAttr:$region);
-  let results = (outs Kernel_F32Tensor:$value);
+  let results = (outs Kernel_FloatTensor:$value);
   let assemblyFormat = "$region $name attr-dict `:` type($value)";
 }
 
@@ -38,10 +38,10 @@ def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
     input [B, .., K], weight [N, K] -> [B, .., N]; with `transposed` the weight is [K, N], which is the gradient of a product with
     respect to its input. bias [N], residual and factor of the result's shape, whose memory the result may share. `derivative` is the
     activation's, of the result's shape, for a `factor` of the way back. Each task copies the panel of the
-    weight that it works on into scratch, transposed where need be. With `bf16` input and weight are rounded to bf16 as they are copied,
-    sums and everything else are f32, but for the result, which may be bf16 if it shares no memory.
+    weight that it works on into scratch, transposed where need be. With `bf16` input and weight are bf16, or f32 and rounded to it as they
+    are copied; sums and everything else are f32, but for the result, which may be bf16 if there is no residual.
   }];
-  let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$weight, Optional<Kernel_F32Tensor>:$bias,
+  let arguments = (ins Kernel_FloatTensor:$input, Kernel_FloatTensor:$weight, Optional<Kernel_F32Tensor>:$bias,
                        Optional<Kernel_F32Tensor>:$residual, Optional<Kernel_F32Tensor>:$factor, UnitAttr:$transposed,
                        OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, UnitAttr:$bf16,
                        DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation);
@@ -65,7 +65,7 @@ def Kernel_ContractRowsOp : Kernel_TrainingOp<"contract_rows",
   let description = [{
     lhs [B, .., N], rhs [B, .., K] -> [N, K]. lhs is read in place by columns, rhs copied panel by panel; `bf16` as of `kernel.matmul`.
   }];
-  let arguments = (ins Kernel_F32Tensor:$lhs, Kernel_F32Tensor:$rhs, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, UnitAttr:$bf16);
+  let arguments = (ins Kernel_FloatTensor:$lhs, Kernel_FloatTensor:$rhs, OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, UnitAttr:$bf16);
   let results = (outs Kernel_F32Tensor:$value);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($value)";
   let hasVerifier = 1;
@@ -74,7 +74,7 @@ def Kernel_ContractRowsOp : Kernel_TrainingOp<"contract_rows",
 def Kernel_SumRowsOp : Kernel_TrainingOp<"sum_rows", [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
   let summary = "`vit.sum_rows`: result[d] += sum of all rows";
   let description = [{ [B, .., D] -> [D]. A task is some columns of all rows. }];
-  let arguments = (ins Kernel_F32Tensor:$input, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
+  let arguments = (ins Kernel_FloatTensor:$input, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
   let results = (outs Kernel_F32Tensor:$value);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
   let hasVerifier = 1;

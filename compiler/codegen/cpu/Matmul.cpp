@@ -26,6 +26,8 @@ static int64_t rowsOf(Value value) {
 static LogicalResult check(Operation *op, kernel::GemmScheduleAttr schedule, bool bf16, const CpuTarget &target) {
   if (bf16 && !target.has("avx512bf16"))
     return op->emitOpError() << "has operands of bf16, which need a target with avx512bf16";
+  if (!cast<RankedTensorType>(op->getOperand(0).getType()).getElementType().isF32())
+    return op->emitOpError() << "has operands that are stored as bf16; on a cpu they are f32, and rounded as they are copied";
   if (!schedule)
     return op->emitOpError() << "has no schedule to generate code by";
   if (!llvm::isPowerOf2_64(schedule.getVector()) || schedule.getColumns() % schedule.getVector() != 0)

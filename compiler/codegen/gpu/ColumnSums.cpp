@@ -59,7 +59,7 @@ FailureOr<KernelInfo> emitSumRows(ModuleOp module, kernel::SumRowsOp op, StringR
   ImplicitLocOpBuilder &b = f.b;
   KernelInfo info = emitColumnSums(f, width, mul(b, f.images, rowsOfImage(op.getInput())), f.operand(1),
                                    [&](Value row, Value column, ValueRange sums) -> SmallVector<Value> {
-                                     return {addf(b, sums[0], load(b, rowOf(b, f.operand(0), row, width), column))};
+                                     return {addf(b, sums[0], widened(b, load(b, rowOf(b, f.operand(0), row, width), column)))};
                                    });
   info.symbol = symbol.str();
   info.kind = "sum_rows";

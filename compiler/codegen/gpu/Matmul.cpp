@@ -5,13 +5,47 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/codegen/gpu/Product.h"
-
-#include <limits>
+#include "compiler/codegen/gpu/WarpgroupProduct.h"
 
 using namespace mlir;
 
 namespace vitc::gpu {
+
+namespace {
+
+/// Which kernel a training product has: operands of bf16 are multiplied by warpgroups where there are any, those of f32 that are to be rounded by warps.
+struct Choice {
+  Choice(const ProductShape &shape, bool rounded, const DeviceTarget &target)
+      : large(rounded ? std::nullopt : chooseWarpgroupProduct(shape, target)),
+        schedule(rounded ? chooseRoundedProduct(shape, target) : chooseProduct(shape, target)) {}
+
+  int64_t threads() const { return large ? large->threads() : schedule.threads(); }
+  int64_t parts() const { return large ? large->parts : schedule.parts; }
+
+  /// The kernel of a launch.
+  DeviceFunction function(ModuleOp module, StringRef symbol, Operation *launch) const {
+    return DeviceFunction(module, symbol, launch->getLoc(), withParts(elementsOf(launch), parts()), threads());
+  }
+
+  KernelInfo emit(DeviceFunction &f, Product &product, StringRef symbol, Operation *launch, int64_t rowsPerImage) const {
+    takeParts(product, f, parts(), launch->getNumOperands() + launch->getNumResults());
+    KernelInfo info;
+    info.symbol = symbol.str();
+    info.kind = launch->getName().stripDialect().str();
+    if (large) {
+      emitWarpgroupProduct(f, product, *large, rowsPerImage, info);
+    } else {
+      emitProduct(f, product, schedule);
+      describeProduct(info, f, product, schedule, rowsPerImage);
+    }
+    return info;
+  }
+
+  std::optional<WarpgroupSchedule> large;
+  ProductSchedule schedule;
+};
+
+} // namespace
 
 FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef symbol, const DeviceTarget &target) {
   const int64_t rowsPerImage = rowsOfImage(op.getValue());
@@ -20,18 +54,17 @@ FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef
   product.outputs = tensorOf(op.getValue()).getShape().back();
   product.depth = tensorOf(op.getInput()).getShape().back();
   product.segment = vectorFor(product.depth, element);
+  product.weightByColumns = op.getTransposed();
   product.activation = op.getActivation();
-  product.rounded = op.getBf16();
-  const ProductShape shape = shapeOf(product, rowsPerImage, element, element);
-  const ProductSchedule schedule = product.rounded ? chooseRoundedProduct(shape, target) : chooseProduct(shape, target);
-  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), schedule.threads());
+  product.rounded = op.getBf16() && element.isF32();
+  const Choice choice(shapeOf(product, rowsPerImage, element, element), product.rounded, target);
+  DeviceFunction f = choice.function(module, symbol, op);
   ImplicitLocOpBuilder &b = f.b;
   product.rows = mul(b, f.images, rowsPerImage);
 
   unsigned operand = 0;
   product.input = rowMajor(b, f.operand(operand++), product.depth);
   product.weight = f.operand(operand++);
-  product.weightByColumns = op.getTransposed();
   // A bias is a part of several that lie side by side, and begins where the one before it ends.
   product.biasSegment = 1;
   if (op.getBias())
@@ -45,48 +78,36 @@ FailureOr<KernelInfo> emitMatmul(ModuleOp module, kernel::MatmulOp op, StringRef
   product.factor = rows(static_cast<bool>(op.getFactor()));
   product.result = rows(true);
   product.derivative = rows(static_cast<bool>(op.getDerivative()));
-  emitProduct(f, product, schedule);
-
-  KernelInfo info;
-  info.symbol = symbol.str();
-  info.kind = "matmul";
-  describeProduct(info, f, product, schedule, rowsPerImage);
-  return info;
+  return choice.emit(f, product, symbol, op, rowsPerImage);
 }
 
-/// Rows of the result are columns of lhs; its blocks go through all rows of lhs and rhs, in their order.
+/// Rows of the result are columns of lhs; its blocks go through all rows of lhs and rhs, or a part of them, in their order.
 FailureOr<KernelInfo> emitContractRows(ModuleOp module, kernel::ContractRowsOp op, StringRef symbol, const DeviceTarget &target) {
-  const int64_t rows = tensorOf(op.getLhs()).getShape().back();
+  const int64_t rowsPerImage = rowsOfImage(op.getLhs());
   Type element = tensorOf(op.getLhs()).getElementType();
   Product product;
+  product.fixedRows = tensorOf(op.getLhs()).getShape().back();
   product.outputs = tensorOf(op.getRhs()).getShape().back();
-  product.segment = vectorFor(rows, element);
-  product.rounded = op.getBf16();
-  // The result is no greater for more images; K is that of a few.
+  product.segment = vectorFor(product.fixedRows, element);
+  product.inputByColumns = product.weightByColumns = true;
+  product.rounded = op.getBf16() && element.isF32();
+  // The result is no greater for more images; K is that of a group.
+  constexpr int64_t images = 64;
   DeviceTarget once = target;
   once.images = 1;
-  const ProductShape shape = {rows, product.outputs, 8 * rowsOfImage(op.getLhs()), product.segment, element, element};
-  const ProductSchedule schedule = product.rounded ? chooseRoundedProduct(shape, once) : chooseProduct(shape, once);
-  DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), schedule.threads());
+  ProductShape shape = shapeOf(product, product.fixedRows, element, element);
+  shape.depth = images * rowsPerImage;
+  shape.partable = true;
+  const Choice choice(shape, product.rounded, once);
+  DeviceFunction f = choice.function(module, symbol, op);
   ImplicitLocOpBuilder &b = f.b;
-  product.steps = mul(b, f.images, rowsOfImage(op.getLhs()));
-  product.rows = constant(b, rows);
-  auto lhs = rowMajor(b, f.operand(0), rows);
+  product.steps = mul(b, f.images, rowsPerImage);
+  product.rows = constant(b, product.fixedRows);
+  auto lhs = rowMajor(b, f.operand(0), product.fixedRows);
   product.input = [lhs](Value row, Value k) { return lhs(k, row); };
-  product.inputByColumns = true;
   product.weight = f.operand(1);
-  product.weightByColumns = true;
   product.residual = product.result = rowMajor(b, f.operand(2), product.outputs);
-  emitProduct(f, product, schedule);
-
-  KernelInfo info;
-  info.symbol = symbol.str();
-  info.kind = "contract_rows";
-  describeProduct(info, f, product, schedule, /*rowsPerImage=*/1);
-  info.columnTasks *= llvm::divideCeilSigned(rows, info.rowsPerTask);
-  info.rowsPerTask = std::numeric_limits<int32_t>::max();
-  info.choosesByImages = false;
-  return info;
+  return choice.emit(f, product, symbol, op, rowsPerImage);
 }
 
 } // namespace vitc::gpu

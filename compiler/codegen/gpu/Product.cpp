@@ -11,6 +11,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace vitc::gpu {
@@ -218,26 +220,44 @@ void takeParts(Product &product, const DeviceFunction &f, int64_t parts, size_t 
 }
 
 ProductShape shapeOf(const Product &product, int64_t rowsPerImage, Type input, Type weight) {
-  return {rowsPerImage, product.outputs, product.depth, std::min(product.segment, vectorFor(product.depth, weight)), input, weight};
+  const int64_t together = vectorFor(product.weightByColumns ? product.outputs : product.depth, weight);
+  return {.rowsPerImage = rowsPerImage,
+          .outputs = product.outputs,
+          .depth = product.depth,
+          .together = std::min(product.segment, together),
+          .input = input,
+          .weight = weight,
+          .weightByColumns = product.weightByColumns};
 }
 
 void emitProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
   (schedule.onTensorCores() ? emitWarpProduct : emitMultiplyAdds)(f, product, schedule);
 }
 
+void describeTasks(KernelInfo &info, const DeviceFunction &f, const Product &product, int64_t rowsPerImage, int64_t rows, int64_t columns,
+                   int64_t parts, int64_t threads) {
+  info.rowsPerImage = rowsPerImage;
+  info.rowsPerTask = rows;
+  info.columnTasks = parts * llvm::divideCeilSigned(product.outputs, columns);
+  if (product.fixedRows) {
+    info.columnTasks *= llvm::divideCeilSigned(product.fixedRows, rows);
+    info.rowsPerImage = 1;
+    info.rowsPerTask = std::numeric_limits<int32_t>::max();
+  }
+  info.threads = f.threads();
+  info.sharedBytes = f.sharedBytes();
+  if (parts > 1) {
+    info.partCounters = threads / device::kWarp;
+    info.partBytes = PartialSums::bytes(threads, rows * columns / threads / 4);
+  }
+}
+
 void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &product, const ProductSchedule &schedule,
                      int64_t rowsPerImage) {
   info.schedule = schedule.text();
-  info.choosesByImages = schedule.onTensorCores();
-  info.rowsPerImage = rowsPerImage;
-  info.rowsPerTask = schedule.rows;
-  info.columnTasks = schedule.parts * llvm::divideCeilSigned(product.outputs, schedule.columns);
-  info.threads = f.threads();
-  info.sharedBytes = f.sharedBytes();
-  if (schedule.parts > 1) {
-    info.partCounters = f.threads() / device::kWarp;
-    info.partBytes = PartialSums::bytes(f.threads(), schedule.rows * schedule.columns / f.threads() / 4);
-  }
+  // A result that is no greater for more images has one kernel for all of them.
+  info.choosesByImages = schedule.onTensorCores() && !product.fixedRows;
+  describeTasks(info, f, product, rowsPerImage, schedule.rows, schedule.columns, schedule.parts, f.threads());
 }
 
 } // namespace vitc::gpu

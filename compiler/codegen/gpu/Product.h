@@ -16,10 +16,11 @@ namespace vitc::gpu {
 
 /// result[r, n] = factor * activation(sum over k of input[r, k] weight[n, k] + bias[n]) + residual, of any row-wise arrangement in memory.
 struct Product {
-  int64_t outputs;   ///< N
-  int64_t depth = 0; ///< K; 0: it is `steps`
-  Value steps;       ///< K where only the launch knows it, i32
-  Value rows;        ///< how many there are, of all images
+  int64_t outputs;       ///< N
+  int64_t depth = 0;     ///< K; 0: it is `steps`
+  Value steps;           ///< K where only the launch knows it, i32
+  Value rows;            ///< how many there are, of all images
+  int64_t fixedRows = 0; ///< the same, where images do not change it
 
   /// Where input[r, k] lies; `segment` elements from a multiple of that on lie side by side, at multiples of their size: of a row, or of a
   /// column.
@@ -28,7 +29,7 @@ struct Product {
   bool inputByColumns = false;
   Value weight; ///< [N, K], or by columns [K, N]
   bool weightByColumns = false;
-  bool rounded = false;    ///< operands are f32, and rounded to bf16 on tensor cores
+  bool rounded = false;    ///< operands are f32, and rounded to bf16 as they are copied, for tensor cores
   Value bias;              ///< [N], or null
   int64_t biasSegment = 4; ///< elements of it from a multiple of that on lie at multiples of their size
   vit::Activation activation = vit::Activation::None;
@@ -62,10 +63,15 @@ void emitProduct(DeviceFunction &f, const Product &product, const ProductSchedul
 /// The same by multiply-adds of f32, for any GPU, operands of f32, bf16 and f16.
 void emitMultiplyAdds(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
 
-/// The same on tensor cores, operands both of bf16 or both of f16, or rounded; only rounded ones lie by columns.
+/// The same on tensor cores, operands both of bf16 or both of f16, or rounded.
 void emitWarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
 
-/// The tasks of a product in tiles of that size.
+/// The tasks of a product in tiles of rows x columns and parts of K, by `threads` threads each; of `rowsPerImage` rows an image unless their
+/// number is fixed.
+void describeTasks(KernelInfo &info, const DeviceFunction &f, const Product &product, int64_t rowsPerImage, int64_t rows, int64_t columns,
+                   int64_t parts, int64_t threads);
+
+/// The same, and the schedule's name.
 void describeProduct(KernelInfo &info, const DeviceFunction &f, const Product &product, const ProductSchedule &schedule,
                      int64_t rowsPerImage);
 

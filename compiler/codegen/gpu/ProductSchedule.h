@@ -21,8 +21,9 @@ struct ProductShape {
   int64_t depth;        ///< K
   int64_t together = 1; ///< elements of both operands that lie side by side, as of Product::segment
   mlir::Type input, weight;
-  bool partable = false; ///< whether several blocks may have a tile
-  bool inRows = true;    ///< whether rows of the input lie one behind the other, as the copy engine sees them
+  bool partable = false;        ///< whether several blocks may have a tile
+  bool inRows = true;           ///< whether rows of the input lie one behind the other, as the copy engine sees them
+  bool weightByColumns = false; ///< the weight is [K, N]
 };
 
 /// What a block does: `rows` x `columns` of the result, K in steps of `depth`.

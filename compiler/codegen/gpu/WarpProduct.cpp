@@ -43,7 +43,7 @@ public:
         warpRows(s.rows / s.warpsDown), warpColumns(s.columns / s.warpsAcross), beside(p.weightByColumns                   ? 1
                                                                                        : warpColumns % (4 * kColumns) == 0 ? 4
                                                                                                                            : 2) {
-    assert((p.rounded || (!p.inputByColumns && !p.weightByColumns)) && "asynchronous copies keep rows");
+    depth = p.depth ? constant(b, p.depth) : p.steps;
     const int64_t columnTiles = llvm::divideCeilSigned(p.outputs, s.columns);
     Value tile = parts.tileOf(f.block);
     firstRow = mul(b, div(b, tile, columnTiles), s.rows);
@@ -55,17 +55,20 @@ public:
 
   void emit() {
     SmallVector<Value> zeros(warpRows / kRows * (warpColumns / kColumns), zeroSums(b));
-    if (p.rounded)
-      return write(multiplyRounded(zeros));
-    auto [begin, end] = parts.range(f.block, constant(b, llvm::divideCeilSigned(p.depth, s.depth)));
-    Value first = mul(b, begin, s.depth);
-    SmallVector<Value> sums = forStages(
-        f, s.stages, sub(b, end, begin), zeros, [&](Value step, Value stage) { fill(add(b, first, mul(b, step, s.depth)), stage); },
-        [&](Value, Value stage, ValueRange before) { return multiplyStage(stage, before); });
+    auto [begin, end] = parts.range(f.block, div(b, add(b, depth, s.depth - 1), s.depth));
+    SmallVector<Value> sums = p.rounded ? multiplyRounded(begin, end, zeros) : multiplyCopied(begin, end, zeros);
     parts.join(f.block, f.thread, f.threads(), sums, [&](ArrayRef<Value> all) { write(all); });
   }
 
 private:
+  /// Steps [begin, end) of K.
+  SmallVector<Value> multiplyCopied(Value begin, Value end, ValueRange zeros) {
+    Value first = mul(b, begin, s.depth);
+    return forStages(
+        f, s.stages, sub(b, end, begin), zeros, [&](Value step, Value stage) { fill(add(b, first, mul(b, step, s.depth)), stage); },
+        [&](Value, Value stage, ValueRange before) { return multiplyStage(stage, before); });
+  }
+
   /// The sums after a stage's steps of K.
   SmallVector<Value> multiplyStage(Value stage, ValueRange before) {
     const bool leftKM = p.inputByColumns, rightKN = p.weightByColumns;
@@ -89,35 +92,30 @@ private:
     return after;
   }
 
-  /// A step's operands are loaded while the one before it is multiplied, and stored to the stage that the one before that was in.
-  SmallVector<Value> multiplyRounded(ValueRange zeros) {
+  /// The same of operands that are rounded: a step's are loaded while the one before it is multiplied, and stored to the stage that the one before that was in.
+  SmallVector<Value> multiplyRounded(Value begin, Value end, ValueRange zeros) {
     assert(s.stages == 2 && (p.depth || p.weightByColumns) && "a weight's rows have a length");
-    Value depth = p.depth ? constant(b, p.depth) : p.steps, one = constant(b, 1);
-    Value steps = div(b, add(b, depth, s.depth - 1), s.depth);
-    const int64_t weightSegment = vectorFor(p.weightByColumns ? p.outputs : p.depth, b.getF32Type());
+    Value one = constant(b, 1);
     const Rounded input = {p.inputByColumns, firstRow, p.rows, p.input, p.segment};
     const Rounded weight = {p.weightByColumns, firstColumn, constant(b, p.outputs),
-                            [&](Value other, Value k) {
-                              return p.weightByColumns ? Place{rowOf(b, p.weight, k, p.outputs), other}
-                                                       : Place{rowOf(b, p.weight, other, p.depth), k};
-                            },
-                            weightSegment};
-    auto load = [&](Value first) {
-      SmallVector<Value> loaded = loadRounded(left, input, first, depth);
-      llvm::append_range(loaded, loadRounded(right, weight, first, depth));
+                            [&](Value other, Value k) { return weightPlace(other, k); }, weightSegment(b.getF32Type())};
+    auto load = [&](Value step) {
+      Value first = mul(b, step, s.depth);
+      SmallVector<Value> loaded = loadRounded(left, input, first);
+      llvm::append_range(loaded, loadRounded(right, weight, first));
       return loaded;
     };
     SmallVector<Value> carried{constant(b, 0)};
-    llvm::append_range(carried, load(constant(b, 0)));
+    llvm::append_range(carried, load(begin));
     const size_t loads = carried.size() - 1, ofLeft = left.rows * left.columns / kChunk / f.threads();
     llvm::append_range(carried, zeros);
-    SmallVector<Value> last = forLoop(b, constant(b, 0), steps, 1, carried, [&](Value step, ValueRange before) {
+    SmallVector<Value> last = forLoop(b, begin, end, 1, carried, [&](Value step, ValueRange before) {
       Value stage = before[0];
       storeRounded(left.stage(stage), before.slice(1, ofLeft));
       storeRounded(right.stage(stage), before.slice(1 + ofLeft, loads - ofLeft));
       barrier(b);
       SmallVector<Value> after{sub(b, one, stage)};
-      llvm::append_range(after, load(mul(b, min(b, add(b, step, 1), sub(b, steps, one)), s.depth)));
+      llvm::append_range(after, load(min(b, add(b, step, 1), sub(b, end, one))));
       llvm::append_range(after, multiplyStage(stage, before.drop_front(1 + loads)));
       return after;
     });
@@ -125,7 +123,7 @@ private:
   }
 
   /// The thread's chunks of a tile from step `first` of K on, vector<8xf32>; what lies beyond K is zero.
-  SmallVector<Value> loadRounded(const SharedTile &tile, const Rounded &from, Value first, Value depth) {
+  SmallVector<Value> loadRounded(const SharedTile &tile, const Rounded &from, Value first) {
     SmallVector<Value> chunks;
     const int64_t most = std::min<int64_t>(from.segment, 4);
     const bool rightRows = &tile == &right && !p.weightByColumns;
@@ -164,17 +162,27 @@ private:
 
   /// Rows and columns beyond the last one are computed as it is, and not written; what lies beyond the last k is zero.
   void fill(Value first, Value stage) {
-    const int64_t weightSegment = vectorFor(p.depth, element);
-    auto existing = [&](Value k) { return p.depth % s.depth == 0 ? Value() : less(b, k, p.depth); };
+    // Of what lies by columns as many at a time as are copied.
+    const int64_t ofWeight = weightSegment(element), rows = p.inputByColumns ? p.segment : 1, outputs = p.weightByColumns ? ofWeight : 1;
+    auto existing = [&](Value k) { return p.depth && p.depth % s.depth == 0 ? Value() : less(b, k, depth); };
     copyTile(f, left.stage(stage), p.segment, [&](Value row, Value column) {
+      if (p.inputByColumns)
+        std::swap(row, column);
       Value k = add(b, first, column);
-      return CopySource{p.input(min(b, add(b, firstRow, row), sub(b, p.rows, constant(b, 1))), k), existing(k)};
+      return CopySource{p.input(min(b, add(b, firstRow, row), sub(b, p.rows, constant(b, rows))), k), existing(k)};
     });
-    copyTile(f, right.stage(stage), weightSegment, [&](Value row, Value column) {
-      Value k = add(b, first, column), output = min(b, add(b, firstColumn, outputOf(row)), constant(b, p.outputs - 1));
-      return CopySource{{rowOf(b, p.weight, output, p.depth), k}, existing(k)};
+    copyTile(f, right.stage(stage), ofWeight, [&](Value row, Value column) {
+      Value k = add(b, first, p.weightByColumns ? row : column), output = p.weightByColumns ? column : outputOf(row);
+      return CopySource{weightPlace(min(b, add(b, firstColumn, output), constant(b, p.outputs - outputs)), k), existing(k)};
     });
   }
+
+  Place weightPlace(Value output, Value k) {
+    return p.weightByColumns ? Place{rowOf(b, p.weight, k, p.outputs), output} : Place{rowOf(b, p.weight, output, p.depth), k};
+  }
+
+  /// Elements of the weight from a multiple of that on that lie side by side.
+  int64_t weightSegment(Type type) const { return vectorFor(p.weightByColumns ? p.outputs : p.depth, type); }
 
   /// Which column of the block's tile row `row` of the right operand is for. Of each product of a warp a thread has columns 2 p and 2 p + 1; so that those
   /// of the `beside` products beside each other are neighbours in the result, columns change places among them.
@@ -281,7 +289,7 @@ private:
   SharedTile left, right;
   const int64_t warpRows, warpColumns;
   const int64_t beside; ///< products of a warp whose columns of the result are mixed
-  Value firstRow, firstColumn, warpRow, warpColumn;
+  Value depth, firstRow, firstColumn, warpRow, warpColumn;
 };
 
 } // namespace

@@ -22,10 +22,10 @@ namespace vitc::gpu {
 
 namespace {
 
-/// A step of K: rows of 128 bytes, as wide as the copy engine permutes.
-constexpr int64_t kDepth = 64, kRowBytes = 128;
-/// Rows of a warpgroup's product, and its steps of K.
-constexpr int64_t kRows = 64, kInner = 16;
+/// A step of K, and of an operand that lies by columns a panel of them: rows of 128 bytes, as wide as the copy engine permutes.
+constexpr int64_t kDepth = 64, kPanel = 64, kRowBytes = 128;
+/// Rows of a warpgroup's product, its steps of K, and the most columns it may have.
+constexpr int64_t kRows = 64, kInner = 16, kMostColumns = 256;
 /// Registers of a thread that starts copies, and of one that multiplies, where they are three warpgroups: 168 each would not do.
 constexpr int64_t kProducerRegisters = 40, kConsumerRegisters = 232;
 /// Columns of a thread whose residual is read before the first of them is written: reads that follow a write have to wait for it.
@@ -42,9 +42,15 @@ public:
         right(f.takeShared(s.stages * s.columns * kDepth, element, kAlignment)), pipeline(f, s.stages, /*releases=*/4 * s.consumers),
         columnTiles(llvm::divideCeilSigned(p.outputs, s.columns)) {
     tasks = mul(b, div(b, add(b, p.rows, s.rows() - 1), s.rows()), columnTiles * s.parts);
+    assert((!p.weightByColumns || s.columns % kPanel == 0) && "columns are whole panels");
     blocks = device::BlockCountOp::create(b, b.getI32Type());
-    steps = constant(b, llvm::divideCeilSigned(p.depth, kDepth));
-    layout = device::LayoutAttr::get(b.getContext(), device::Major::K, kRowBytes, /*panel=*/0);
+    steps = p.depth ? constant(b, llvm::divideCeilSigned(p.depth, kDepth)) : div(b, add(b, p.steps, kDepth - 1), kDepth);
+    auto layout = [&](bool byColumns) {
+      return byColumns ? device::LayoutAttr::get(b.getContext(), device::Major::MN, kRowBytes, /*panel=*/kDepth * kRowBytes)
+                       : device::LayoutAttr::get(b.getContext(), device::Major::K, kRowBytes, /*panel=*/0);
+    };
+    leftLayout = layout(p.inputByColumns);
+    rightLayout = layout(p.weightByColumns);
   }
 
   void emit() {
@@ -90,11 +96,20 @@ private:
         PipelineState state{values[0], values[1]};
         pipeline.acquire(state, s.stageBytes());
         Value k = mul(b, step, kDepth);
-        pipeline.copy(state, inputMap, {k, task.row}, left, mul(b, state.stage, s.rows() * kDepth));
-        pipeline.copy(state, weightMap, {k, task.column}, right, mul(b, state.stage, s.columns * kDepth));
+        copy(state, inputMap, left, s.rows(), p.inputByColumns, task.row, k);
+        copy(state, weightMap, right, s.columns, p.weightByColumns, task.column, k);
         return state.next(b, s.stages).values();
       });
     });
+  }
+
+  /// An operand's `count` rows, or where it lies by columns as many of them in panels, from `first` on, and a step of K from k on.
+  void copy(const PipelineState &state, Value map, Value memory, int64_t count, bool byColumns, Value first, Value k) {
+    Value to = mul(b, state.stage, count * kDepth);
+    if (!byColumns)
+      return pipeline.copy(state, map, {k, first}, memory, to);
+    for (int64_t panel = 0; panel < count; panel += kPanel)
+      pipeline.copy(state, map, {add(b, first, panel), k}, memory, add(b, to, panel * kDepth));
   }
 
   void consume() {
@@ -103,6 +118,9 @@ private:
     auto sumsType = device::SumsType::get(b.getContext(), s.columns);
     auto valuesType = VectorType::get({s.columns / 2}, b.getF32Type());
     Value zeros = arith::ConstantOp::create(b, DenseElementsAttr::get(valuesType, 0.0f));
+
+    // From a product's steps of K to the next ones: further on in the rows, or by rows.
+    const int64_t leftStep = p.inputByColumns ? kPanel : 1, rightStep = p.weightByColumns ? kPanel : 1;
 
     forTasks(PipelineState::begin(b).values(), [&](const Task &task, ValueRange carried) {
       SmallVector<Value> initial(carried);
@@ -114,7 +132,8 @@ private:
         Value sums = device::WgmmaBeginOp::create(b, sumsType, values[3]).getResult(0);
         Value a = add(b, mul(b, state.stage, s.rows() * kDepth), own), w = mul(b, state.stage, s.columns * kDepth);
         for (int64_t k = 0; k < kDepth; k += kInner)
-          sums = device::WgmmaOp::create(b, sumsType, sums, left, add(b, a, k), layout, right, add(b, w, k), layout, /*overwrite=*/false);
+          sums = device::WgmmaOp::create(b, sumsType, sums, left, add(b, a, k * leftStep), leftLayout, right, add(b, w, k * rightStep),
+                                         rightLayout, /*overwrite=*/false);
         device::WgmmaCommitOp::create(b);
         // One step's products stay under way while the next ones are started; those before it have read their stage.
         sums = device::WgmmaWaitOp::create(b, sumsType, /*pending=*/1, sums).getResult(0);
@@ -124,7 +143,8 @@ private:
         return next;
       });
       Value sums = device::WgmmaWaitOp::create(b, valuesType, /*pending=*/0, after[3]).getResult(0);
-      ifThen(b, first, [&] { pipeline.release(after[2]); });
+      // Of few rows some parts have no step, and no last stage.
+      ifThen(b, s.parts > 1 && !p.depth ? both(b, first, less(b, task.begin, task.end)) : first, [&] { pipeline.release(after[2]); });
       Value row = add(b, task.row, mul(b, warpgroup, kRows));
       if (s.parts == 1)
         write(sums, row, task.column);
@@ -151,39 +171,54 @@ private:
       Value row = add(b, firstRow, add(b, ownRow, 8 * half)), rowExists = less(b, row, p.rows);
       for (int64_t group = 0; group < s.columns / 8; group += kTogether) {
         const int64_t end = std::min(group + kTogether, s.columns / 8);
-        SmallVector<Value> biases, residuals, pairs;
+        SmallVector<Value> biases, residuals, factors, pairs, derivatives;
         for (int64_t j = group; j < end; ++j) {
           Value column = add(b, firstColumn, add(b, ownColumn, 8 * j)), exists = columnExists(rowExists, column);
           // What another thread writes must not be read, even if nobody uses it.
           residuals.push_back(p.residual ? readPair(p.residual(row, column), exists) : Value());
+          factors.push_back(p.factor ? readPair(p.factor(row, column), exists) : Value());
           if (p.outputs % s.columns != 0)
             column = min(b, column, constant(b, p.outputs - 2));
-          biases.push_back(p.bias ? widened(b, load(b, p.bias, column, 2)) : Value());
+          biases.push_back(p.bias ? readBias(column) : Value());
         }
         for (int64_t j = group; j < end; ++j)
-          pairs.push_back(finishPair(sums, 4 * j + 2 * half, biases[j - group], residuals[j - group]));
+          pairs.push_back(finishPair(sums, 4 * j + 2 * half, biases[j - group], residuals[j - group], factors[j - group], derivatives));
         Value first = add(b, firstColumn, 8 * group);
-        forQuadRow(b, lane, pairs, [&](Value columns, Value offset) { store(columns, row, rowExists, add(b, first, offset)); });
+        auto put = [&](const std::function<Place(Value, Value)> &place, ArrayRef<Value> values) {
+          forQuadRow(b, lane, values, [&](Value columns, Value offset) { store(columns, place, row, rowExists, add(b, first, offset)); });
+        };
+        put(p.result, pairs);
+        if (p.derivative)
+          put(p.derivative, derivatives);
       }
     }
   }
 
   Value readPair(const Place &from, Value exists) { return widened(b, loadIf(b, exists, from.memory, from.index, 2)); }
 
+  Value readBias(Value column) {
+    if (p.biasSegment > 1)
+      return widened(b, load(b, p.bias, column, 2));
+    return widened(b, vectorOf(b, {load(b, p.bias, column), load(b, p.bias, add(b, column, 1))}));
+  }
+
   Value columnExists(Value rowExists, Value column) {
     return p.outputs % s.columns == 0 ? rowExists : both(b, rowExists, less(b, column, p.outputs));
   }
 
-  Value finishPair(Value sums, int64_t first, Value bias, Value residual) {
-    SmallVector<Value> values;
+  /// The result's pair; the activation's derivatives go to `derivatives`.
+  Value finishPair(Value sums, int64_t first, Value bias, Value residual, Value factor, SmallVectorImpl<Value> &derivatives) {
+    SmallVector<Value> values, slopes(2);
+    auto at = [&](Value pair, int64_t i) { return pair ? lane(b, pair, i) : Value(); };
     for (int64_t i = 0; i < 2; ++i)
-      values.push_back(finishSum(b, p, lane(b, sums, first + i), bias ? lane(b, bias, i) : Value(),
-                                 residual ? lane(b, residual, i) : Value(), resultElement));
+      values.push_back(finishSum(b, p, lane(b, sums, first + i), at(bias, i), at(residual, i), resultElement, at(factor, i), &slopes[i]));
+    if (p.derivative)
+      derivatives.push_back(vectorOf(b, slopes));
     return narrowed(b, vectorOf(b, values), resultElement);
   }
 
   /// Columns of a row, as many of them as exist: pairs, as far as vectors of more would not be aligned.
-  void store(Value columns, Value row, Value rowExists, Value first) {
+  void store(Value columns, const std::function<Place(Value, Value)> &place, Value row, Value rowExists, Value first) {
     const int64_t count = cast<VectorType>(columns.getType()).getNumElements(), run = p.outputs % count == 0 ? count : 2;
     for (int64_t i = 0; i < count; i += run) {
       Value column = add(b, first, i);
@@ -191,7 +226,7 @@ private:
         SmallVector<Value> lanes;
         for (int64_t j = i; j < i + run; ++j)
           lanes.push_back(lane(b, columns, j));
-        Place to = p.result(row, column);
+        Place to = place(row, column);
         gpu::store(b, vectorOf(b, lanes), to.memory, to.index);
       });
     }
@@ -207,7 +242,7 @@ private:
   Pipeline pipeline;
   const int64_t columnTiles;
   Value tasks, blocks, steps;
-  device::LayoutAttr layout;
+  device::LayoutAttr leftLayout, rightLayout;
 };
 
 //===--------------------------------------------------------------------------------------===//
@@ -252,11 +287,18 @@ std::string WarpgroupSchedule::text() const {
 
 SmallVector<WarpgroupSchedule> warpgroupCandidates(const ProductShape &shape) {
   SmallVector<WarpgroupSchedule> all;
-  for (WarpgroupSchedule tile : tilesOfWarpgroups)
+  for (WarpgroupSchedule tile : tilesOfWarpgroups) {
+    if (shape.weightByColumns && tile.columns % kPanel != 0)
+      continue;
+    // Of the largest tile's columns no registers are left to add up parts beside what an operand by columns takes: ptxas spills.
+    const bool isFull = shape.weightByColumns && tile.consumers > 1 && tile.columns == kMostColumns;
     for (int64_t parts : partsFor(shape, llvm::divideCeilSigned(shape.depth, kDepth))) {
+      if (isFull && parts > 1)
+        continue;
       tile.parts = parts;
       all.push_back(tile);
     }
+  }
   return all;
 }
 
@@ -272,29 +314,23 @@ void emitWarpgroupProduct(DeviceFunction &f, const Product &product, const Warpg
                           KernelInfo &info) {
   WarpgroupProduct(f, product, schedule).emit();
   info.schedule = schedule.text();
-  info.rowsPerImage = rowsPerImage;
-  info.rowsPerTask = schedule.rows();
-  info.columnTasks = schedule.parts * llvm::divideCeilSigned(product.outputs, schedule.columns);
-  info.threads = f.threads();
-  info.sharedBytes = f.sharedBytes();
-  info.persistent = info.choosesByImages = true;
-  if (schedule.parts > 1) {
-    const int64_t consumers = schedule.consumers * device::kWarpgroup;
-    info.partCounters = consumers / device::kWarp;
-    info.partBytes = PartialSums::bytes(consumers, schedule.rows() * schedule.columns / consumers / 4);
-  }
-  const int64_t rowBytes = 2 * product.depth;
-  info.tensorMaps = {{.operand = 0,
-                      .sizes = {product.depth, rowsPerImage},
-                      .perImage = true,
-                      .strides = {rowBytes},
-                      .box = {kDepth, schedule.rows()},
-                      .swizzle = kRowBytes},
-                     {.operand = 1,
-                      .sizes = {product.depth, product.outputs},
-                      .strides = {rowBytes},
-                      .box = {kDepth, schedule.columns},
-                      .swizzle = kRowBytes}};
+  describeTasks(info, f, product, rowsPerImage, schedule.rows(), schedule.columns, schedule.parts, schedule.consumers * device::kWarpgroup);
+  info.persistent = true;
+  info.choosesByImages = !product.fixedRows;
+  auto map = [](uint32_t operand, int64_t width, int64_t rows, bool perImage, int64_t boxRows) {
+    return plan::TensorMap{.operand = operand,
+                           .sizes = {width, rows},
+                           .perImage = perImage,
+                           .strides = {2 * width},
+                           .box = {kDepth, boxRows},
+                           .swizzle = kRowBytes};
+  };
+  static_assert(kDepth == kPanel, "a box is a step of K wide, or a panel");
+  info.tensorMaps = {product.inputByColumns ? map(0, product.fixedRows, rowsPerImage, /*perImage=*/true, kDepth)
+                                            : map(0, product.depth, rowsPerImage, /*perImage=*/true, schedule.rows()),
+                     !product.weightByColumns ? map(1, product.depth, product.outputs, /*perImage=*/false, schedule.columns)
+                     : product.depth          ? map(1, product.outputs, product.depth, /*perImage=*/false, kDepth)
+                                              : map(1, product.outputs, rowsPerImage, /*perImage=*/true, kDepth)};
 }
 
 } // namespace vitc::gpu

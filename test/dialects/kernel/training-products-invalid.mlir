@@ -49,7 +49,23 @@ func.func @contraction(%l: tensor<?x5x8xf32>, %r: tensor<?x5x24xf32>) -> tensor<
 // -----
 
 func.func @f(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x5x8xbf16> {
-  // expected-error @+1 {{has a result of 'bf16', expected f32, or bf16 of a product of bf16 that has no residual and no factor}}
+  // expected-error @+1 {{has a result of 'bf16', expected f32, or bf16 of a product of bf16 that has no residual}}
   %y = kernel.matmul %x, %w : tensor<?x5x8xf32>, tensor<8x8xf32> -> tensor<?x5x8xbf16>
   return %y : tensor<?x5x8xbf16>
+}
+
+// -----
+
+func.func @mixed(%x: tensor<?x5x8xbf16>, %w: tensor<8x8xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{has operands 'tensor<?x5x8xbf16>' and 'tensor<8x8xf32>', expected both f32, or both bf16 of a product of bf16}}
+  %y = kernel.matmul %x, %w {bf16} : tensor<?x5x8xbf16>, tensor<8x8xf32> -> tensor<?x5x8xf32>
+  return %y : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @unsaid(%l: tensor<?x5x8xbf16>, %r: tensor<?x5x24xbf16>) -> tensor<8x24xf32> {
+  // expected-error @+1 {{expected both f32, or both bf16 of a product of bf16}}
+  %0 = kernel.contract_rows %l, %r : tensor<?x5x8xbf16>, tensor<?x5x24xbf16> -> tensor<8x24xf32>
+  return %0 : tensor<8x24xf32>
 }

@@ -21,6 +21,20 @@ func.func @products(%x: tensor<?x5x3072xf32>, %w: tensor<768x3072xf32>, %b: tens
   return %dx, %dw : tensor<?x5x3072xf32>, tensor<768x3072xf32>
 }
 
+// Operands that launches stored as bf16.
+// CHECK-LABEL: func.func @stored
+func.func @stored(%x: tensor<?x5x8xbf16>, %w: tensor<24x8xbf16>, %f: tensor<?x5x24xf32>) -> tensor<24x8xf32> {
+  // CHECK: kernel.matmul %{{.*}}, %{{.*}} factor(%{{.*}} : tensor<?x5x24xf32>) {bf16} : tensor<?x5x8xbf16>, tensor<24x8xbf16> -> tensor<?x5x24xbf16>
+  %y = kernel.matmul %x, %w factor(%f : tensor<?x5x24xf32>) {bf16} : tensor<?x5x8xbf16>, tensor<24x8xbf16> -> tensor<?x5x24xbf16>
+  // CHECK: kernel.contract_rows %{{.*}}, %{{.*}} {bf16} : tensor<?x5x24xbf16>, tensor<?x5x8xbf16> -> tensor<24x8xf32>
+  %g = kernel.contract_rows %y, %x {bf16} : tensor<?x5x24xbf16>, tensor<?x5x8xbf16> -> tensor<24x8xf32>
+  // CHECK: kernel.sum_rows %{{.*}} : tensor<?x5x24xbf16> -> tensor<24xf32>
+  %s = kernel.sum_rows %y : tensor<?x5x24xbf16> -> tensor<24xf32>
+  // CHECK: kernel.state <derived> "w" : tensor<24x8xbf16>
+  %0 = kernel.state <derived> "w" : tensor<24x8xbf16>
+  return %g : tensor<24x8xf32>
+}
+
 // CHECK-LABEL: func.func @elements
 func.func @elements(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
   // CHECK: kernel.activation %{{.*}} {kind = #vit.activation<gelu_erf>} : tensor<?x5x8xf32>

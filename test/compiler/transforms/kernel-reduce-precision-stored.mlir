@@ -1,0 +1,37 @@
+// RUN: vit-opt %s --kernel-reduce-precision="bf16-products=true stored-operands=true" | FileCheck %s
+// RUN: vit-opt %s --kernel-reduce-precision="bf16-products=true stored-operands=true" --remarks-filter=precision -o /dev/null 2>&1 | FileCheck %s --check-prefix=WHY
+
+// One copy of a weight for all its products, and one of the rows that others read too; what products alone read is stored as bf16 at once, and a sum over rows
+// takes what they take.
+// CHECK-LABEL: func.func @products
+func.func @products(%x: tensor<?x5x8xf32>, %w: tensor<24x8xf32>, %d: tensor<?x5x8xf32>, %u: tensor<?x5x24xf32>)
+    -> (tensor<?x5x24xf32>, tensor<8xf32>, tensor<8x24xf32>, tensor<?x5x24xf32>) {
+  // CHECK-DAG: %[[W:.*]] = kernel.convert_weight %arg1 : tensor<24x8xf32> -> tensor<24x8xbf16>
+  // CHECK-DAG: %[[U:.*]] = kernel.convert %arg3 : tensor<?x5x24xf32> -> tensor<?x5x24xbf16>
+  // CHECK: %[[N:.*]] = kernel.normalize %arg0 {{.*}} -> tensor<?x5x8xbf16>
+  %0 = kernel.normalize %x {eps = 1.0e-6 : f32} : tensor<?x5x8xf32> -> tensor<?x5x8xf32>
+  // CHECK: kernel.matmul %[[N]], %[[W]] {bf16} : tensor<?x5x8xbf16>, tensor<24x8xbf16> -> tensor<?x5x24xf32>
+  %1 = kernel.matmul %0, %w : tensor<?x5x8xf32>, tensor<24x8xf32> -> tensor<?x5x24xf32>
+  // CHECK: %[[G:.*]] = kernel.matmul %[[U]], %[[W]] factor(%arg2 : tensor<?x5x8xf32>) {bf16, transposed} : {{.*}} -> tensor<?x5x8xbf16>
+  %2 = kernel.matmul %u, %w factor(%d : tensor<?x5x8xf32>) {transposed} : tensor<?x5x24xf32>, tensor<24x8xf32> -> tensor<?x5x8xf32>
+  // CHECK: kernel.sum_rows %[[G]] : tensor<?x5x8xbf16> -> tensor<8xf32>
+  %3 = kernel.sum_rows %2 : tensor<?x5x8xf32> -> tensor<8xf32>
+  // CHECK: kernel.contract_rows %[[G]], %[[U]] {bf16} : tensor<?x5x8xbf16>, tensor<?x5x24xbf16> -> tensor<8x24xf32>
+  %4 = kernel.contract_rows %2, %u : tensor<?x5x8xf32>, tensor<?x5x24xf32> -> tensor<8x24xf32>
+  // CHECK: kernel.add %{{.*}}, %arg3
+  %5 = kernel.add %1, %u : tensor<?x5x24xf32>
+  return %1, %3, %4, %5 : tensor<?x5x24xf32>, tensor<8xf32>, tensor<8x24xf32>, tensor<?x5x24xf32>
+}
+
+// Rows of an odd number of elements are rounded by the product.
+// CHECK-LABEL: func.func @odd
+// WHY: Remark="product of bf16 that rounds its operands itself"
+func.func @odd(%x: tensor<?x5x8xf32>, %w: tensor<7x8xf32>) -> (tensor<?x5x7xf32>, tensor<?x5x8xf32>) {
+  // CHECK-DAG: %[[X:.*]] = kernel.convert %arg0 : tensor<?x5x8xf32> -> tensor<?x5x8xbf16>
+  // CHECK-DAG: %[[W:.*]] = kernel.convert_weight %arg1 : tensor<7x8xf32> -> tensor<7x8xbf16>
+  // CHECK: %[[Y:.*]] = kernel.matmul %[[X]], %[[W]] {bf16} : tensor<?x5x8xbf16>, tensor<7x8xbf16> -> tensor<?x5x7xf32>
+  %0 = kernel.matmul %x, %w : tensor<?x5x8xf32>, tensor<7x8xf32> -> tensor<?x5x7xf32>
+  // CHECK: kernel.matmul %[[Y]], %{{.*}} {bf16, transposed} : tensor<?x5x7xf32>, tensor<7x8xf32> -> tensor<?x5x8xf32>
+  %1 = kernel.matmul %0, %w {transposed} : tensor<?x5x7xf32>, tensor<7x8xf32> -> tensor<?x5x8xf32>
+  return %0, %1 : tensor<?x5x7xf32>, tensor<?x5x8xf32>
+}
