@@ -68,10 +68,10 @@ struct CompileOptions {
 
 /// What a run of the target's training programs takes; their plans are final.
 vitrt::TrainingMemory trainingMemory(vitrt::OptimizerKind kind, const artifact::Training &training, llvm::ArrayRef<plan::Program> programs,
-                                     llvm::ArrayRef<artifact::Binding> bindings);
+                                     llvm::ArrayRef<artifact::Binding> bindings, bool gpu);
 
 /// "training takes 212.3 MB on one thread: ...", for people.
-std::string describeMemory(const vitrt::TrainingMemory &memory, int64_t groupImages);
+std::string describeMemory(const vitrt::TrainingMemory &memory, int64_t groupImages, bool gpu);
 
 /// A diagnostic's text after the name of the layer that it is about.
 std::string describe(const mlir::Diagnostic &diagnostic);
@@ -135,6 +135,8 @@ private:
   /// What the manifest says of a training module at Phase::Kernel; emits the optimizer's kernels into `kernels`.
   mlir::FailureOr<artifact::Training> describeTraining(mlir::ModuleOp module, mlir::ModuleOp kernels, const cpu::CpuTarget &machine,
                                                        bool device);
+  /// Adds to memoryNotes what training on the target takes, if it trains.
+  void noteMemory(const artifact::Target &target);
   /// Puts options.ranges where kernel-reduce-precision looks for them.
   void attachRanges(mlir::ModuleOp module);
   /// The machine that `target` is compiled for, with the features that the precision needs.

@@ -7,6 +7,8 @@
 
 #include "compiler/driver/Compile.h"
 
+#include "runtime/artifact/GpuArchitecture.h"
+
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -25,11 +27,19 @@ uint64_t scratchBytes(const plan::Program &program) {
   return bytes;
 }
 
-uint64_t stagedBytes(const plan::Program &program) {
+/// Of all blocks of the launch that wants most.
+uint64_t blocksScratchBytes(const plan::Program &program, int64_t images) {
+  int64_t bytes = 0;
+  for (const plan::Kernel &kernel : program.kernels)
+    bytes = std::max(bytes, kernel.scratchBytes * kernel.tasks(images));
+  return bytes;
+}
+
+uint64_t stagedBytes(const plan::Program &program, int64_t images) {
   uint64_t bytes = 0;
   for (const plan::Buffer &buffer : program.buffers)
     if (buffer.kind == plan::BufferKind::Input || buffer.kind == plan::BufferKind::Output)
-      bytes += vitrt::alignTo(buffer.bytesPerImage * program.groupImages, vitrt::kBufferAlignment);
+      bytes += vitrt::alignTo(buffer.bytesPerImage * images, vitrt::kBufferAlignment);
   return bytes;
 }
 
@@ -38,7 +48,7 @@ std::string megabytes(uint64_t bytes) { return llvm::formatv("{0:f1} MB", bytes 
 } // namespace
 
 vitrt::TrainingMemory vitc::trainingMemory(vitrt::OptimizerKind kind, const artifact::Training &training, ArrayRef<plan::Program> programs,
-                                           ArrayRef<artifact::Binding> bindings) {
+                                           ArrayRef<artifact::Binding> bindings, bool gpu) {
   vitrt::TrainingMemory memory;
   memory.addState(kind, training.bf16Momentum, training.parameterBytes, training.gradientBytes, training.derivedBytes);
   llvm::StringSet<> parameters;
@@ -48,9 +58,15 @@ vitrt::TrainingMemory vitc::trainingMemory(vitrt::OptimizerKind kind, const arti
   for (const artifact::Binding &binding : bindings)
     if (!parameters.contains(binding.name))
       weights += vitrt::alignTo(binding.bytes, vitrt::kBufferAlignment);
+  auto train = llvm::find_if(programs, [](const plan::Program &program) { return program.name == "train"; });
   for (const plan::Program &program : programs) {
-    uint64_t arena = program.arenaBytesPerImage * program.groupImages, staged = stagedBytes(program), scratch = scratchBytes(program);
-    if (isTraining(program))
+    // A GPU evaluates as many images at a time as there is memory for; these are as many as it trains on.
+    int64_t images = gpu && !isTraining(program) ? train->groupImages : program.groupImages;
+    uint64_t arena = program.arenaBytesPerImage * images, staged = stagedBytes(program, images),
+             scratch = gpu ? blocksScratchBytes(program, images) : scratchBytes(program);
+    if (gpu && isTraining(program))
+      memory.addGpuProgram(arena, staged, scratch);
+    else if (isTraining(program))
       memory.addProgram(arena, staged, scratch);
     else
       memory.addEvaluation(weights, arena + staged, scratch);
@@ -58,7 +74,13 @@ vitrt::TrainingMemory vitc::trainingMemory(vitrt::OptimizerKind kind, const arti
   return memory;
 }
 
-std::string vitc::describeMemory(const vitrt::TrainingMemory &memory, int64_t groupImages) {
+std::string vitc::describeMemory(const vitrt::TrainingMemory &memory, int64_t groupImages, bool gpu) {
+  if (gpu)
+    return llvm::formatv(
+        "training takes {0} of a GPU's memory: {1} of parameters, gradients and moments, {2} of values of {3} image{4} at a "
+        "time; evaluation takes {5} more",
+        megabytes(memory.peak(1)), megabytes(memory.state), megabytes(memory.values), groupImages, groupImages == 1 ? "" : "s",
+        megabytes(memory.evaluation));
   return llvm::formatv(
       "training takes {0} on one thread: {1} of parameters, gradients and moments, {2} of values of {3} image{4} at a time, "
       "{5} of scratch memory, as on each further thread; evaluation takes {6} more",
@@ -78,7 +100,9 @@ FailureOr<Compilation::TargetCode> Compilation::generateFitting(StringRef target
       return code;
     auto train = llvm::find_if(code->generated.programs, [](const plan::Program &program) { return program.name == "train"; });
     for (; train->groupImages > 0; --train->groupImages) {
-      uint64_t bytes = trainingMemory(training.optimizer, *code->training, code->generated.programs, code->generated.bindingTable).peak(1);
+      uint64_t bytes = trainingMemory(training.optimizer, *code->training, code->generated.programs, code->generated.bindingTable,
+                                      target == StringRef(vitrt::kCudaTarget))
+                           .peak(1);
       if (bytes <= training.memoryLimit)
         return code;
       least = std::min(least, bytes);

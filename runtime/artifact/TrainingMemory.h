@@ -15,7 +15,7 @@
 
 namespace vitrt {
 
-/// Anonymous memory of a training run in bytes, by what TrainingSession and StateProgram allocate. The file, the data set and a moving average
+/// Anonymous memory of a training run in bytes, by what HostTraining and StateProgram allocate, or a GPU's memory, by what CudaTraining does. The file, the data set and a moving average
 /// of the weights (as large as the parameters) are not in it. It does not depend on the batch, which runs in groups.
 struct TrainingMemory {
   uint64_t state = 0;      ///< parameters, gradients, moments and derived weights
@@ -35,6 +35,9 @@ struct TrainingMemory {
     values += alignTo(arenaBytes, kSectionAlignment) + staged;
     scratch += alignTo(scratchBytes, kSectionAlignment);
   }
+
+  /// The same on a GPU, where inputs and outputs are there twice and each block of a launch has scratch memory of its own, `blocksScratch` in all.
+  void addGpuProgram(uint64_t arenaBytes, uint64_t staged, uint64_t blocksScratch) { values += arenaBytes + 2 * staged + blocksScratch; }
 
   void addEvaluation(uint64_t weights, uint64_t arenaBytes, uint64_t scratchBytes) { evaluation = weights + arenaBytes + scratchBytes; }
 };

@@ -35,6 +35,7 @@ public:
   Error check();
   Error start();
   Expected<const TrainingBatch *> next();
+  const TrainingBatch *peek();
 
   size_t batchesPerEpoch() const { return (data.size() - 1) / options.batch + 1; }
   Cursor cursor() const { return cursorOf(delivered); }
@@ -369,6 +370,16 @@ Expected<const TrainingBatch *> BatchReader::Impl::next() {
   return &slot.batch;
 }
 
+const TrainingBatch *BatchReader::Impl::peek() {
+  std::lock_guard lock(mutex);
+  // Without threads the slot of the next batch is the one in use.
+  if (failure || threads.empty() || opened <= delivered)
+    return nullptr;
+  const Slot &slot = slotOf(delivered);
+  bool isWhole = slot.ready && std::none_of(slot.errors.begin(), slot.errors.end(), [](const Error &error) { return bool(error); });
+  return isWhole ? &slot.batch : nullptr;
+}
+
 BatchReader::BatchReader(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
 BatchReader::~BatchReader() = default;
 
@@ -382,6 +393,7 @@ Expected<std::unique_ptr<BatchReader>> BatchReader::create(const Dataset &data, 
 }
 
 Expected<const TrainingBatch *> BatchReader::next() { return impl->next(); }
+const TrainingBatch *BatchReader::peek() const { return impl->peek(); }
 size_t BatchReader::batchesPerEpoch() const { return impl->batchesPerEpoch(); }
 Cursor BatchReader::cursor() const { return impl->cursor(); }
 size_t BatchReader::skippedImages() const { return impl->skippedImages(); }

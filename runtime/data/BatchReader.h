@@ -68,6 +68,9 @@ public:
   /// The next batch, valid until the following call. After an error the same error again.
   Expected<const TrainingBatch *> next();
 
+  /// The batch that next() will give, valid until the call after that; null if it has not been read yet, or cannot be.
+  const TrainingBatch *peek() const;
+
   size_t batchesPerEpoch() const;
   /// Of the batch that next() will give: what a checkpoint stores.
   Cursor cursor() const;

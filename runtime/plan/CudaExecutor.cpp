@@ -10,23 +10,11 @@
 #include "runtime/artifact/FileFormat.h"
 
 #include <algorithm>
-#include <cstring>
 
 using namespace vitrt;
 using namespace vitrt::cuda;
 
 namespace {
-
-/// Weights go through two pieces of pinned memory of this size.
-constexpr uint64_t kWeightPiece = 16 << 20;
-/// The GPU begins to copy once so much is in pinned memory, and the rest follows meanwhile.
-constexpr uint64_t kCopyPiece = 32 << 20;
-/// What a thread copies at a time, and below which one is enough.
-constexpr uint64_t kThreadPiece = 1 << 20;
-/// Graphs that a slot keeps; each is for another number of images.
-constexpr size_t kMostGraphs = 32;
-/// Offsets within an allocation: what the driver aligns allocations to.
-constexpr uint64_t kDeviceAlignment = 256;
 
 bool isStaged(const Buffer &buffer) { return buffer.kind == fb::BufferKind::Input || buffer.kind == fb::BufferKind::Output; }
 
@@ -49,7 +37,10 @@ CudaExecutor::~CudaExecutor() {
 Expected<std::unique_ptr<Executor>> CudaExecutor::create(const Model &model, const SessionOptions &options) {
   if (Error error = model.gpu()->makeCurrent())
     return error;
-  Expected<CudaLaunches> launches = CudaLaunches::load(model, options.dependentLaunch);
+  Expected<std::shared_ptr<const Module>> code = loadCode(model);
+  if (!code)
+    return std::move(code.error());
+  Expected<CudaLaunches> launches = CudaLaunches::load(model, model.program(), *code, options.dependentLaunch);
   if (!launches)
     return std::move(launches.error());
   std::unique_ptr<CudaExecutor> executor(new CudaExecutor(model, options, std::move(*launches)));
@@ -80,27 +71,20 @@ Error CudaExecutor::initialize(const SessionOptions &options) {
 }
 
 Error CudaExecutor::loadWeights() {
-  std::span<const std::byte> all(model.weights(), model.artifact().target().weights_bytes());
-  Expected<DeviceMemory> allocated = DeviceMemory::allocate(device, all.size(), "the weights");
+  const Program *programs[] = {&program};
+  Expected<CudaWeights> allocated = CudaWeights::allocate(model, programs);
   if (!allocated)
     return std::move(allocated.error());
   weights = std::move(*allocated);
-  const uint64_t piece = std::min<uint64_t>(all.size(), kWeightPiece);
-  Expected<PinnedMemory> staging = PinnedMemory::allocate(device, 2 * piece, "the weights");
-  if (!staging)
-    return std::move(staging.error());
-  for (uint64_t done = 0, turn = 0; done < all.size(); done += piece, ++turn) {
-    const Event &copied = slots[turn % 2].copied;
-    if (Error error = copied.wait(device))
-      return error;
-    std::span<std::byte> there = staging->bytes().subspan(turn % 2 * piece, std::min(piece, all.size() - done));
-    copy(there.data(), all.data() + done, there.size());
-    if (Error error = copiesIn.copyToDevice(weights.begin() + done, there))
-      return error;
-    if (Error error = copiesIn.record(copied))
-      return error;
-  }
-  return copiesIn.wait();
+  return weights.upload(model, *pool, copiesIn);
+}
+
+Error CudaExecutor::weightsChanged() {
+  const std::string &name = model.artifact().name();
+  Error error = device.makeCurrent();
+  if (!error)
+    error = weights.upload(model, *pool, copiesIn);
+  return error ? makeError(error.status, "{}: {}", name, error.message) : Error::success();
 }
 
 Error CudaExecutor::reserve(int64_t images) {
@@ -141,19 +125,23 @@ Error CudaExecutor::allocate(int64_t images) {
   Expected<DeviceMemory> onDevice = DeviceMemory::allocate(device, deviceBytes, fmt::format("the activations of {} images", images));
   if (!onDevice)
     return std::move(onDevice.error());
-  // What zeros are copied from.
-  hostBytes = std::max(hostBytes, parts.counters);
   Expected<PinnedMemory> onHost = PinnedMemory::allocate(device, hostBytes, fmt::format("copies of {} images", images));
   if (!onHost)
     return std::move(onHost.error());
   memory = std::move(*onDevice);
   pinned = std::move(*onHost);
-  if (Error error = zero(memory.begin() + countersAt, parts.counters))
+  if (Error error = copiesIn.zero(memory.begin() + countersAt, parts.counters))
+    return error;
+  if (Error error = copiesIn.wait())
     return error;
   for (size_t i = 0; i < slots.size(); ++i) {
     Slot &slot = slots[i];
-    slot.places = {
-        weights.begin(), memory.begin() + arenaAt, memory.begin() + scratchAt, memory.begin() + countersAt, memory.begin() + partsAt, {}};
+    slot.places = {};
+    slot.places.weights = weights.begin();
+    slot.places.arena = memory.begin() + arenaAt;
+    slot.places.scratch = memory.begin() + scratchAt;
+    slot.places.counters = memory.begin() + countersAt;
+    slot.places.parts = memory.begin() + partsAt;
     slot.host.clear();
     for (size_t buffer = 0; buffer < program.buffers.size(); ++buffer) {
       auto [deviceAt, hostAt] = at[i][buffer];
@@ -164,27 +152,6 @@ Error CudaExecutor::allocate(int64_t images) {
   }
   capacity = images;
   return Error::success();
-}
-
-Error CudaExecutor::zero(cuda::api::DevicePointer to, uint64_t bytes) {
-  if (bytes == 0)
-    return Error::success();
-  std::memset(pinned.bytes().data(), 0, bytes);
-  if (Error error = copiesIn.copyToDevice(to, pinned.bytes().first(bytes)))
-    return error;
-  return copiesIn.wait();
-}
-
-void CudaExecutor::copy(std::byte *to, const std::byte *from, uint64_t bytes) {
-  if (bytes <= kThreadPiece) {
-    std::memcpy(to, from, bytes);
-    return;
-  }
-  int64_t pieces = int64_t((bytes + kThreadPiece - 1) / kThreadPiece);
-  pool->parallelFor(pieces, 1, [&](unsigned, int64_t begin, int64_t end) {
-    uint64_t first = uint64_t(begin) * kThreadPiece, last = std::min(bytes, uint64_t(end) * kThreadPiece);
-    std::memcpy(to + first, from + first, last - first);
-  });
 }
 
 Error CudaExecutor::copyIn(const Batch &batch, const Group &group, Slot &slot) {
@@ -199,33 +166,12 @@ Error CudaExecutor::copyIn(const Batch &batch, const Group &group, Slot &slot) {
     const uint64_t bytes = buffer.bytesPerImage * uint64_t(group.images);
     for (uint64_t done = 0; done < bytes; done += kCopyPiece) {
       std::span<std::byte> piece = slot.host[index].subspan(done, std::min(kCopyPiece, bytes - done));
-      copy(piece.data(), from + done, piece.size());
+      copyOnHost(*pool, piece.data(), from + done, piece.size());
       if (Error error = copiesIn.copyToDevice(slot.places.staged[index] + done, piece))
         return error;
     }
   }
   return copiesIn.record(slot.copied);
-}
-
-Error CudaExecutor::startLaunches(Slot &slot, int64_t images) {
-  if (slot.graphs.size() >= kMostGraphs && !slot.graphs.contains(images)) {
-    if (Error error = compute.wait())
-      return error;
-    slot.graphs.clear();
-  }
-  auto [entry, isNew] = slot.graphs.try_emplace(images);
-  Graph &graph = entry->second;
-  // The driver may load a kernel when it is launched for the first time, which is not to happen while a graph is recorded; and a number of
-  // images that never comes again wants none.
-  if (isNew)
-    return launches.startAll(images, slot.places, compute);
-  if (!graph) {
-    Expected<Graph> recorded = compute.capture([&] { return launches.startAll(images, slot.places, compute); });
-    if (!recorded)
-      return std::move(recorded.error());
-    graph = std::move(*recorded);
-  }
-  return compute.launch(graph);
 }
 
 Error CudaExecutor::retire(const Batch &batch, Slot &slot) {
@@ -236,7 +182,8 @@ Error CudaExecutor::retire(const Batch &batch, Slot &slot) {
     return error;
   for (uint32_t index : program.outputs) {
     const Buffer &buffer = program.buffers[index];
-    copy(imageAt(batch.outputs[buffer.slot], buffer, group.first), slot.host[index].data(), buffer.bytesPerImage * uint64_t(group.images));
+    copyOnHost(*pool, imageAt(batch.outputs[buffer.slot], buffer, group.first), slot.host[index].data(),
+               buffer.bytesPerImage * uint64_t(group.images));
   }
   for (auto [sum, begin, end] : {std::tuple(&times.copiesIn, &slot.copyBegins, &slot.copied),
                                  {&times.launches, &slot.launchesBegin, &slot.launchesEnd},
@@ -263,7 +210,8 @@ Error CudaExecutor::runPipeline(const Batch &batch, int64_t groups) {
       return error;
     if (Error error = compute.record(slot.launchesBegin))
       return error;
-    if (Error error = startLaunches(slot, slot.group.images))
+    if (Error error =
+            slot.graphs.run(slot.group.images, compute, [&] { return launches.startAll(slot.group.images, slot.places, compute); }))
       return error;
     if (Error error = compute.record(slot.launchesEnd))
       return error;
@@ -282,6 +230,28 @@ Error CudaExecutor::runPipeline(const Batch &batch, int64_t groups) {
   for (int64_t i = groups; i < groups + int64_t(slots.size()); ++i)
     if (Error error = retire(batch, slots[size_t(i % int64_t(slots.size()))]))
       return error;
+  return Error::success();
+}
+
+Error CudaExecutor::runObserved(const Batch &batch, const Group &group) {
+  Slot &slot = slots[0];
+  auto named = [&](const Error &error) { return makeError(error.status, "{}: {}", model.artifact().name(), error.message); };
+  if (Error error = copyIn(batch, group, slot))
+    return named(error);
+  if (Error error = copiesIn.wait())
+    return named(error);
+  if (Error error = launches.observe(group.first, group.images, slot.places, compute, *batch.observer))
+    return error;
+  for (uint32_t index : program.outputs) {
+    const Buffer &buffer = program.buffers[index];
+    const uint64_t bytes = buffer.bytesPerImage * uint64_t(group.images);
+    if (Error error = compute.copyToHost(slot.host[index].first(bytes), slot.places.staged[index]))
+      return named(error);
+    if (Error error = compute.wait())
+      return named(error);
+    copyOnHost(*pool, reinterpret_cast<std::byte *>(batch.outputs[buffer.slot]) + uint64_t(group.first) * buffer.bytesPerImage,
+               slot.host[index].data(), bytes);
+  }
   return Error::success();
 }
 

@@ -12,13 +12,12 @@
 #ifndef VITC_RUNTIME_PLAN_CUDAEXECUTOR_H
 #define VITC_RUNTIME_PLAN_CUDAEXECUTOR_H
 
-#include "runtime/device/cpu/ThreadPool.h"
 #include "runtime/plan/CudaLaunches.h"
+#include "runtime/plan/CudaMemory.h"
 #include "runtime/plan/Executor.h"
 #include "runtime/plan/Session.h"
 
 #include <array>
-#include <map>
 
 namespace vitrt {
 
@@ -29,6 +28,7 @@ public:
   ~CudaExecutor() override;
 
   Error run(const Batch &batch) override;
+  Error weightsChanged() override;
   unsigned threads() const override { return pool->size(); }
   const DeviceTimes *deviceTimes() const override { return &times; }
 
@@ -42,8 +42,8 @@ private:
     CudaLaunches::Places places;
     std::vector<std::span<std::byte>> host; ///< pinned memory of inputs and outputs, by buffer
     cuda::Event copyBegins, copied, launchesBegin, launchesEnd, resultsBegin, resultsEnd;
-    Group group;                           ///< of the pipeline; no images: none
-    std::map<int64_t, cuda::Graph> graphs; ///< by number of images; empty after the first run
+    Group group;       ///< of the pipeline; no images: none
+    CudaGraphs graphs; ///< by number of images
   };
 
   CudaExecutor(const Model &model, const SessionOptions &options, CudaLaunches launches);
@@ -52,20 +52,12 @@ private:
   /// Makes room for groups of `images` images, or as many as there is memory for.
   Error reserve(int64_t images);
   Error allocate(int64_t images);
-  /// No more bytes than are pinned.
-  Error zero(cuda::api::DevicePointer to, uint64_t bytes);
 
   Error runPipeline(const Batch &batch, int64_t groups);
   Error copyIn(const Batch &batch, const Group &group, Slot &slot);
-  Error startLaunches(Slot &slot, int64_t images);
   /// Takes a group's results out of the pipeline.
   Error retire(const Batch &batch, Slot &slot);
   Error runObserved(const Batch &batch, const Group &group);
-  Error observeTimes(const Batch &batch, const Group &group);
-  Error observeResults(const Batch &batch, const Group &group);
-
-  /// Copies between the caller's memory and pinned memory, by several threads where it is much.
-  void copy(std::byte *to, const std::byte *from, uint64_t bytes);
 
   const Model &model;
   const Program &program;
@@ -73,7 +65,7 @@ private:
   CudaLaunches launches;
   int64_t groupImages;
   std::unique_ptr<ThreadPool> pool;
-  cuda::DeviceMemory weights;
+  CudaWeights weights;
   cuda::Stream copiesIn, compute, copiesOut;
   int64_t capacity = 0; ///< images of a group that there is memory for
   int64_t refused = 0;  ///< images of a group that there was no memory for

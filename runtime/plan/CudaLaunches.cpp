@@ -16,7 +16,7 @@
 using namespace vitrt;
 using namespace vitrt::cuda;
 
-Expected<CudaLaunches> CudaLaunches::load(const Model &model, bool dependentLaunch) {
+Expected<std::shared_ptr<const Module>> vitrt::loadCode(const Model &model) {
   const Artifact &artifact = model.artifact();
   const fb::Target &target = artifact.target();
   // Machine code runs on GPUs of the architecture's own major version; others compile the text.
@@ -29,8 +29,12 @@ Expected<CudaLaunches> CudaLaunches::load(const Model &model, bool dependentLaun
       Module::load(*model.gpu(), isMachines ? section(target.cubin()) : std::span<const std::byte>(), section(target.ptx()));
   if (!module)
     return makeError(module.error().status, "{}: {}", artifact.name(), module.error().message);
+  return std::shared_ptr<const Module>(std::make_shared<Module>(std::move(*module)));
+}
 
-  CudaLaunches launches(model, std::move(*module));
+Expected<CudaLaunches> CudaLaunches::load(const Model &model, const Program &program, std::shared_ptr<const Module> code,
+                                          bool dependentLaunch) {
+  CudaLaunches launches(model, program, std::move(code));
   launches.dependentLaunch = dependentLaunch;
   for (size_t i = 0; i < launches.size(); ++i) {
     const Launch &launch = launches.program->launches[i];
@@ -38,7 +42,7 @@ Expected<CudaLaunches> CudaLaunches::load(const Model &model, bool dependentLaun
     launches.functions.emplace_back();
     auto add = [&](const LaunchKernel &chosen) -> Error {
       const fb::Kernel &kernel = *chosen.kernel;
-      Expected<Function> function = launches.module.function(kernel.symbol()->str(), kernel.threads(), kernel.shared_bytes());
+      Expected<Function> function = launches.code->function(kernel.symbol()->str(), kernel.threads(), kernel.shared_bytes());
       if (!function)
         return launches.describe(i, chosen.fromImages, function.error());
       if (chosen.tasks(int64_t(kMaxGroup)) > mostBlocks)
@@ -85,9 +89,17 @@ api::DevicePointer CudaLaunches::address(const Places &places, size_t index, int
     return places.weights + buffer.weightOffset;
   case fb::BufferKind::Arena:
     return places.arena + buffer.offsetPerImage * uint64_t(images);
-  default:
+  case fb::BufferKind::Parameter:
+    return places.parameters + buffer.offsetPerImage;
+  case fb::BufferKind::Gradient:
+    return places.gradients + buffer.offsetPerImage;
+  case fb::BufferKind::Derived:
+    return places.derived + buffer.offsetPerImage;
+  case fb::BufferKind::Input:
+  case fb::BufferKind::Output:
     return places.staged[index];
   }
+  return 0;
 }
 
 Expected<api::TensorMap> CudaLaunches::encode(const fb::TensorMap &map, api::DevicePointer operand, int64_t images) const {

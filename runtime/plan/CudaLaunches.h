@@ -9,25 +9,29 @@
 #define VITC_RUNTIME_PLAN_CUDALAUNCHES_H
 
 #include "runtime/device/cuda/Stream.h"
+#include "runtime/plan/LaunchObserver.h"
 #include "runtime/plan/Model.h"
 
 namespace vitrt {
 
-/// The kernels of a model's inference program, loaded to its GPU, and what they are called with (docs/abi.md, "Kernels of a GPU").
+/// The kernels of a model's target, loaded to its GPU.
+Expected<std::shared_ptr<const cuda::Module>> loadCode(const Model &model);
+
+/// The launches of a program of a model, and what their kernels are called with (docs/abi.md, "Kernels of a GPU").
 class CudaLaunches {
 public:
   /// Where a group's memory is.
   struct Places {
     cuda::api::DevicePointer weights = 0, arena = 0, scratch = 0, counters = 0, parts = 0;
-    std::vector<cuda::api::DevicePointer> staged; ///< by buffer: of inputs and outputs
+    cuda::api::DevicePointer parameters = 0, gradients = 0, derived = 0; ///< of a training program
+    std::vector<cuda::api::DevicePointer> staged;                        ///< by buffer: of inputs and outputs
   };
 
-  /// The model outlives this. An error names the layer whose kernel cannot be had.
-  static Expected<CudaLaunches> load(const Model &model, bool dependentLaunch);
+  /// Model and program outlive this. An error names the layer whose kernel cannot be had.
+  static Expected<CudaLaunches> load(const Model &model, const Program &program, std::shared_ptr<const cuda::Module> code,
+                                     bool dependentLaunch);
 
   size_t size() const { return program->launches.size(); }
-  /// Whether the driver had to compile the kernels.
-  bool compiledHere() const { return module.compiledHere(); }
 
   /// What all blocks of any launch want, for `images` images or fewer.
   uint64_t scratchBytes(int64_t images) const;
@@ -37,11 +41,17 @@ public:
   /// Gives a launch to the stream. Errors name layer and kernel.
   Error start(size_t index, int64_t images, const Places &places, cuda::Stream &stream) const;
   Error startAll(int64_t images, const Places &places, cuda::Stream &stream) const;
+  /// One launch after the other, each told to `observer`, the group's first image as number `firstImage` of the batch. Errors name the file.
+  Error observe(int64_t firstImage, int64_t images, const Places &places, cuda::Stream &stream, LaunchObserver &observer) const;
   /// `error` as one of a launch for so many images.
   Error describe(size_t index, int64_t images, const Error &error) const;
 
 private:
-  CudaLaunches(const Model &model, cuda::Module module) : model(&model), program(&model.program()), module(std::move(module)) {}
+  CudaLaunches(const Model &model, const Program &program, std::shared_ptr<const cuda::Module> code)
+      : model(&model), program(&program), code(std::move(code)) {}
+  struct Observed;
+  Error observeTimes(const Observed &observed) const;
+  Error observeResults(const Observed &observed) const;
   const cuda::Function &function(size_t index, int64_t images) const { return functions[index][program->launches[index].choice(images)]; }
   unsigned blocks(size_t index, int64_t images) const;
   Expected<cuda::api::TensorMap> encode(const fb::TensorMap &map, cuda::api::DevicePointer operand, int64_t images) const;
@@ -49,7 +59,7 @@ private:
   const Model *model;
   const Program *program;
   bool dependentLaunch = false; ///< whether kernels that wait themselves may begin early
-  cuda::Module module;
+  std::shared_ptr<const cuda::Module> code;
   std::vector<std::vector<cuda::Function>> functions; ///< by launch, then by the choice of its kernel
 };
 

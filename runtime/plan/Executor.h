@@ -31,6 +31,8 @@ class Executor {
 public:
   virtual ~Executor() = default;
   virtual Error run(const Batch &batch) = 0;
+  /// The model's weights have other values than they had at the last run.
+  virtual Error weightsChanged() { return Error::success(); }
   /// Threads of the host.
   virtual unsigned threads() const = 0;
   /// Of the last run; null on the host.

@@ -36,6 +36,8 @@ public:
 
   const Model &model() const { return theModel; }
   unsigned threads() const { return executor->threads(); }
+  /// To be called, between runs, when the model was given other weights (Model::rebind).
+  Error weightsChanged() { return executor->weightsChanged(); }
   /// Of the last run on a GPU, null if there is none.
   const DeviceTimes *deviceTimes() const { return executor->deviceTimes(); }
 

@@ -129,7 +129,8 @@ Error saveTensors(const std::string &path, const TrainingState &state, const std
     std::vector<std::vector<float>> values;
     std::vector<NpyOutput> arrays;
     for (const Stored &one : stored) {
-      state.read(one.state, one.tensor, values.emplace_back(one.header.elements()));
+      if (Error error = state.read(one.state, one.tensor, values.emplace_back(one.header.elements())))
+        return error;
       arrays.push_back({one.header.name, {one.header.shape.begin(), one.header.shape.end()}, values.back()});
     }
     return writeNpz(path, arrays);
@@ -144,7 +145,8 @@ Error saveTensors(const std::string &path, const TrainingState &state, const std
   std::vector<float> values;
   for (const Stored &one : stored) {
     values.resize(one.header.elements());
-    state.read(one.state, one.tensor, values);
+    if (Error error = state.read(one.state, one.tensor, values))
+      return error;
     if (Error error = writer->write(values))
       return error;
   }
@@ -170,7 +172,8 @@ Error saveTrainingState(const std::string &path, const TrainingState &state, con
   std::vector<float> values;
   for (const Stored &one : stored) {
     values.resize(one.header.elements());
-    state.read(one.state, one.tensor, values);
+    if (Error error = state.read(one.state, one.tensor, values))
+      return error;
     if (Error error = writer->write(values))
       return error;
   }
@@ -213,7 +216,8 @@ Expected<TrainingPosition> loadTrainingState(const std::string &path, TrainingSt
     values.push_back(std::move(*floats));
   }
   for (size_t i = 0; i < stored.size(); ++i)
-    state.write(stored[i].state, stored[i].tensor, values[i]);
+    if (Error error = state.write(stored[i].state, stored[i].tensor, values[i]))
+      return error;
   return position;
 }
 

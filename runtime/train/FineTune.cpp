@@ -112,7 +112,8 @@ Expected<std::vector<std::string>> loadForFineTuning(TrainingState &state, const
         fmt::format("{}: tensor {} {}, so the model's {} begins at 0", weights.name(), tensor.name, found, formatShape(tensor.shape)));
   }
   for (size_t i = 0; i < values.size(); ++i)
-    state.write(TensorState::Parameter, i, values[i]);
+    if (Error error = state.write(TensorState::Parameter, i, values[i]))
+      return error;
   return notes;
 }
 

@@ -7,7 +7,6 @@
 
 #include "runtime/train/FrameworkTensors.h"
 
-#include <algorithm>
 #include <bit>
 
 using namespace vitrt;
@@ -20,7 +19,7 @@ FrameworkTensors::FrameworkTensors(const fb::Manifest &manifest, const fb::Targe
       info.shape.assign(tensor->shape()->begin(), tensor->shape()->end());
     infos.push_back(std::move(info));
   }
-  partsOf.resize(infos.size());
+  partsByTensor.resize(infos.size());
   for (const fb::Parameter *parameter : *target.training()->parameters()) {
     const fb::Source &source = *target.sources()->Get(parameter->source());
     Part part{source.views()->Get(0), {}, parameter->offset() / sizeof(float), 1, source.views()->Get(0)->tensor(), parameter->trained()};
@@ -29,48 +28,43 @@ FrameworkTensors::FrameworkTensors(const fb::Manifest &manifest, const fb::Targe
     for (int64_t size : part.shape)
       part.elements *= uint64_t(size);
     infos[part.tensor].trained |= part.trained;
-    partsOf[part.tensor].push_back(allParts.size());
+    partsByTensor[part.tensor].push_back(allParts.size());
     allParts.push_back(std::move(part));
   }
 }
 
-/// Calls element(place in flat memory, place in the tensor) for all elements of a tensor's parts.
-template <typename Visit> void FrameworkTensors::visit(size_t tensor, Visit &&element) const {
-  for (size_t index : partsOf[tensor]) {
-    const Part &part = allParts[index];
-    size_t rank = part.shape.size();
-    std::vector<int64_t> at(rank);
-    int64_t inFile = int64_t(part.view->offset());
-    const auto *strides = part.view->strides();
-    for (uint64_t i = 0; i < part.elements; ++i) {
-      element(part.first + i, uint64_t(inFile));
-      for (size_t axis = rank; axis-- > 0;) {
-        inFile += strides->Get(uint32_t(axis));
-        if (++at[axis] < part.shape[axis])
-          break;
-        inFile -= strides->Get(uint32_t(axis)) * part.shape[axis];
-        at[axis] = 0;
-      }
+/// Calls element(place in the part, place in the tensor) for all elements of a part.
+template <typename Visit> static void visit(const FrameworkTensors::Part &part, Visit &&element) {
+  size_t rank = part.shape.size();
+  std::vector<int64_t> at(rank);
+  int64_t inFile = int64_t(part.view->offset());
+  const auto *strides = part.view->strides();
+  for (uint64_t i = 0; i < part.elements; ++i) {
+    element(i, uint64_t(inFile));
+    for (size_t axis = rank; axis-- > 0;) {
+      inFile += strides->Get(uint32_t(axis));
+      if (++at[axis] < part.shape[axis])
+        break;
+      inFile -= strides->Get(uint32_t(axis)) * part.shape[axis];
+      at[axis] = 0;
     }
   }
 }
 
-void FrameworkTensors::read(size_t tensor, const float *from, std::span<float> into) const {
-  std::fill(into.begin(), into.end(), 0.0f);
-  visit(tensor, [&](uint64_t flat, uint64_t inTensor) { into[inTensor] = from[flat]; });
+void FrameworkTensors::scatter(const Part &part, const float *flat, std::span<float> tensor) {
+  visit(part, [&](uint64_t inPart, uint64_t inTensor) { tensor[inTensor] = flat[inPart]; });
 }
 
-void FrameworkTensors::write(size_t tensor, std::span<const float> from, float *into) const {
-  visit(tensor, [&](uint64_t flat, uint64_t inTensor) { into[flat] = from[inTensor]; });
+void FrameworkTensors::gather(const Part &part, std::span<const float> tensor, float *flat) {
+  visit(part, [&](uint64_t inPart, uint64_t inTensor) { flat[inPart] = tensor[inTensor]; });
 }
 
-void FrameworkTensors::read(size_t tensor, const uint16_t *from, std::span<float> into) const {
-  std::fill(into.begin(), into.end(), 0.0f);
-  visit(tensor, [&](uint64_t flat, uint64_t inTensor) { into[inTensor] = std::bit_cast<float>(uint32_t(from[flat]) << 16); });
+void FrameworkTensors::scatter(const Part &part, const uint16_t *flat, std::span<float> tensor) {
+  visit(part, [&](uint64_t inPart, uint64_t inTensor) { tensor[inTensor] = std::bit_cast<float>(uint32_t(flat[inPart]) << 16); });
 }
 
-void FrameworkTensors::write(size_t tensor, std::span<const float> from, uint16_t *into) const {
-  visit(tensor, [&](uint64_t flat, uint64_t inTensor) { into[flat] = uint16_t(std::bit_cast<uint32_t>(from[inTensor]) >> 16); });
+void FrameworkTensors::gather(const Part &part, std::span<const float> tensor, uint16_t *flat) {
+  visit(part, [&](uint64_t inPart, uint64_t inTensor) { flat[inPart] = uint16_t(std::bit_cast<uint32_t>(tensor[inTensor]) >> 16); });
 }
 
 StateFile::StateFile(const TrainingState &state) : state(state) {
@@ -85,6 +79,7 @@ Expected<TensorData> StateFile::read(size_t index) const {
   uint64_t bytes = infos[index].bytes;
   data.owned = std::make_unique_for_overwrite<std::byte[]>(bytes);
   data.bytes = {data.owned.get(), bytes};
-  state.read(TensorState::Parameter, order[index], {reinterpret_cast<float *>(data.owned.get()), bytes / sizeof(float)});
+  if (Error error = state.read(TensorState::Parameter, order[index], {reinterpret_cast<float *>(data.owned.get()), bytes / sizeof(float)}))
+    return error;
   return data;
 }

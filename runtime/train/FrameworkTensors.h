@@ -33,19 +33,20 @@ public:
   /// By place.
   std::span<const Part> parts() const { return allParts; }
 
-  /// Copies a tensor out of flat memory `from`, or into it. Elements of a tensor that no weight takes are 0, and not written.
-  void read(size_t tensor, const float *from, std::span<float> into) const;
-  void write(size_t tensor, std::span<const float> from, float *into) const;
-  /// The same of a flat memory of bf16, the upper halves of f32; what is written loses the lower ones.
-  void read(size_t tensor, const uint16_t *from, std::span<float> into) const;
-  void write(size_t tensor, std::span<const float> from, uint16_t *into) const;
+  /// Places in parts() of what a tensor is made of.
+  std::span<const size_t> partsOf(size_t tensor) const { return partsByTensor[tensor]; }
+
+  /// Copies the elements of a part, `flat` as they lie in flat memory, to their places in the tensor, or from there.
+  static void scatter(const Part &part, const float *flat, std::span<float> tensor);
+  static void gather(const Part &part, std::span<const float> tensor, float *flat);
+  /// The same of a flat memory of bf16, the upper halves of f32; what is gathered loses the lower ones.
+  static void scatter(const Part &part, const uint16_t *flat, std::span<float> tensor);
+  static void gather(const Part &part, std::span<const float> tensor, uint16_t *flat);
 
 private:
-  template <typename Visit> void visit(size_t tensor, Visit &&element) const;
-
   std::vector<TrainedTensor> infos;
   std::vector<Part> allParts;
-  std::vector<std::vector<size_t>> partsOf; ///< by tensor
+  std::vector<std::vector<size_t>> partsByTensor;
 };
 
 /// Parameters as a weight file, for binding them to another program.

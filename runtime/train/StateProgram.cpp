@@ -27,11 +27,13 @@ StateProgram::StateProgram(Program plan, ThreadPool &pool, std::string artifact,
     : plan(std::move(plan)), pool(pool), artifact(std::move(artifact)),
       emulated(this->plan.onDevice() ? std::make_unique<EmulatedTasks>(pool.size(), emulatorSeed) : nullptr) {}
 
-Expected<std::unique_ptr<StateProgram>> StateProgram::create(const Artifact &artifact, const fb::Program &program, const StateMemory &state,
-                                                             const std::byte *weights, ThreadPool &pool, uint64_t emulatorSeed) {
+Expected<std::unique_ptr<StateProgram>> StateProgram::create(const Artifact &artifact, const fb::Program &program, int64_t groupImages,
+                                                             const StateMemory &state, const std::byte *weights, ThreadPool &pool,
+                                                             uint64_t emulatorSeed) {
   Expected<Program> resolved = Program::resolve(artifact, program);
   if (!resolved)
     return std::move(resolved.error());
+  resolved->groupImages = groupImages;
   std::unique_ptr<StateProgram> result(new StateProgram(std::move(*resolved), pool, artifact.name(), emulatorSeed));
   if (Error error = result->allocate())
     return error;

@@ -23,14 +23,14 @@ struct StateMemory {
 /// over images are added up in one order, whatever the number of threads.
 class StateProgram {
 public:
-  /// The artifact's program of that name. `pool` outlives it.
-  static Expected<std::unique_ptr<StateProgram>> create(const Artifact &artifact, const fb::Program &program, const StateMemory &state,
-                                                        const std::byte *weights, ThreadPool &pool, uint64_t emulatorSeed = 0);
+  /// The artifact's program for groups of up to `groupImages`. `pool` outlives it.
+  static Expected<std::unique_ptr<StateProgram>> create(const Artifact &artifact, const fb::Program &program, int64_t groupImages,
+                                                        const StateMemory &state, const std::byte *weights, ThreadPool &pool,
+                                                        uint64_t emulatorSeed = 0);
 
   const Program &program() const { return plan; }
-  int64_t groupImages() const { return plan.groupImages; }
 
-  /// Runs `images` of a group, from 1 to groupImages(): inputs[i] is [images, shape...] of the program's input i, outputs[i] the same of its
+  /// Runs `images` of a group, from 1 to groupImages: inputs[i] is [images, shape...] of the program's input i, outputs[i] the same of its
   /// outputs. Of a program without images 1. Fails where an emulated kernel does something wrong.
   Error run(int64_t images, const float *const *inputs, float *const *outputs, LaunchObserver *observer = nullptr);
 

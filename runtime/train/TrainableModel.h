@@ -29,9 +29,10 @@ struct UpdateScalars {
   double averageDecay = 0;   ///< d of average = d * average + (1 - d) * parameter; 0: no average is taken
 };
 
-/// The programs of a training artifact over their memory. A step is beginStep(), accumulate() as often as the batch has parts, then update().
 class LaunchObserver;
+struct DeviceTimes;
 
+/// The programs of a training artifact over their memory. A step is beginStep(), accumulate() as often as the batch has parts, then update().
 class TrainableModel : public TrainingState {
 public:
   /// Elements of an image, C * H * W, and classes.
@@ -56,14 +57,21 @@ public:
   /// [count, K] for accumulate() from now on; null: the targets.
   virtual void setTeacher(const float * /*rows*/) {}
 
-  virtual void beginStep() = 0;
+  virtual Error beginStep() = 0;
   /// Adds to the gradients those of `count` images, [count, C, H, W] with targets [count, K], each loss counted `lossWeight` times; the loss
-  /// of each image goes to `losses`. `firstImage` is the number of the first of them in the step: with `seed` and `step` (from 0) it keys the
-  /// random numbers of dropout.
+  /// of each image goes to `losses`, where it is after the next wait(). `firstImage` is the number of the first of them in the step: with
+  /// `seed` and `step` (from 0) it keys the random numbers of dropout.
   virtual Error accumulate(uint64_t seed, uint64_t step, size_t firstImage, size_t count, const float *images, const float *targets,
                            float lossWeight, float *losses) = 0;
-  /// Euclidean norm of the gradients of all trained tensors, after the last accumulate() of a step. It, and an update, fail where an emulated
-  /// kernel does something wrong.
+  /// The images of the accumulate() after those that were called, which stay as they are until then: a device copies some of them while it
+  /// computes. Nothing depends on it but time.
+  virtual Error prefetch(size_t /*count*/, const float * /*images*/) { return Error::success(); }
+  /// Until all that was begun is done.
+  virtual Error wait() { return Error::success(); }
+  /// Of the last step, from its begin to the end of its update, once that was waited for; null on the host.
+  virtual const DeviceTimes *deviceTimes() const { return nullptr; }
+
+  /// Euclidean norm of the gradients of all trained tensors, after the last accumulate() of a step. Waits.
   virtual Expected<double> gradientNorm() = 0;
   virtual Error update(const UpdateScalars &scalars) = 0;
 

@@ -16,26 +16,34 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Puts the averages where the parameters are, and the parameters back when it ends.
+/// Puts the averages where the parameters are, and the parameters back.
 class AveragesInPlace {
 public:
-  explicit AveragesInPlace(TrainableModel &model) : model(model) {
+  explicit AveragesInPlace(TrainableModel &model) : model(model) {}
+
+  Error exchange() {
     std::vector<float> average;
     for (size_t i = 0; i < model.tensors().size(); ++i) {
       const TrainedTensor &tensor = model.tensors()[i];
       std::vector<float> &parameter = parameters.emplace_back(tensor.trained ? tensor.elements() : 0);
       if (!tensor.trained)
         continue;
-      model.read(TensorState::Parameter, i, parameter);
+      if (Error error = model.read(TensorState::Parameter, i, parameter))
+        return error;
       average.resize(parameter.size());
-      model.read(TensorState::Average, i, average);
-      model.write(TensorState::Parameter, i, average);
+      if (Error error = model.read(TensorState::Average, i, average))
+        return error;
+      if (Error error = model.write(TensorState::Parameter, i, average))
+        return error;
     }
+    return Error::success();
   }
-  ~AveragesInPlace() {
+  Error restore() {
     for (size_t i = 0; i < parameters.size(); ++i)
       if (model.tensors()[i].trained)
-        model.write(TensorState::Parameter, i, parameters[i]);
+        if (Error error = model.write(TensorState::Parameter, i, parameters[i]))
+          return error;
+    return Error::success();
   }
 
 private:
@@ -44,21 +52,25 @@ private:
 };
 
 /// An average begins with the weights that the run begins with.
-void beginAverages(TrainableModel &model) {
+Error beginAverages(TrainableModel &model) {
   std::vector<float> values;
   for (size_t i = 0; i < model.tensors().size(); ++i)
     if (const TrainedTensor &tensor = model.tensors()[i]; tensor.trained) {
       values.resize(tensor.elements());
-      model.read(TensorState::Parameter, i, values);
-      model.write(TensorState::Average, i, values);
+      if (Error error = model.read(TensorState::Parameter, i, values))
+        return error;
+      if (Error error = model.write(TensorState::Average, i, values))
+        return error;
     }
+  return Error::success();
 }
 
 } // namespace
 
 Expected<TrainingEnd> Trainer::run(TrainingListener &listener) {
   if (at.step == 0 && averages())
-    beginAverages(model);
+    if (Error error = beginAverages(model))
+      return error;
   // A run that was stopped while it evaluated has its epoch's end before it.
   if (at.epochImages > 0 && at.next.batch == 0)
     if (Error error = finishEpoch(listener))
@@ -116,28 +128,20 @@ Expected<StepReport> Trainer::step(const TrainingBatch &batch) {
     if (Error error = options.teacher->teach(batch, teacherRows))
       return error;
   }
-  model.beginStep();
-  for (size_t first = 0; first < batch.size; first += partOf(batch)) {
-    size_t count = std::min(partOf(batch), batch.size - first);
-    if (options.teacher)
-      model.setTeacher(&teacherRows[first * model.classes()]);
-    const float *images = batch.images.data() + first * model.imageElements(), *targets = batch.targets.data() + first * model.classes();
-    if (Error error = model.accumulate(options.seed, at.step, first, count, images, targets, 1.0f / float(batch.size), &losses[first]))
-      return error;
-    if (!std::all_of(&losses[first], &losses[first] + count, [](float loss) { return std::isfinite(loss); }))
-      return makeError(VITRT_ERROR_ARGUMENT, "the loss of step {} is not finite; the first value that is not comes from {}", at.step,
-                       firstNonFinite(batch, first).value_or("the loss"));
-  }
-  for (float loss : losses)
-    report.loss += double(loss);
-  report.loss /= double(batch.size);
-
-  bool keepsGradients = at.step == 0 && !options.gradients.empty();
+  if (Error error = computeGradients(batch))
+    return error;
   // Always looked at: an update by gradients that are not finite would spoil the weights, and the next checkpoint with them.
   Expected<double> measured = model.gradientNorm();
   if (!measured)
     return std::move(measured.error());
   const double norm = *measured;
+  if (Error error = checkLosses(batch))
+    return error;
+  for (float loss : losses)
+    report.loss += double(loss);
+  report.loss /= double(batch.size);
+
+  bool keepsGradients = at.step == 0 && !options.gradients.empty();
   if (!std::isfinite(norm))
     return makeError(VITRT_ERROR_ARGUMENT,
                      "the gradients of step {} are not finite, though its loss is {}; the first value that is not comes from {}", at.step,
@@ -155,6 +159,30 @@ Expected<StepReport> Trainer::step(const TrainingBatch &batch) {
   if (Error error = model.update(update))
     return error;
   return report;
+}
+
+Error Trainer::computeGradients(const TrainingBatch &batch) {
+  if (Error error = model.beginStep())
+    return error;
+  for (size_t first = 0; first < batch.size; first += partOf(batch)) {
+    size_t count = std::min(partOf(batch), batch.size - first);
+    if (options.teacher)
+      model.setTeacher(&teacherRows[first * model.classes()]);
+    const float *images = batch.images.data() + first * model.imageElements(), *targets = batch.targets.data() + first * model.classes();
+    if (Error error = model.accumulate(options.seed, at.step, first, count, images, targets, 1.0f / float(batch.size), &losses[first]))
+      return error;
+  }
+  const TrainingBatch *next = at.step + 1 < options.steps ? data.peek() : nullptr;
+  return next ? model.prefetch(std::min(partOf(*next), next->size), next->images.data()) : Error::success();
+}
+
+Error Trainer::checkLosses(const TrainingBatch &batch) {
+  auto wrong = std::ranges::find_if(losses, [](float loss) { return !std::isfinite(loss); });
+  if (wrong == losses.end())
+    return Error::success();
+  size_t image = size_t(wrong - losses.begin());
+  return makeError(VITRT_ERROR_ARGUMENT, "the loss of step {} is not finite; the first value that is not comes from {}", at.step,
+                   firstNonFinite(batch, image / partOf(batch) * partOf(batch)).value_or("the loss"));
 }
 
 /// The layer in the first of the parts from image `first` on that has one.
@@ -198,9 +226,17 @@ Error Trainer::finishEpoch(TrainingListener &listener) {
 
 /// The part of the images whose highest score is their class's; nothing if it was stopped.
 Expected<std::optional<double>> Trainer::evaluate(TrainingListener &listener) {
-  std::optional<AveragesInPlace> average;
+  AveragesInPlace average(model);
   if (averages())
-    average.emplace(model);
+    if (Error error = average.exchange())
+      return error;
+  Expected<std::optional<double>> accuracy = evaluateParameters(listener);
+  if (Error error = average.restore())
+    return error;
+  return accuracy;
+}
+
+Expected<std::optional<double>> Trainer::evaluateParameters(TrainingListener &listener) {
   size_t classes = model.classes(), seen = 0, right = 0;
   std::vector<float> scores;
   for (size_t i = 0; i < validation->batchesPerEpoch(); ++i) {

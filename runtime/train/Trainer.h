@@ -97,8 +97,13 @@ private:
   std::optional<std::string> firstNonFinite(const TrainingBatch &batch, size_t first);
   /// Images of each part of a batch but perhaps the last.
   size_t partOf(const TrainingBatch &batch) const { return (batch.size + options.parts - 1) / options.parts; }
+  Error computeGradients(const TrainingBatch &batch);
+  /// The error of a loss of the batch that is not finite.
+  Error checkLosses(const TrainingBatch &batch);
   Error finishEpoch(TrainingListener &listener);
+  /// Of the averages, where there are any.
   Expected<std::optional<double>> evaluate(TrainingListener &listener);
+  Expected<std::optional<double>> evaluateParameters(TrainingListener &listener);
   Error checkpoint();
   bool averages() const { return options.update.averageDecay > 0; }
 

@@ -21,17 +21,19 @@ Error TrainingSession::logits(size_t count, const float *images, float *scores) 
       if (buffer.kind == fb::BufferKind::Weight)
         offsets.insert(buffer.weightOffset);
     // Training's own weights lie in the session: what is not filled in takes no memory.
-    BindOptions options{.threads = pool->size(), .wanted = [&](uint32_t weight) {
+    BindOptions options{.threads = inferenceThreads, .wanted = [&](uint32_t weight) {
                           return offsets.contains(model.artifact().target().weights()->Get(weight)->offset());
                         }};
     Expected<BindReport> report = model.rebind(file, options);
     if (!report)
       return std::move(report.error());
     if (!inference) {
-      Expected<std::unique_ptr<Session>> created = Session::create(model, {.threads = pool->size(), .emulatorSeed = emulatorSeed});
+      Expected<std::unique_ptr<Session>> created = Session::create(model, {.threads = inferenceThreads, .emulatorSeed = emulatorSeed});
       if (!created)
         return std::move(created.error());
       inference = std::move(*created);
+    } else if (Error error = inference->weightsChanged()) {
+      return error;
     }
     inferenceIsCurrent = true;
   }
@@ -84,11 +86,17 @@ std::string TrainingSession::firstNonFinite(uint64_t seed, uint64_t step, size_t
   if (!allFinite(targets, count * classes() * sizeof(float), fb::NumberType::F32))
     return "the targets";
   FiniteWatcher watcher;
-  LaunchObserver *before = std::exchange(observer, &watcher);
+  LaunchObserver *before = observer;
+  observe(&watcher);
   std::vector<float> losses(count);
-  beginStep(); // what the gradients are now may be what is looked for
-  (void)accumulate(seed, step, firstImage, count, images, targets, 1.0f / float(count), losses.data());
-  (void)finishGradients();
-  observer = before;
+  // What the gradients are now may be what is looked for.
+  Error error = beginStep();
+  if (!error)
+    error = accumulate(seed, step, firstImage, count, images, targets, 1.0f / float(count), losses.data());
+  if (!error)
+    error = finishGradients();
+  // The losses are written until then; an error is no answer to the question, and the next call on the session has it too.
+  (void)wait();
+  observe(before);
   return watcher.found;
 }

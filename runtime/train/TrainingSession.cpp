@@ -8,6 +8,8 @@
 #include "runtime/train/TrainingSession.h"
 
 #include "runtime/artifact/FileFormat.h"
+#include "runtime/train/CudaTraining.h"
+#include "runtime/train/HostTraining.h"
 
 #include <algorithm>
 #include <bit>
@@ -32,103 +34,63 @@ static std::optional<OptimizerKind> parseOptimizer(std::string_view name) {
   return std::nullopt;
 }
 
-TrainingSession::TrainingSession(Model &model, const fb::Training &training, uint64_t emulatorSeed)
-    : model(model), training(training), emulatorSeed(emulatorSeed), framework(model.artifact().manifest(), model.artifact().target()),
-      rateFactors(framework.tensors().size(), 1.0f), decayFactors(framework.tensors().size(), 1.0f) {}
+TrainingSession::TrainingSession(Model &model, const fb::Training &training, OptimizerKind kind)
+    : model(model), training(training), kind(kind), sizes(training, kind),
+      framework(model.artifact().manifest(), model.artifact().target()), rateFactors(framework.tensors().size(), 1.0f),
+      decayFactors(framework.tensors().size(), 1.0f) {}
 
-Expected<std::unique_ptr<TrainingSession>> TrainingSession::create(Model &model, unsigned threads, uint64_t emulatorSeed) {
-  const std::string &name = model.artifact().name();
-  const fb::Training *training = model.artifact().target().training();
+Expected<std::unique_ptr<TrainingSession>> TrainingSession::create(Model &model, const TrainingSessionOptions &options) {
+  const Artifact &artifact = model.artifact();
+  const std::string &name = artifact.name();
+  const fb::Training *training = artifact.target().training();
   if (!training)
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: this artifact holds no training program, only inference; compile it with vitc --train",
-                     name);
-  if (model.gpu())
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: training runs on the CPU and on the emulator; {} runs inference alone", name,
-                     model.gpu()->describe());
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} holds no training program, only inference; compile it with vitc --train", name,
+                     artifact.manifest().targets()->size() == 1 ? "this artifact"
+                                                                : fmt::format("target '{}'", artifact.target().name()->string_view()));
   if (!model.hasWeights())
     return makeError(VITRT_ERROR_WEIGHTS,
                      "{}: the model has no weights to begin with; bind a weight file (--weights) or random ones (--random-weights)", name);
-  std::unique_ptr<TrainingSession> session(new TrainingSession(model, *training, emulatorSeed));
-  if (Error error = session->initialize(threads))
+  if (options.groupImages < 0 || uint64_t(options.groupImages) > kMaxGroup)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: groups of {} images were asked for, expected 1 to {}, or 0 for what the file says", name,
+                     options.groupImages, kMaxGroup);
+  std::optional<OptimizerKind> kind = parseOptimizer(training->optimizer()->string_view());
+  if (!kind)
+    return makeError(VITRT_ERROR_FORMAT, "{}: the optimizer '{}' is unknown to this version", name, training->optimizer()->string_view());
+  std::unique_ptr<TrainingSession> session(new TrainingSession(model, *training, *kind));
+  if (Error error = session->initialize(options))
     return error;
   return session;
 }
 
-Error TrainingSession::initialize(unsigned threads) {
-  std::optional<OptimizerKind> known = parseOptimizer(optimizer());
-  if (!known)
-    return makeError(VITRT_ERROR_FORMAT, "{}: the optimizer '{}' is unknown to this version", model.artifact().name(), optimizer());
-  kind = *known;
-  Expected<std::unique_ptr<ThreadPool>> created = ThreadPool::create(threads);
+Error TrainingSession::initialize(const TrainingSessionOptions &options) {
+  const Artifact &artifact = model.artifact();
+  const fb::Program *program = nullptr;
+  for (const fb::Program *one : *artifact.target().programs())
+    if (one->name()->string_view() == "train")
+      program = one;
+  if (!program)
+    return makeError(VITRT_ERROR_FORMAT, "{}: target '{}' has no program called 'train'", artifact.name(),
+                     artifact.target().name()->string_view());
+  group = options.groupImages ? options.groupImages : int64_t(program->group_images());
+  if (options.batch)
+    group = int64_t(std::min(size_t(group), options.batch));
+  inferenceThreads = options.threads;
+  emulatorSeed = options.emulatorSeed;
+  auto created = model.gpu() ? CudaTraining::create(model, sizes, group, options) : HostTraining::create(model, sizes, group, options);
   if (!created)
     return std::move(created.error());
-  pool = std::move(*created);
-  if (Error error = allocate())
+  executor = std::move(*created);
+  if (Error error = findInputs())
     return error;
-  if (Error error = openPrograms())
+  if (Error error = writeWeights())
     return error;
   formRuns();
   return Error::success();
 }
 
-Error TrainingSession::allocate() {
-  uint64_t parameters = training.parameter_bytes(), gradients = training.gradient_bytes(), derived = training.derived_bytes();
-  bool halves = training.bf16_momentum(), moments = kind != OptimizerKind::Sgd;
-  uint64_t firstBytes = halves ? alignTo(parameters / 2, kBufferAlignment) : parameters, secondBytes = moments ? parameters : 0;
-  Expected<AnonymousMemory> allocated =
-      AnonymousMemory::allocate(parameters + gradients + derived + firstBytes + secondBytes, "parameters, gradients and moments");
-  if (!allocated)
-    return std::move(allocated.error());
-  memory = std::move(*allocated);
-  std::byte *next = memory.bytes().data();
-  auto take = [&](uint64_t bytes) { return std::exchange(next, next + bytes); };
-  state.parameters = take(parameters);
-  state.gradients = take(gradients);
-  state.derived = take(derived);
-  std::byte *firstMoment = take(firstBytes);
-  if (halves)
-    firstHalf = reinterpret_cast<uint16_t *>(firstMoment);
-  else
-    first = reinterpret_cast<float *>(firstMoment);
-  if (secondBytes)
-    second = reinterpret_cast<float *>(take(secondBytes));
-  const fb::Target &target = model.artifact().target();
-  for (const fb::Parameter *parameter : *training.parameters()) {
-    const fb::PackedWeight *weight = target.weights()->Get(parameter->weight());
-    std::memcpy(state.parameters + parameter->offset(), model.weights() + weight->offset(), weight->size());
-  }
-  return Error::success();
-}
-
-Expected<TrainingSession::Kernel> TrainingSession::kernelOf(uint32_t index) const {
-  const fb::Kernel *kernel = model.artifact().target().kernels()->Get(index);
-  auto function = model.artifact().code().get<void *>(kernel->symbol()->c_str());
-  if (!function)
-    return makeError(function.error().status, "{}: {}", model.artifact().name(), function.error().message);
-  if (kernel->threads() > 0)
-    return Kernel{kernel, nullptr, reinterpret_cast<emulator::Kernel>(*function)};
-  return Kernel{kernel, reinterpret_cast<KernelFunction>(*function), nullptr};
-}
-
-Error TrainingSession::openPrograms() {
-  const Artifact &artifact = model.artifact();
-  for (const fb::Program *program : *artifact.target().programs()) {
-    std::string_view name = program->name()->string_view();
-    std::unique_ptr<StateProgram> *slot = name == "train"           ? &train
-                                          : name == "train.prepare" ? &prepare
-                                          : name == "train.finish"  ? &finish
-                                                                    : nullptr;
-    if (!slot)
-      continue;
-    auto created = StateProgram::create(artifact, *program, state, model.weights(), *pool, emulatorSeed);
-    if (!created)
-      return std::move(created.error());
-    *slot = std::move(*created);
-  }
-  if (!train)
-    return makeError(VITRT_ERROR_FORMAT, "{}: target '{}' has no program called 'train'", artifact.name(),
-                     artifact.target().name()->string_view());
-  const Program &plan = train->program();
+Error TrainingSession::findInputs() {
+  const std::string &name = model.artifact().name();
+  const Program &plan = executor->train();
   for (uint32_t input : plan.inputs) {
     const Buffer &buffer = plan.buffers[input];
     int *slot = buffer.name == "images"         ? &imagesSlot
@@ -138,26 +100,30 @@ Error TrainingSession::openPrograms() {
                 : buffer.name == "loss_weights" ? &weightsSlot
                                                 : nullptr;
     if (!slot)
-      return makeError(VITRT_ERROR_FORMAT, "{}: the training program takes '{}', which is unknown to this version", artifact.name(),
-                       buffer.name);
+      return makeError(VITRT_ERROR_FORMAT, "{}: the training program takes '{}', which is unknown to this version", name, buffer.name);
     *slot = int(buffer.slot);
   }
   if (imagesSlot < 0 || targetsSlot < 0 || randomnessSlot < 0 || weightsSlot < 0 || plan.outputs.size() != 1)
     return makeError(VITRT_ERROR_FORMAT, "{}: the training program does not take images, targets, randomness and loss_weights to a loss",
-                     artifact.name());
-  for (const fb::Update *update : *training.updates()) {
-    auto kernel = kernelOf(update->kernel());
-    if (!kernel)
-      return std::move(kernel.error());
-    updates.push_back(*kernel);
-  }
-  auto kernel = kernelOf(training.square_sum());
-  if (!kernel)
-    return std::move(kernel.error());
-  squareSum = *kernel;
-  if (squareSum.deviceFunction)
-    emulated = std::make_unique<EmulatedTasks>(pool->size(), emulatorSeed);
+                     name);
   return Error::success();
+}
+
+/// The parameters are what the model's weights were bound to.
+Error TrainingSession::writeWeights() {
+  const fb::Target &target = model.artifact().target();
+  for (const fb::Parameter *parameter : *training.parameters()) {
+    const fb::PackedWeight *weight = target.weights()->Get(parameter->weight());
+    std::span<const std::byte> bytes(model.weights() + weight->offset(), weight->size());
+    if (Error error = executor->write(TensorState::Parameter, parameter->offset(), bytes))
+      return error;
+  }
+  return Error::success();
+}
+
+void TrainingSession::observe(LaunchObserver *told) {
+  observer = told;
+  executor->observe(told);
 }
 
 size_t TrainingSession::imageElements() const {
@@ -166,7 +132,7 @@ size_t TrainingSession::imageElements() const {
 }
 
 size_t TrainingSession::classes() const {
-  const Program &plan = train->program();
+  const Program &plan = executor->train();
   return size_t(plan.buffers[plan.inputs[size_t(targetsSlot)]].shape.back());
 }
 
@@ -174,50 +140,43 @@ size_t TrainingSession::classes() const {
 // State
 //===--------------------------------------------------------------------------------------===//
 
-float *TrainingSession::memoryOf(TensorState which) const {
-  switch (which) {
-  case TensorState::Parameter:
-    return reinterpret_cast<float *>(state.parameters);
-  case TensorState::Gradient:
-    return reinterpret_cast<float *>(state.gradients);
-  case TensorState::FirstMoment:
-    return first;
-  case TensorState::SecondMoment:
-    return second;
-  case TensorState::Average:
-    return average;
-  }
-  return nullptr;
-}
-
-bool TrainingSession::holds(TensorState which) const { return memoryOf(which) || (which == TensorState::FirstMoment && firstHalf); }
-
-void TrainingSession::read(TensorState which, size_t tensor, std::span<float> into) const {
+Error TrainingSession::read(TensorState which, size_t tensor, std::span<float> into) const {
   if (which == TensorState::Gradient)
     if (Error error = finishGradients())
-      failure = std::move(error);
-  if (const float *from = memoryOf(which))
-    return framework.read(tensor, from, into);
-  framework.read(tensor, firstHalf, into);
+      return error;
+  std::fill(into.begin(), into.end(), 0.0f); // elements that no weight takes
+  std::vector<std::byte> flat;
+  for (size_t index : framework.partsOf(tensor)) {
+    const FrameworkTensors::Part &part = framework.parts()[index];
+    const uint64_t bytes = sizes.elementBytes(which);
+    flat.resize(part.elements * bytes);
+    if (Error error = executor->read(which, part.first * bytes, flat))
+      return error;
+    if (bytes == sizeof(float))
+      FrameworkTensors::scatter(part, reinterpret_cast<const float *>(flat.data()), into);
+    else
+      FrameworkTensors::scatter(part, reinterpret_cast<const uint16_t *>(flat.data()), into);
+  }
+  return Error::success();
 }
 
-void TrainingSession::write(TensorState which, size_t tensor, std::span<const float> from) {
+Error TrainingSession::write(TensorState which, size_t tensor, std::span<const float> from) {
   if (which == TensorState::Parameter) {
     parametersChanged = true;
     inferenceIsCurrent = false;
   }
-  if (float *into = memoryOf(which))
-    return framework.write(tensor, from, into);
-  framework.write(tensor, from, firstHalf);
-}
-
-Error TrainingSession::keepAverages() {
-  Expected<AnonymousMemory> allocated = AnonymousMemory::allocate(training.parameter_bytes(), "the average of the parameters");
-  if (!allocated)
-    return std::move(allocated.error());
-  averageMemory = std::move(*allocated);
-  average = reinterpret_cast<float *>(averageMemory.bytes().data());
-  std::memcpy(average, state.parameters, training.parameter_bytes());
+  std::vector<std::byte> flat;
+  for (size_t index : framework.partsOf(tensor)) {
+    const FrameworkTensors::Part &part = framework.parts()[index];
+    const uint64_t bytes = sizes.elementBytes(which);
+    flat.resize(part.elements * bytes);
+    if (bytes == sizeof(float))
+      FrameworkTensors::gather(part, from, reinterpret_cast<float *>(flat.data()));
+    else
+      FrameworkTensors::gather(part, from, reinterpret_cast<uint16_t *>(flat.data()));
+    if (Error error = executor->write(which, part.first * bytes, flat))
+      return error;
+  }
   return Error::success();
 }
 
@@ -229,20 +188,30 @@ void TrainingSession::setFactors(size_t tensor, float learningRate, float decay)
 
 void TrainingSession::formRuns() {
   runs.clear();
+  trained.clear();
   // Parts begin at multiples of 64 bytes or right behind each other; what lies between stays zero through every update.
   constexpr uint64_t largestGap = kBufferAlignment / sizeof(float);
+  // A kernel counts elements in 32 bits.
+  constexpr uint64_t mostElements = uint64_t(1) << 30;
+  auto extend = [&](StateRange &range, const FrameworkTensors::Part &part) {
+    uint64_t elements = part.first + part.elements - range.first;
+    bool fits = part.first - (range.first + range.elements) < largestGap && elements <= mostElements;
+    if (fits)
+      range.elements = elements;
+    return fits;
+  };
   bool followsTrained = false;
   for (const FrameworkTensors::Part &part : framework.parts()) {
     // A frozen weight, however short, ends a run.
     bool joins = std::exchange(followsTrained, part.trained);
     if (!part.trained)
       continue;
+    const StateRange alone = {part.first, part.elements};
     float rate = rateFactors[part.tensor], decay = decayFactors[part.tensor];
-    Run *last = joins && !runs.empty() ? &runs.back() : nullptr;
-    if (last && last->rate == rate && last->decay == decay && part.first - (last->first + last->elements) < largestGap)
-      last->elements = part.first + part.elements - last->first;
-    else
-      runs.push_back({part.first, part.elements, rate, decay});
+    if (!joins || runs.back().rate != rate || runs.back().decay != decay || !extend(runs.back().range, part))
+      runs.push_back({alone, rate, decay});
+    if (!joins || !extend(trained.back(), part))
+      trained.push_back(alone);
   }
 }
 
@@ -250,27 +219,25 @@ void TrainingSession::formRuns() {
 // Steps
 //===--------------------------------------------------------------------------------------===//
 
-void TrainingSession::beginStep() {
+Error TrainingSession::beginStep() {
   // After an update the gradients of all runs are zero; sums behind the parameters are not.
-  uint64_t begin = gradientsAreWhole || runs.empty() ? 0 : (runs.back().first + runs.back().elements) * sizeof(float);
-  std::memset(state.gradients + begin, 0, training.gradient_bytes() - begin);
+  uint64_t begin = gradientsAreWhole || runs.empty() ? 0 : (runs.back().range.first + runs.back().range.elements) * sizeof(float);
   gradientsAreWhole = true;
   unfinished = false;
+  return executor->beginStep(begin);
 }
 
 Error TrainingSession::accumulate(uint64_t seed, uint64_t step, size_t firstImage, size_t count, const float *images, const float *targets,
                                   float lossWeight, float *losses) {
-  if (parametersChanged && prepare)
-    if (Error error = prepare->run(1, nullptr, nullptr, observer))
+  if (parametersChanged)
+    if (Error error = executor->prepare())
       return error;
   parametersChanged = false;
   gradientsAreWhole = true;
   unfinished = true;
-  size_t group = size_t(train->groupImages()), pixels = imageElements(), labels = classes();
-  lossWeights.assign(group, lossWeight);
-  randomness.resize(4 * group);
-  // Groups of nearly equal size.
-  size_t groups = (count + group - 1) / group;
+  size_t pixels = imageElements(), labels = classes(), groups = groupsOf(count);
+  lossWeights.assign(size_t(group), lossWeight);
+  randomness.resize(4 * size_t(group));
   for (size_t g = 0; g < groups; ++g) {
     size_t begin = count * g / groups, end = count * (g + 1) / groups;
     for (size_t i = begin; i < end; ++i) {
@@ -284,64 +251,27 @@ Error TrainingSession::accumulate(uint64_t seed, uint64_t step, size_t firstImag
     inputs[weightsSlot] = lossWeights.data();
     if (teacherSlot >= 0)
       inputs[teacherSlot] = (teacher ? teacher : targets) + begin * labels;
-    float *outputs[] = {losses + begin};
-    if (Error error = train->run(int64_t(end - begin), inputs, outputs, observer))
+    if (Error error = executor->run(int64_t(end - begin), inputs, losses + begin))
       return error;
   }
   return Error::success();
 }
 
-Error TrainingSession::finishGradients() const {
-  if (failure)
-    return std::exchange(failure, Error::success());
-  if (std::exchange(unfinished, false) && finish)
-    return finish->run(1, nullptr, nullptr, observer);
-  return Error::success();
-}
+Error TrainingSession::prefetch(size_t count, const float *images) { return executor->prefetch(int64_t(count / groupsOf(count)), images); }
 
-Error TrainingSession::runKernel(const Kernel &kernel, std::string_view what, int64_t elements,
-                                 std::span<const emulator::Operand> operands) {
-  int64_t perTask = int64_t(kernel.description->rows_per_task()), tasks = (elements + perTask - 1) / perTask;
-  const fb::Kernel &description = *kernel.description;
-  emulator::LaunchShape shape = {description.symbol()->string_view(), what,    kernel.deviceFunction, int32_t(description.threads()),
-                                 description.shared_bytes(),          nullptr, int32_t(tasks)};
-  std::vector<void *> buffers;
-  for (const emulator::Operand &operand : operands)
-    buffers.push_back(operand.data);
-  pool->parallelRanges(tasks, 1, [&](unsigned worker, int64_t begin, int64_t end) {
-    if (kernel.function)
-      kernel.function(buffers.data(), elements, begin, end, nullptr);
-    else
-      emulated->run(worker, shape, operands, elements, begin, end);
-  });
-  return emulated ? emulated->takeFailure(model.artifact().name()) : Error::success();
-}
-
-/// Elements of memory that a kernel reads, or writes too.
-template <typename T> static emulator::Operand operandOf(T *data, uint64_t elements, bool written) {
-  return {reinterpret_cast<std::byte *>(data), elements * sizeof(T), written};
-}
+Error TrainingSession::finishGradients() const { return std::exchange(unfinished, false) ? executor->finish() : Error::success(); }
 
 Expected<double> TrainingSession::gradientNorm() {
   if (Error error = finishGradients())
     return error;
-  double total = 0;
-  for (const Run &run : runs) {
-    squares.assign((run.elements + updateTaskElements - 1) / updateTaskElements, 0);
-    const emulator::Operand operands[] = {operandOf(memoryOf(TensorState::Gradient) + run.first, run.elements, false),
-                                          operandOf(squares.data(), squares.size(), true)};
-    if (Error error = runKernel(squareSum, "the gradients' norm", int64_t(run.elements), operands))
-      return error;
-    for (float square : squares)
-      total += double(square);
-  }
-  return std::sqrt(total);
+  Expected<double> squares = executor->sumOfSquares(trained);
+  return squares ? std::sqrt(*squares) : std::move(squares);
 }
 
 size_t TrainingSession::updateFor(bool momentum, bool nesterov) const {
   size_t index = 0;
   for (const fb::Update *update : *training.updates()) {
-    if (update->average() == (average != nullptr) &&
+    if (update->average() == holds(TensorState::Average) &&
         (kind != OptimizerKind::Sgd || (update->momentum() == momentum && update->nesterov() == nesterov)))
       break;
     ++index;
@@ -353,14 +283,15 @@ Error TrainingSession::update(const UpdateScalars &scalars) {
   if (Error error = finishGradients())
     return error;
   bool momentum = kind != OptimizerKind::Sgd || scalars.beta1 != 0;
-  size_t chosen = updateFor(momentum, momentum && scalars.nesterov);
   // A momentum that rests in bf16 is one itself (Flax: the constant takes the accumulator's type).
   double heldMomentum = scalars.beta1;
-  if (firstHalf) {
+  if (sizes.halves) {
     uint32_t bits = std::bit_cast<uint32_t>(float(scalars.beta1));
     bits += 0x7fff + ((bits >> 16) & 1);
     heldMomentum = std::bit_cast<float>(bits & 0xffff0000);
   }
+  std::vector<StateRange> ranges;
+  std::vector<UpdateArray> numbers;
   for (const Run &run : runs) {
     UpdateSettings settings{scalars.learningRate * run.rate,
                             scalars.weightDecay * run.decay,
@@ -370,21 +301,11 @@ Error TrainingSession::update(const UpdateScalars &scalars) {
                             scalars.eps,
                             scalars.averageDecay,
                             scalars.gradientFactor};
-    alignas(kBufferAlignment) UpdateArray numbers = updateScalars(kind, settings, double(scalars.step));
-    auto part = [&](auto *memory) { return operandOf(memory + run.first, run.elements, true); };
-    std::vector<emulator::Operand> operands = {part(memoryOf(TensorState::Parameter)), part(memoryOf(TensorState::Gradient))};
-    if (momentum)
-      operands.push_back(firstHalf ? part(firstHalf) : part(first));
-    if (second)
-      operands.push_back(part(second));
-    if (average)
-      operands.push_back(part(average));
-    operands.push_back(operandOf(numbers.data(), numbers.size(), false));
-    if (Error error = runKernel(updates[chosen], "the update", int64_t(run.elements), operands))
-      return error;
+    ranges.push_back(run.range);
+    numbers.push_back(updateScalars(kind, settings, double(scalars.step)));
   }
   gradientsAreWhole = false;
   parametersChanged = true;
   inferenceIsCurrent = false;
-  return Error::success();
+  return executor->update(updateFor(momentum, momentum && scalars.nesterov), ranges, numbers);
 }

@@ -8,6 +8,8 @@
 #ifndef VITC_RUNTIME_TRAIN_TRAININGSTATE_H
 #define VITC_RUNTIME_TRAIN_TRAININGSTATE_H
 
+#include "runtime/Error.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -38,9 +40,10 @@ public:
   virtual std::span<const TrainedTensor> tensors() const = 0;
   /// Whether there is such a thing: SGD has no second moment, and no average is taken unless it is asked for.
   virtual bool holds(TensorState state) const = 0;
-  /// `into` and `from` have the tensor's elements. Gradient, moments and average are there for trained tensors only.
-  virtual void read(TensorState state, size_t tensor, std::span<float> into) const = 0;
-  virtual void write(TensorState state, size_t tensor, std::span<const float> from) = 0;
+  /// `into` and `from` have the tensor's elements. Gradient, moments and average are there for trained tensors only. Fails where the state's
+  /// memory is a device's that is lost, or a gradient's last launches go wrong.
+  virtual Error read(TensorState state, size_t tensor, std::span<float> into) const = 0;
+  virtual Error write(TensorState state, size_t tensor, std::span<const float> from) = 0;
 };
 
 } // namespace vitrt

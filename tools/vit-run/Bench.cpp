@@ -97,7 +97,13 @@ struct OnGpu {
     std::sort(seconds.begin(), seconds.end());
     return percentile(seconds, 0.5);
   }
+  void forgetFirst(size_t runs) { times.erase(times.begin(), times.begin() + ptrdiff_t(runs)); }
 };
+
+std::optional<OnGpu> onGpu(const vitrt::Model &model) {
+  const vitrt::cuda::Device *device = model.gpu();
+  return device ? std::optional(OnGpu{device->describe(), model.artifact().target().architecture()->str(), {}}) : std::nullopt;
+}
 
 /// What is said about either kind of run.
 struct Measured {
@@ -168,9 +174,7 @@ int benchInference(const BenchOptions &options, long baseKilobytes) {
   if (!images)
     return failArgument(images.error());
   std::vector<std::vector<float>> outputs;
-  std::optional<OnGpu> gpu;
-  if (const vitrt::cuda::Device *device = runner->model().gpu())
-    gpu = OnGpu{device->describe(), runner->model().artifact().target().architecture()->str(), {}};
+  std::optional<OnGpu> gpu = onGpu(runner->model());
   auto samples = measure(options.measure, [&] {
     vitrt::Error error = runner->run(images->batch, images->values, outputs);
     if (gpu)
@@ -185,7 +189,7 @@ int benchInference(const BenchOptions &options, long baseKilobytes) {
     if (vitrt::Error error = runner->writeOutputs(options.output, images->batch, outputs))
       return fail(error);
   if (gpu)
-    gpu->times.erase(gpu->times.begin(), gpu->times.begin() + ptrdiff_t(options.measure.warmup));
+    gpu->forgetFirst(options.measure.warmup);
   double flop = double(runner->description().flop_per_image()) * double(images->batch);
   return report(
       options,
@@ -224,7 +228,12 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
   auto model = openModel(options.file, options.common);
   if (!model)
     return fail(model.error());
-  auto session = createTrainable(**model, options.common);
+  const vitrt::fb::Model &description = (*model)->artifact().model();
+  int64_t shape[] = {description.channels(), description.height(), description.width()};
+  auto images = loadImages(options, shape);
+  if (!images)
+    return failArgument(images.error());
+  auto session = createTrainable(**model, options.common, images->batch);
   if (!session)
     return failArgument(session.error());
   std::unique_ptr<Trace> trace;
@@ -236,11 +245,6 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
     (*session)->observe(trace.get());
   }
   double loadSeconds = std::chrono::duration<double>(Trace::Clock::now() - start).count();
-  const vitrt::fb::Model &description = (*model)->artifact().model();
-  int64_t shape[] = {description.channels(), description.height(), description.width()};
-  auto images = loadImages(options, shape);
-  if (!images)
-    return failArgument(images.error());
   auto targets = loadTargets(options, images->batch, (*session)->classes());
   if (!targets)
     return failArgument(targets.error());
@@ -248,16 +252,27 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
   std::vector<float> losses(images->batch);
   std::vector<double> first;
   vitrt::UpdateScalars update{.learningRate = options.lr, .weightDecay = options.weightDecay, .step = 0};
+  std::optional<OnGpu> gpu = onGpu(**model);
   auto step = [&]() -> vitrt::Error {
-    (*session)->beginStep();
+    if (vitrt::Error error = (*session)->beginStep())
+      return error;
     float weight = 1.0f / float(images->batch);
     if (vitrt::Error error =
             (*session)->accumulate(0, update.step, 0, images->batch, images->values.data(), targets->data(), weight, losses.data()))
       return error;
+    ++update.step;
+    if (vitrt::Error error = (*session)->update(update))
+      return error;
+    // As in a run, where the next batch is there while a device computes.
+    if (vitrt::Error error = (*session)->prefetch(images->batch, images->values.data()))
+      return error;
+    if (vitrt::Error error = (*session)->wait())
+      return error;
     if (first.size() < reportedLosses)
       first.push_back(std::accumulate(losses.begin(), losses.end(), 0.0) / double(images->batch));
-    ++update.step;
-    return (*session)->update(update);
+    if (gpu)
+      gpu->times.push_back(*(*session)->deviceTimes());
+    return vitrt::Error::success();
   };
   auto samples = measure(options.measure, step);
   if (!samples)
@@ -265,10 +280,12 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
   if (trace)
     if (vitrt::Error error = trace->finish())
       return fail(error);
+  if (gpu)
+    gpu->forgetFirst(options.measure.warmup);
   // Of the products as the model defines them: forward, and twice that for the gradients of both operands.
   double flop = 3 * double(description.flop_per_image()) * double(images->batch);
-  return report(options,
-                {std::move(*samples), images->batch, (*session)->threads(), loadSeconds, flop / 1e9, baseKilobytes, std::move(first)});
+  return report(options, {std::move(*samples), images->batch, (*session)->threads(), loadSeconds, flop / 1e9, baseKilobytes,
+                          std::move(first), std::move(gpu)});
 }
 
 int bench(const BenchOptions &options) {

@@ -172,14 +172,27 @@ Json memoryJson(const fb::Target &target) {
   for (uint32_t index = 0; index < target.weights()->size(); ++index)
     if (!parameters.contains(index))
       packed += vitrt::alignTo(target.weights()->Get(index)->size(), vitrt::kBufferAlignment);
+  const bool gpu = target.ptx();
+  auto isTraining = [](const fb::Program &program) { return program.name()->string_view().starts_with("train"); };
+  uint64_t trained = 1;
+  for (const fb::Program *program : *target.programs())
+    if (program->name()->string_view() == "train")
+      trained = program->group_images();
   for (const fb::Program *program : *target.programs()) {
-    uint64_t group = program->group_images(), arena = program->arena_bytes_per_image() * group, staged = 0, scratch = 0;
+    // A GPU evaluates as many images at a time as there is memory for; these are as many as it trains on.
+    uint64_t group = gpu && !isTraining(*program) ? trained : program->group_images();
+    uint64_t arena = program->arena_bytes_per_image() * group, staged = 0, scratch = 0;
     for (const fb::Buffer *buffer : *program->buffers())
       if (buffer->kind() == fb::BufferKind::Input || buffer->kind() == fb::BufferKind::Output)
         staged += vitrt::alignTo(buffer->bytes_per_image() * group, vitrt::kBufferAlignment);
-    for (const fb::Launch *launch : *program->launches())
-      scratch = std::max(scratch, target.kernels()->Get(launch->kernel())->scratch_bytes());
-    if (program->name()->string_view().starts_with("train"))
+    for (const fb::Launch *launch : *program->launches()) {
+      const fb::Kernel &kernel = *target.kernels()->Get(launch->kernel());
+      uint64_t tasks = (group * kernel.rows_per_image() + kernel.rows_per_task() - 1) / kernel.rows_per_task() * kernel.column_tasks();
+      scratch = std::max(scratch, kernel.scratch_bytes() * (gpu ? tasks : 1));
+    }
+    if (gpu && isTraining(*program))
+      memory.addGpuProgram(arena, staged, scratch);
+    else if (isTraining(*program))
       memory.addProgram(arena, staged, scratch);
     else
       memory.addEvaluation(packed, arena + staged, scratch);
@@ -295,9 +308,13 @@ void printInspection(const vitrt::Artifact &artifact) {
     printProgram(program);
   if (auto memory = json.find("training_memory"); memory != json.end()) {
     auto bytes = [&](const char *key) { return formatBytes((*memory)[key].get<uint64_t>()); };
-    fmt::print("\nmemory of training: {} on one thread: state {}, values of a group {}, scratch {} a thread; evaluation {} more\n",
-               bytes("peak_bytes"), bytes("state_bytes"), bytes("values_bytes"), bytes("scratch_bytes_per_worker"),
-               bytes("evaluation_bytes"));
+    if (artifact.target().ptx())
+      fmt::print("\nmemory of training: {} of a GPU: state {}, values of a group {}; evaluation {} more\n", bytes("peak_bytes"),
+                 bytes("state_bytes"), bytes("values_bytes"), bytes("evaluation_bytes"));
+    else
+      fmt::print("\nmemory of training: {} on one thread: state {}, values of a group {}, scratch {} a thread; evaluation {} more\n",
+                 bytes("peak_bytes"), bytes("state_bytes"), bytes("values_bytes"), bytes("scratch_bytes_per_worker"),
+                 bytes("evaluation_bytes"));
   }
 }
 

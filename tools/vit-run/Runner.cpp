@@ -78,8 +78,12 @@ Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const
   return model;
 }
 
-Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(vitrt::Model &model, const CommonOptions &options) {
-  auto session = vitrt::TrainingSession::create(model, options.threads, emulatorSeedOf(options));
+Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(vitrt::Model &model, const CommonOptions &options, size_t batch) {
+  auto session = vitrt::TrainingSession::create(model, {.threads = options.threads,
+                                                        .groupImages = options.group,
+                                                        .batch = batch,
+                                                        .dependentLaunch = options.dependentLaunch,
+                                                        .emulatorSeed = emulatorSeedOf(options)});
   if (!session)
     return std::move(session.error());
   return std::unique_ptr<vitrt::TrainableModel>(std::move(*session));

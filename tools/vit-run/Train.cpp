@@ -84,7 +84,7 @@ Error TrainingRun::prepare() {
   if (!opened)
     return std::move(opened.error());
   model = std::move(*opened);
-  auto created = createTrainable(*model, options.common);
+  auto created = createTrainable(*model, options.common, (options.batch + options.accumulate - 1) / options.accumulate);
   if (!created)
     return std::move(created.error());
   session = std::move(*created);
@@ -161,6 +161,7 @@ Expected<std::unique_ptr<vitrt::BatchReader>> TrainingRun::read(const vitrt::Dat
                                    .shuffle = !validates && options.shuffle == "on",
                                    .start = from,
                                    .threads = options.readers,
+                                   .ahead = model->gpu() ? 2u : 1u, // one is copied while the one before is computed
                                    .strict = options.strict,
                                    .replaces = !validates,
                                    .classMap = classMap};
@@ -245,8 +246,10 @@ Error TrainingRun::prepareFolder() {
 vitrt::RunOptions TrainingRun::recorded() const {
   vitrt::RunOptions result = options.recorded(session->optimizer(), stepsPerEpoch());
   std::string_view config = flatbuffers::GetStringView(description().config());
-  result["FILE.vitx"] =
-      fmt::format("{:016x}, {:016x}", model->artifact().target().code()->hash(), vitrt::hashBytes(config.data(), config.size()));
+  const vitrt::fb::Target &target = model->artifact().target();
+  // A GPU's kernels are in the text that its machine code is made from.
+  result["FILE.vitx"] = fmt::format("{:016x}, {:016x}", (target.ptx() ? target.ptx() : target.code())->hash(),
+                                    vitrt::hashBytes(config.data(), config.size()));
   if (teacher)
     result["teacher"] = fmt::format("{:016x}", teacher->fingerprint());
   return result;

@@ -349,6 +349,9 @@ vitrt::RunOptions TrainOptions::recorded(std::string_view optimizer, uint64_t st
                               {"--clip-norm", clipNorm ? fmt::format("{} ({})", *clipNorm, clipKind) : "not given"},
                               {"--ema", fmt::format("{}", ema)},
                               {"--schedule", schedule}};
+  // The order in which gradients are added up.
+  if (common.group)
+    result["--group"] = fmt::format("{}", common.group);
   if (!teacher.empty() || !teacherModel.empty())
     result["--teacher-kind"] = teacherKind;
   if (optimizer == "sgd") {

@@ -297,8 +297,6 @@ static std::string readValues(Request &request) {
   const bool cuda = llvm::is_contained(request.compile.targets, "cuda");
   if (cuda && (request.emit == Phase::Llvm || request.emit == Phase::Asm))
     return "--emit=" + emit + " prints code of a CPU, and --target=cuda has none for its kernels; --emit=ptx prints theirs";
-  if (cuda && train && request.emit == Phase::Artifact)
-    return "--target=cuda has no runtime for training; --target=emulator runs the same kernels on the cpu, and --emit=ptx prints them";
   if (!cuda && request.emit == Phase::Ptx)
     return "--emit=ptx prints a GPU's kernels, which need --target=cuda";
   if (request.emit != Phase::Artifact && request.emit != Phase::Config && request.compile.targets.size() > 1)

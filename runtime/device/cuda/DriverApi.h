@@ -126,6 +126,7 @@ using GetProcAddress = Result (*)(const char *symbol, void **function, int versi
   X(memFreeHost, cuMemFreeHost, (void *))                                                                                                  \
   X(memcpyHtoDAsync, cuMemcpyHtoDAsync, (DevicePointer to, const void *from, size_t bytes, Stream))                                        \
   X(memcpyDtoHAsync, cuMemcpyDtoHAsync, (void *to, DevicePointer from, size_t bytes, Stream))                                              \
+  X(memsetD32Async, cuMemsetD32Async, (DevicePointer, unsigned value, size_t count, Stream))                                               \
   X(moduleLoadDataEx, cuModuleLoadDataEx, (Module *, const void *image, unsigned options, JitOption *, void **values))                     \
   X(moduleUnload, cuModuleUnload, (Module))                                                                                                \
   X(moduleGetFunction, cuModuleGetFunction, (Function *, Module, const char *name))                                                        \

@@ -56,6 +56,14 @@ Error Stream::copyToHost(std::span<std::byte> to, api::DevicePointer from) {
                       device->describe());
 }
 
+Error Stream::zero(api::DevicePointer begin, uint64_t bytes) {
+  if (bytes == 0)
+    return Error::success();
+  const Driver &driver = device->driver();
+  return driver.check(driver->memsetD32Async(begin, 0, bytes / sizeof(uint32_t), get()), "{} bytes of {} cannot be zeroed", bytes,
+                      device->describe());
+}
+
 Error Stream::waitFor(const Event &event) {
   const Driver &driver = device->driver();
   return driver.check(driver->streamWaitEvent(get(), event.get(), 0), "a stream of {} cannot wait", device->describe());

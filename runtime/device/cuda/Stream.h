@@ -62,6 +62,8 @@ public:
   /// Pinned memory to the GPU's and back; the host leaves it alone until the copy is done.
   Error copyToDevice(api::DevicePointer to, std::span<const std::byte> from);
   Error copyToHost(std::span<std::byte> to, api::DevicePointer from);
+  /// Zeroes `bytes`, a multiple of 4.
+  Error zero(api::DevicePointer begin, uint64_t bytes);
   /// What follows waits until `event`, as it was recorded last, has happened; for nothing if it never was.
   Error waitFor(const Event &event);
   Error record(const Event &event);

@@ -1,8 +1,8 @@
-"""Compares two training runs: same_training.py EXPECTED ACTUAL, each a path without its endings:
+"""Compares two training runs: same_training.py [--exact] EXPECTED ACTUAL, each a path without its endings:
 .json, what vit-run train --json said; .gradients.npz; and a folder, the run's checkpoint with weights, moments and averages.
 
 Losses and norms may differ by 2e-6 of themselves, numbers of a tensor by 1e-5 of its largest one, or of a hundredth of its kind's: some
-gradients are zero but for rounding.
+gradients are zero but for rounding. With --exact nothing may differ.
 """
 import json
 import os
@@ -34,20 +34,22 @@ def compare(kind, expected, actual, tolerance):
 
 
 def main():
-    expected, actual = sys.argv[1:3]
+    exact = sys.argv[1] == "--exact"
+    expected, actual = sys.argv[1 + exact :]
+    of_steps, of_tensors = (0, 0) if exact else (2e-6, 1e-5)
     said = list(zip(steps(expected), steps(actual), strict=True))
     if len(said) < 2:
         sys.exit("fewer than two steps")
     for a, b in said:
         for key in ("loss", "grad_norm"):
-            if not abs(a[key] - b[key]) <= 2e-6 * abs(a[key]):
+            if not abs(a[key] - b[key]) <= of_steps * abs(a[key]):
                 sys.exit(f"step {a['step']}: {key} is {b[key]}, expected {a[key]}")
-    compare("gradients", *(arrays.read_npz(path + ".gradients.npz") for path in (expected, actual)), 1e-5)
+    compare("gradients", *(arrays.read_npz(path + ".gradients.npz") for path in (expected, actual)), of_tensors)
     states = [arrays.read_safetensors(os.path.join(path, "last.state.safetensors")) for path in (expected, actual)]
     for kind in KINDS:
         parts = [{name: tensor for name, tensor in state.items() if name.startswith(kind)} for state in states]
         if any(parts):
-            compare(kind, *parts, 1e-5)
+            compare(kind, *parts, of_tensors)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ Settings Settings::read() {
       settings.refusedLaunch = value;
     else if (key == "fail")
       settings.failingLaunch = value;
+    else if (key == "after")
+      settings.launchesBefore = number();
     else if (pair == "launches=timed")
       settings.timedLaunches = true;
     else if (pair == "jit=fails")

@@ -24,8 +24,9 @@ struct Settings {
   std::string missing;                 ///< missing=cuX: the driver has no such function
   std::string refusedLaunch;           ///< refuse=PREFIX: a launch of such a symbol returns an error
   std::string failingLaunch;           ///< fail=PREFIX: it is launched and ends with an illegal access
-  bool timedLaunches =
-      false;              ///< launches=timed: none is run; each takes a nanosecond for each thread of its grid, and nothing else takes any
+  uint64_t launchesBefore = 0;         ///< after=N: so many of those end well first
+  /// launches=timed: none is run; each takes a nanosecond for each thread of its grid, and nothing else takes any
+  bool timedLaunches = false;
   bool jitFails = false;  ///< jit=fails
   bool initFails = false; ///< init=fails
   enum class Order {

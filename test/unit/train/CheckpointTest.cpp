@@ -35,14 +35,18 @@ public:
 
   std::span<const TrainedTensor> tensors() const override { return all; }
   bool holds(TensorState state) const override { return second || state != TensorState::SecondMoment; }
-  void read(TensorState state, size_t tensor, std::span<float> into) const override {
+  Error read(TensorState state, size_t tensor, std::span<float> into) const override {
+    if (lost)
+      return makeError(VITRT_ERROR_DEVICE, "the device is lost");
     const std::vector<float> &numbers = values.at({state, tensor});
-    ASSERT_EQ(into.size(), numbers.size());
-    std::copy(numbers.begin(), numbers.end(), into.begin());
+    EXPECT_EQ(into.size(), numbers.size());
+    std::copy_n(numbers.begin(), into.size(), into.begin());
+    return Error::success();
   }
-  void write(TensorState state, size_t tensor, std::span<const float> from) override {
-    ASSERT_EQ(from.size(), all[tensor].elements());
+  Error write(TensorState state, size_t tensor, std::span<const float> from) override {
+    EXPECT_EQ(from.size(), all[tensor].elements());
     values[{state, tensor}].assign(from.begin(), from.end());
+    return Error::success();
   }
   /// Of everything that a checkpoint holds.
   std::map<std::pair<TensorState, size_t>, std::vector<float>> saved() const {
@@ -57,6 +61,8 @@ public:
   }
 
   std::vector<TrainedTensor> all = {{"head.weight", {3, 2}, true}, {"head.bias", {3}, true}, {"table", {2, 1}, false}};
+
+  bool lost = false; ///< nothing can be read
 
 private:
   bool second;
@@ -76,6 +82,19 @@ TrainingPosition somewhere() {
 }
 
 const RunOptions options = {{"--lr", "0.001"}, {"--seed", "7"}};
+
+TEST(Checkpoint, StateThatCannotBeReadReplacesNothing) {
+  vitc::test::TemporaryFolder folder;
+  std::string path = folder.path("last.state.safetensors");
+  ToyState before(1), after, lost;
+  lost.lost = true;
+  ASSERT_FALSE(bool(saveTrainingState(path, before, somewhere(), options)));
+  EXPECT_EQ(saveTrainingState(path, lost, somewhere(), options).message, "the device is lost");
+  EXPECT_EQ(saveWeights(path, lost).message, "the device is lost");
+  EXPECT_EQ(saveGradients(folder.path("gradients.npz"), lost).message, "the device is lost");
+  ASSERT_TRUE(bool(loadTrainingState(path, after, options)));
+  EXPECT_EQ(after.saved(), before.saved());
+}
 
 TEST(Checkpoint, StateComesBackBitForBit) {
   vitc::test::TemporaryFolder folder;
@@ -176,7 +195,7 @@ TEST(Checkpoint, WeightsHaveTheirNamesAlone) {
     ASSERT_TRUE(bool(file)) << file.error().message;
     ASSERT_EQ((*file)->tensors().size(), 3u);
     std::vector<float> bias(3);
-    state.read(TensorState::Parameter, 1, bias);
+    ASSERT_FALSE(state.read(TensorState::Parameter, 1, bias));
     ptrdiff_t index = (*file)->find("head.bias");
     ASSERT_GE(index, 0);
     auto data = (*file)->read(size_t(index));
@@ -194,7 +213,7 @@ TEST(Checkpoint, GradientsAreThoseOfTrainedTensors) {
   ASSERT_TRUE(bool(arrays));
   EXPECT_EQ(arrays->size(), 2u);
   std::vector<float> expected(6);
-  state.read(TensorState::Gradient, 0, expected);
+  ASSERT_FALSE(state.read(TensorState::Gradient, 0, expected));
   auto floats = arrays->at("head.weight").floats();
   ASSERT_TRUE(bool(floats));
   EXPECT_TRUE(std::ranges::equal(*floats, expected));

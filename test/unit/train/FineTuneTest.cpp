@@ -24,8 +24,14 @@ class TwoTensors final : public TrainingState {
 public:
   std::span<const TrainedTensor> tensors() const override { return all; }
   bool holds(TensorState state) const override { return state == TensorState::Parameter; }
-  void read(TensorState, size_t tensor, std::span<float> into) const override { std::ranges::copy(values[tensor], into.begin()); }
-  void write(TensorState, size_t tensor, std::span<const float> from) override { values[tensor].assign(from.begin(), from.end()); }
+  Error read(TensorState, size_t tensor, std::span<float> into) const override {
+    std::ranges::copy(values[tensor], into.begin());
+    return Error::success();
+  }
+  Error write(TensorState, size_t tensor, std::span<const float> from) override {
+    values[tensor].assign(from.begin(), from.end());
+    return Error::success();
+  }
 
   std::vector<TrainedTensor> all = {{"blocks.0.weight", {2, 2}, true}, {"head.weight", {3, 2}, true}};
   std::vector<std::vector<float>> values = {std::vector<float>(4, 1), std::vector<float>(6, 1)};

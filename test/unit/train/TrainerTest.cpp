@@ -36,15 +36,24 @@ public:
 
   std::span<const TrainedTensor> tensors() const override { return all; }
   bool holds(TensorState state) const override { return state != TensorState::SecondMoment; }
-  void read(TensorState state, size_t, std::span<float> into) const override { std::ranges::copy(states[size_t(state)], into.begin()); }
-  void write(TensorState state, size_t, std::span<const float> from) override { states[size_t(state)].assign(from.begin(), from.end()); }
+  Error read(TensorState state, size_t, std::span<float> into) const override {
+    std::ranges::copy(states[size_t(state)], into.begin());
+    return Error::success();
+  }
+  Error write(TensorState state, size_t, std::span<const float> from) override {
+    states[size_t(state)].assign(from.begin(), from.end());
+    return Error::success();
+  }
   size_t imageElements() const override { return pixels; }
   size_t classes() const override { return classCount; }
   std::string_view optimizer() const override { return "sgd"; }
   unsigned threads() const override { return 1; }
   Error keepAverages() override { return Error::success(); }
   void setFactors(size_t, float, float) override {}
-  void beginStep() override { std::ranges::fill(at(TensorState::Gradient), 0); }
+  Error beginStep() override {
+    std::ranges::fill(at(TensorState::Gradient), 0);
+    return Error::success();
+  }
 
   Error accumulate(uint64_t, uint64_t, size_t first, size_t count, const float *images, const float *targets, float lossWeight,
                    float *losses) override {
