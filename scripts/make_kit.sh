@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 output=$(realpath -m "${1:-build/gpu-kit.tar.gz}")
 vitc=${VITC:-build/bin/vitc}
 models=${KIT_MODELS:-vit_tiny_patch16_224 vit_base_patch16_224 vit_large_patch16_224}
+trained=${KIT_TRAINED:-vit_tiny_patch16_224 vit_base_patch16_224}
 most_bytes=$((60 << 20))
 # Ubuntu 22.04 has 2.35, RHEL 9 has 2.34.
 newest_glibc=2.34
@@ -34,10 +35,10 @@ fi
 kit=$(mktemp -d)
 trap 'rm -rf "$kit"' EXIT
 folder=$kit/gpu-kit
-mkdir -p "$folder/models"
+mkdir -p "$folder/models" "$folder/training"
 cp "$VIT_RUN" "$folder/vit-run"
 strip "$folder/vit-run"
-cp benchmarks/gpu/run.sh benchmarks/gpu/report.awk benchmarks/gpu/torch_rival.py benchmarks/gpu/README.md "$folder/"
+cp benchmarks/gpu/run.sh benchmarks/gpu/report.awk benchmarks/gpu/steps.awk benchmarks/gpu/torch_rival.py benchmarks/gpu/README.md "$folder/"
 
 # Sizes that no tile fits, for the kernels' check: heads of 13 and of 72, one class, a mean instead of a class token.
 cat >"$kit/odd.json" <<'JSON'
@@ -54,6 +55,23 @@ for model in "$kit"/*.json $models; do
       -o "$folder/models/$name-$precision.vitx"
   done
 done
+
+# Training, and the images of its check: five, a group of two and one and another step that begins anew.
+for model in "$kit"/*.json $trained; do
+  name=$(basename "$model" .json)
+  for precision in f32 bf16; do
+    echo "compiling $name to train, $precision"
+    options=()
+    # A single class has no loss.
+    [[ $name != odd ]] || options=(--set num_classes=3)
+    "$vitc" "$model" "${options[@]}" --external-weights --train --target=cpu,cuda --target-cpu=x86-64-v3 --precision=$precision \
+      -o "$folder/training/$name-$precision.vitx"
+  done
+done
+batches=test/training/Inputs/batches.py
+python3 $batches "$folder/training/odd.npz" 5 3 40 40 3
+python3 $batches "$folder/training/wide.npz" 5 3 32 48 7
+python3 $batches "$folder/training/vit_tiny_patch16_224.npz" 4 3 224 224 1000
 
 mkdir -p "$(dirname "$output")"
 tar -C "$kit" -czf "$output" gpu-kit

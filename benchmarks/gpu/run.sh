@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Checks and measures a kit (scripts/make_kit.sh) on a machine with an NVIDIA GPU: first each kernel family against the CPU's results, then
-# speed, beside PyTorch if that is there. Needs the GPU's driver, bash and awk.
-#   run.sh [--device=cuda:N] [--models=PATTERN] [--batches=1,64,256] [--seconds=S] [--no-torch] [--output=FOLDER]
-# Writes FOLDER/checks.jsonl, speed.jsonl, torch.jsonl and report.txt (default: results-DATE beside this script). Exit code 1 if a kernel's
-# results differ by more than the tolerance, 2 after a bad usage.
+# Checks and measures a kit (scripts/make_kit.sh) on a machine with an NVIDIA GPU: first each kernel family, and training steps, against the
+# CPU's results, then speed, beside PyTorch if that is there. Needs the GPU's driver, bash and awk.
+#   run.sh [--device=cuda:N] [--models=PATTERN] [--batches=1,64,256] [--train-batches=64] [--seconds=S] [--no-torch] [--output=FOLDER]
+# Writes FOLDER/checks.jsonl, steps.jsonl, speed.jsonl, training.jsonl, torch.jsonl and report.txt (default: results-DATE beside this script). Exit
+# code 1 if results differ by more than the tolerance, 2 after a bad usage.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-device=cuda:0 pattern='*' batches=1,64,256 seconds=3 torch=yes output=
+device=cuda:0 pattern='*' batches=1,64,256 train_batches=64 seconds=3 torch=yes output=
 for argument in "$@"; do
   case $argument in
   --device=*) device=${argument#*=} ;;
   --models=*) pattern=${argument#*=} ;;
   --batches=*) batches=${argument#*=} ;;
+  --train-batches=*) train_batches=${argument#*=} ;;
   --seconds=*) seconds=${argument#*=} ;;
   --no-torch) torch=no ;;
   --output=*) output=${argument#*=} ;;
@@ -31,6 +32,7 @@ output=${output:-$here/results-$(date +%Y-%m-%d-%H%M%S)}
 run=(timeout --kill-after=10 600 "$here/vit-run")
 shopt -s nullglob
 models=("$here"/models/$pattern.vitx)
+trained=("$here"/training/$pattern.vitx)
 # A pattern without a star is taken as it is, whether there is such a file or not.
 if ((${#models[@]} == 0)) || [[ ! -e ${models[0]} ]]; then
   echo "run.sh: error: no model in $here/models is called '$pattern.vitx'" >&2
@@ -38,7 +40,9 @@ if ((${#models[@]} == 0)) || [[ ! -e ${models[0]} ]]; then
 fi
 mkdir -p "$output" || exit 1
 : >"$output/checks.jsonl"
+: >"$output/steps.jsonl"
 : >"$output/speed.jsonl"
+: >"$output/training.jsonl"
 : >"$output/torch.jsonl"
 failed=0
 
@@ -71,6 +75,35 @@ for path in "${models[@]}"; do
   done
 done
 
+# Losses and gradients' norms of some steps, in groups of two images and one. Each step's weights are the last one's results.
+for path in "${trained[@]}"; do
+  file=$(basename "$path" .vitx)
+  model=${file%-*} precision=${file##*-}
+  [[ -e $here/training/$model.npz ]] || continue
+  tolerance=1e-4
+  [[ $precision == f32 ]] || tolerance=5e-2
+  # A large epsilon, so that no step is made of a gradient's rounding error.
+  steps=(train "$path" --data=tensors:"$here/training/$model.npz" --batch=3 --steps=3 --group=2 --random-weights=0 --eps=1e-3 --json)
+  if ! "${run[@]}" "${steps[@]}" >"$output/expected" 2>"$output/complaint"; then
+    failed=1
+    grep 'error:' "$output/complaint" >&2
+    continue
+  fi
+  for target in cuda:sm_80 cuda:sm_90a; do
+    echo "checking training of $file on $target" >&2
+    if "${run[@]}" "${steps[@]}" --device="$device" --target="$target" >"$output/lines" 2>"$output/complaint"; then
+      awk -v tolerance=$tolerance -f "$here/steps.awk" "$output/expected" "$output/lines" >"$output/compared" || failed=1
+    elif grep -q 'which needs compute capability' "$output/complaint"; then
+      continue
+    else
+      failed=1
+      grep 'error:' "$output/complaint" >&2
+      printf '{"error":"%s"}\n' "$(grep -m1 'error:' "$output/complaint" | tr -d '\\"')" >"$output/compared"
+    fi
+    label "$model" "$precision" "$target" <"$output/compared" >>"$output/steps.jsonl"
+  done
+done
+
 for path in "${models[@]}"; do
   file=$(basename "$path" .vitx)
   for batch in ${batches//,/ }; do
@@ -98,18 +131,34 @@ for path in "${models[@]}"; do
   done
 done
 
+for path in "${trained[@]}"; do
+  file=$(basename "$path" .vitx)
+  for batch in ${train_batches//,/ }; do
+    echo "measuring training of $file, batch $batch" >&2
+    if "${run[@]}" bench "$path" --train --device="$device" --random-weights=0 --batch="$batch" --seconds="$seconds" --json >"$output/lines" \
+      2>"$output/complaint"; then
+      label "${file%-*}" "${file##*-}" graph <"$output/lines" >>"$output/training.jsonl"
+    else
+      failed=1
+      grep 'error:' "$output/complaint" >&2
+    fi
+  done
+done
+
 if [[ $torch == yes ]] && python3 -c 'import torch, timm, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
   names=$(for path in "${models[@]}"; do basename "$path" .vitx | sed 's/-[^-]*$//'; done | sort -u | grep '^vit_' | paste -sd,)
-  python3 "$here/torch_rival.py" --device="${device}" --models="$names" --batches="$batches" --seconds="$seconds" >"$output/torch.jsonl" ||
+  trained_names=$(for path in "${trained[@]}"; do basename "$path" .vitx | sed 's/-[^-]*$//'; done | sort -u | grep '^vit_' | paste -sd,)
+  python3 "$here/torch_rival.py" --device="${device}" --models="$names" --batches="$batches" --train="$trained_names" \
+    --train-batches="$train_batches" --seconds="$seconds" >"$output/torch.jsonl" ||
     echo "run.sh: warning: PyTorch's part failed; the table is without it" >&2
 else
   echo "run.sh: note: there is no PyTorch with a GPU here; the table has no rival" >&2
 fi
 
-rm -f "$output/lines" "$output/complaint"
+rm -f "$output/lines" "$output/complaint" "$output/expected" "$output/compared"
 {
   date -u +'%Y-%m-%d %H:%M UTC'
   nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,power.limit --format=csv,noheader 2>/dev/null
-  awk -f "$here/report.awk" "$output/checks.jsonl" "$output/torch.jsonl" "$output/speed.jsonl"
+  awk -f "$here/report.awk" "$output/checks.jsonl" "$output/steps.jsonl" "$output/torch.jsonl" "$output/speed.jsonl" "$output/training.jsonl"
 } | tee "$output/report.txt"
 exit $failed

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The rival on an NVIDIA GPU: timm's models in bf16 under torch.compile(mode="max-autotune"), and a library's product of 8192^3.
+"""The rival on an NVIDIA GPU: timm's models in bf16 under torch.compile(mode="max-autotune"), their training steps (autocast to bf16, fused AdamW,
+compiled), and a library's product of 8192^3.
 
-    python3 torch_rival.py --models=vit_base_patch16_224 --batches=1,64 > torch.jsonl
+    python3 torch_rival.py --models=vit_base_patch16_224 --batches=1,64 --train=vit_base_patch16_224 --train-batches=64 > torch.jsonl
 
 A line of JSON for each measurement. Times are CUDA events around ten batches that are on the GPU already, medians of at least 20 after the
 warm-up; weights and images are random, because zeros take less power and run faster. --device=cpu checks that the script runs.
@@ -43,11 +44,36 @@ def say(**fields):
     print(json.dumps(fields, separators=(",", ":")), flush=True)
 
 
+def training_step(name, batch, device):
+    """A step of AdamW on random images that are on the device already; weights stay f32."""
+    on_gpu = device.type == "cuda"
+    model = timm.create_model(name, pretrained=False).train().to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05, fused=on_gpu)
+    images = torch.randn(batch, 3, 224, 224, device=device)
+    labels = torch.arange(batch, device=device) % 1000
+
+    def loss_of(images, labels):
+        with torch.autocast(device.type, torch.bfloat16):
+            scores = model(images)
+        return torch.nn.functional.cross_entropy(scores.float(), labels)
+
+    compiled = torch.compile(loss_of, mode="max-autotune") if on_gpu else loss_of
+
+    def step():
+        compiled(images, labels).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--models", default="vit_tiny_patch16_224,vit_base_patch16_224,vit_large_patch16_224")
     parser.add_argument("--batches", default="1,64,256")
+    parser.add_argument("--train", default="vit_tiny_patch16_224,vit_base_patch16_224", help="models whose training steps are measured")
+    parser.add_argument("--train-batches", default="64")
     parser.add_argument("--seconds", type=float, default=3)
     options = parser.parse_args()
     device = torch.device(options.device)
@@ -74,6 +100,16 @@ def main():
                 compile_seconds = time.monotonic() - start
                 ms = median_ms(lambda: step(images), device, options.seconds)
             say(tool="torch", model=name, batch=batch, ms=ms, compile_s=compile_seconds)
+
+    for name in filter(None, options.train.split(",")):
+        for batch in map(int, options.train_batches.split(",")):
+            torch._dynamo.reset()
+            step = training_step(name, batch, device)
+            start = time.monotonic()
+            step()
+            compile_seconds = time.monotonic() - start
+            ms = median_ms(step, device, options.seconds)
+            say(tool="torch-train", model=name, batch=batch, ms=ms, compile_s=compile_seconds)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 using namespace vitrt;
 using namespace vitc::test;
 using testing::ElementsAre;
@@ -74,6 +76,32 @@ TEST(BatchReaderTest, bitsDoNotDependOnThreads) {
       options.ahead = ahead;
       expectSame(expected, take(*open(data, options), 13));
     }
+}
+
+TEST(BatchReaderTest, peekShowsTheNextBatch) {
+  MadeUpPictures data(21, 12, 3, {});
+  BatchReaderOptions options = optionsFor(4, everything);
+  options.threads = 0;
+  std::vector<TrainingBatch> expected = take(*open(data, options), 7);
+  auto lazy = open(data, options);
+  ASSERT_TRUE(lazy && lazy->next());
+  EXPECT_EQ(lazy->peek(), nullptr);
+
+  options.threads = 2;
+  options.ahead = 2;
+  auto reader = open(data, options);
+  ASSERT_TRUE(reader);
+  for (size_t i = 0; i + 1 < expected.size(); ++i) {
+    auto batch = reader->next();
+    ASSERT_TRUE(bool(batch)) << batch.error().message;
+    const TrainingBatch *next = nullptr;
+    while (!(next = reader->peek()))
+      std::this_thread::yield();
+    EXPECT_EQ((*batch)->images, expected[i].images);
+    EXPECT_EQ(next->cursor, expected[i + 1].cursor);
+    EXPECT_EQ(next->images, expected[i + 1].images);
+    EXPECT_EQ(reader->cursor(), next->cursor);
+  }
 }
 
 TEST(BatchReaderTest, startsAnywhere) {

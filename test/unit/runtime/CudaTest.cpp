@@ -201,6 +201,22 @@ TEST_F(Cuda, RunsAGraph) {
   EXPECT_GE(*seconds, 0);
 }
 
+TEST_F(Cuda, ZeroesMemory) {
+  auto device = openDevice();
+  ASSERT_TRUE(device);
+  auto memory = DeviceMemory::allocate(*device, 1024, "numbers");
+  auto pinned = PinnedMemory::allocate(*device, 1024, "numbers");
+  auto stream = Stream::create(*device);
+  ASSERT_TRUE(memory && pinned && stream);
+  ASSERT_FALSE(stream->zero(memory->begin() + 4, 16));
+  ASSERT_FALSE(stream->zero(memory->begin(), 0));
+  ASSERT_FALSE(stream->copyToHost(pinned->bytes(), memory->begin()));
+  ASSERT_FALSE(stream->wait());
+  for (size_t i = 0; i < 1024; ++i)
+    EXPECT_EQ(pinned->bytes()[i] == std::byte(0), i >= 4 && i < 20) << i;
+  EXPECT_THAT(stream->zero(memory->begin() + 1024, 4).message, HasSubstr("4 bytes of GPU 0 ('Fake GPU') cannot be zeroed"));
+}
+
 TEST_F(Cuda, SaysThatAKernelFailed) {
   pretend("fail=add_images");
   auto device = openDevice();
