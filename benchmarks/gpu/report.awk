@@ -52,7 +52,7 @@ function headline() {
 }
 
 # A line of measurements; `other` are the rival's milliseconds, "" if there are none.
-function row(other,    launches, tflops, rate, part, faster) {
+function measurement(other,    launches, tflops, rate, part, faster) {
   launches = field("launches_ms")
   tflops = launches > 0 ? field("gflop") / launches : 0
   rate = launches > 0 ? 1e3 * field("batch") / launches : 0
@@ -91,7 +91,7 @@ END {
   for (i = 1; i <= speedCount; ++i) {
     $0 = speed[i]
     # The rival computes in bf16.
-    row(field("precision") == "bf16" ? rival[field("model"), field("batch")] : "")
+    measurement(field("precision") == "bf16" ? rival[field("model"), field("batch")] : "")
   }
 
   if (trainingCount) {
@@ -100,6 +100,6 @@ END {
   }
   for (i = 1; i <= trainingCount; ++i) {
     $0 = training[i]
-    row(field("precision") == "bf16" ? trainer[field("model"), field("batch")] : "")
+    measurement(field("precision") == "bf16" ? trainer[field("model"), field("batch")] : "")
   }
 }
