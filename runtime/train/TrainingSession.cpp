@@ -257,7 +257,9 @@ Error TrainingSession::accumulate(uint64_t seed, uint64_t step, size_t firstImag
   return Error::success();
 }
 
-Error TrainingSession::prefetch(size_t count, const float *images) { return executor->prefetch(int64_t(count / groupsOf(count)), images); }
+Error TrainingSession::prefetch(size_t count, const float *images) {
+  return count == 0 ? Error::success() : executor->prefetch(int64_t(count / groupsOf(count)), images);
+}
 
 Error TrainingSession::finishGradients() const { return std::exchange(unfinished, false) ? executor->finish() : Error::success(); }
 

@@ -111,6 +111,12 @@ Error TrainingRun::prepare() {
   }
   if (auto schedule = options.makeSchedule(stepsPerEpoch()); !schedule)
     return std::move(schedule.error());
+  // What a GPU has no memory for is said now, and not after the first epoch; larger batches become smaller groups there.
+  if (model->gpu() && valReader) {
+    std::vector<float> blank(session->imageElements()), scores(session->classes());
+    if (Error error = session->logits(1, blank.data(), scores.data()))
+      return error;
+  }
   if (!options.checkpoint.empty())
     if (Error error = prepareFolder())
       return error;
