@@ -100,7 +100,8 @@ Error describeTensor(const Program &program, const std::vector<uint32_t> &signat
   if (!info)
     return nullArgument("vitrt_model_input/output", "info");
   const Buffer &buffer = program.buffers[signature[index]];
-  *info = {buffer.name.c_str(), buffer.shape.data(), buffer.shape.size(), size_t(buffer.bytesPerImage / sizeof(float))};
+  const uint64_t bytes = buffer.type == fb::NumberType::I8 ? 1 : sizeof(float);
+  *info = {buffer.name.c_str(), buffer.shape.data(), buffer.shape.size(), size_t(buffer.bytesPerImage / bytes)};
   return Error::success();
 }
 
@@ -187,6 +188,12 @@ vitrt_status vitrt_model_input(const vitrt_model *model, size_t index, vitrt_ten
   });
 }
 
+vitrt_element_type vitrt_model_input_type(const vitrt_model *model, size_t index) {
+  if (!model || index >= model->model->program().inputs.size())
+    return VITRT_F32;
+  const Program &program = model->model->program();
+  return program.buffers[program.inputs[index]].type == fb::NumberType::I8 ? VITRT_U8 : VITRT_F32;
+}
 vitrt_status vitrt_model_output(const vitrt_model *model, size_t index, vitrt_tensor_info *info) {
   return guarded([&] {
     return model ? describeTensor(model->model->program(), model->model->program().outputs, index, info, "output")

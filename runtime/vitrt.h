@@ -44,7 +44,7 @@ typedef enum vitrt_status {
   VITRT_ERROR_ARGUMENT = 5, /* the caller's values do not fit the signature */
   VITRT_ERROR_MEMORY = 6,
   VITRT_ERROR_INTERNAL = 7,
-  VITRT_ERROR_DEVICE = 8    /* a GPU has no driver, is not there or failed */
+  VITRT_ERROR_DEVICE = 8 /* a GPU has no driver, is not there or failed */
 } vitrt_status;
 
 /* One sentence: what was given, what was expected, where. Empty if nothing has failed on this thread. */
@@ -84,7 +84,7 @@ VITRT_API const char *vitrt_model_target(const vitrt_model *model);
 VITRT_API size_t vitrt_model_label_count(const vitrt_model *model);
 VITRT_API const char *vitrt_model_label(const vitrt_model *model, size_t index);
 
-/* Inputs and outputs of the inference program: f32, row-major, [batch, shape...]; `rank` does not count the batch.
+/* Inputs and outputs of the inference program: row-major, [batch, shape...]; `rank` does not count the batch. Outputs are f32.
  * The caller's struct is filled in, and has no size to tell versions apart: it stays as it is in this major version. */
 typedef struct vitrt_tensor_info {
   const char *name;
@@ -97,6 +97,11 @@ VITRT_API size_t vitrt_model_input_count(const vitrt_model *model);
 VITRT_API size_t vitrt_model_output_count(const vitrt_model *model);
 VITRT_API vitrt_status vitrt_model_input(const vitrt_model *model, size_t index, vitrt_tensor_info *info);
 VITRT_API vitrt_status vitrt_model_output(const vitrt_model *model, size_t index, vitrt_tensor_info *info);
+
+/* What an input's elements are: f32 of normalised images [C, H, W], or, where vitc was told --images=u8, bytes of pictures [H, W, C] as they are
+ * decoded, red first. An index that there is none of is VITRT_F32. */
+typedef enum vitrt_element_type { VITRT_F32 = 0, VITRT_U8 = 1 } vitrt_element_type;
+VITRT_API vitrt_element_type vitrt_model_input_type(const vitrt_model *model, size_t index);
 
 /* ---- sessions --------------------------------------------------------------------------------------------- */
 
@@ -111,7 +116,8 @@ typedef struct vitrt_session_options {
 VITRT_API vitrt_status vitrt_session_create(const vitrt_model *model, const vitrt_session_options *options, vitrt_session **session);
 VITRT_API void vitrt_session_destroy(vitrt_session *session);
 
-/* Runs `batch` >= 1 images. inputs[i] holds batch * elements floats, outputs[i] has room for as many; no alignment is asked of them.
+/* Runs `batch` >= 1 images. inputs[i] holds batch * elements floats (of VITRT_U8: as many bytes, its pointer cast), outputs[i] has room for
+ * batch * elements floats; no alignment is asked of them.
  * The same artifact, input and number of threads give the same bits. */
 VITRT_API vitrt_status vitrt_run(vitrt_session *session, size_t batch, const float *const *inputs, float *const *outputs);
 
@@ -125,7 +131,8 @@ VITRT_API vitrt_status vitrt_run(vitrt_session *session, size_t batch, const flo
 
 /* The layout that the library was built with; C99 has no way to say so. Later versions append to the option structs only. */
 #ifdef VITRT_STATIC_ASSERT
-VITRT_STATIC_ASSERT(sizeof(vitrt_status) == 4 && sizeof(vitrt_verify) == 4, "enums are 32 bits in this ABI");
+VITRT_STATIC_ASSERT(sizeof(vitrt_status) == 4 && sizeof(vitrt_verify) == 4 && sizeof(vitrt_element_type) == 4,
+                    "enums are 32 bits in this ABI");
 VITRT_STATIC_ASSERT(sizeof(vitrt_open_options) == (sizeof(void *) == 8 ? 24 : 16), "vitrt_open_options has another layout");
 VITRT_STATIC_ASSERT(sizeof(vitrt_session_options) == 12, "vitrt_session_options has another layout");
 VITRT_STATIC_ASSERT(sizeof(vitrt_tensor_info) == 4 * sizeof(void *), "vitrt_tensor_info has another layout");

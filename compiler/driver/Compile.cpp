@@ -40,7 +40,7 @@ OwningOpRef<ModuleOp> Compilation::import() {
     emitError(UnknownLoc::get(&context)) << unsupported;
     return {};
   }
-  return importModel(context, config, options.take);
+  return importModel(context, config, options.take, options.images);
 }
 
 LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
@@ -103,11 +103,8 @@ LogicalResult Compilation::tuneOnGpu(int ordinal, ScheduleTable &table, TuneRepo
   FailureOr<OwningOpRef<ModuleOp>> module = lower("cuda", Phase::Kernel);
   if (failed(module))
     return failure();
-  tune::DeviceTuneOptions tuning = {.ordinal = ordinal,
-                                    .targets = options.gpus,
-                                    .ptxas = options.ptxas,
-                                    .cubinCache = options.cubinCache,
-                                    .report = std::move(report)};
+  tune::DeviceTuneOptions tuning = {
+      .ordinal = ordinal, .targets = options.gpus, .ptxas = options.ptxas, .cubinCache = options.cubinCache, .report = std::move(report)};
   return tune::tune(**module, tuning, table);
 }
 

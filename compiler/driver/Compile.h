@@ -11,6 +11,7 @@
 #include "compiler/artifact/Artifact.h"
 #include "compiler/driver/Generate.h"
 #include "compiler/driver/Pipelines.h"
+#include "compiler/frontend/Import.h"
 #include "compiler/model/ResolveModel.h"
 #include "compiler/tune/Tune.h"
 #include "runtime/artifact/TrainingMemory.h"
@@ -57,6 +58,7 @@ struct CompileOptions {
   std::string ptxas;                          ///< the program that makes machine code for "cuda"; empty: the file has PTX alone
   std::string cubinCache;                     ///< a folder for that, empty: none
   std::vector<std::string> take;              ///< outputs by the names of importModel; empty: what the model's own class returns
+  ImageType images = ImageType::F32;
   unsigned optLevel = 2;
   Precision precision = Precision::F32;
   CalibratedRanges ranges;                 ///< of int8: layers that have one range for all images; others' rows are quantized as they come

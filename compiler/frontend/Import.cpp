@@ -9,6 +9,7 @@
 
 #include "compiler/frontend/Importer.h"
 #include "compiler/frontend/WeightNaming.h"
+#include "dialects/vit/PixelOps.h"
 
 #include "fmt/format.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -127,14 +128,31 @@ OwningOpRef<ModuleOp> Importer::import() {
   Location at = loc(config.name);
   OwningOpRef<ModuleOp> module = ModuleOp::create(at);
   builder.setInsertionPointToEnd(module->getBody());
-  RankedTensorType images = type({ShapedType::kDynamic, config.inChannels, config.imageHeight, config.imageWidth});
-  auto function = func::FuncOp::create(builder, at, "infer", builder.getFunctionType({images}, {}));
+  RankedTensorType images = type({ShapedType::kDynamic, config.inChannels, config.imageHeight, config.imageWidth}), given = images;
+  if (imageType == ImageType::U8)
+    given = RankedTensorType::get({ShapedType::kDynamic, config.imageHeight, config.imageWidth, config.inChannels}, builder.getI8Type());
+  auto function = func::FuncOp::create(builder, at, "infer", builder.getFunctionType({given}, {}));
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToEnd(body);
 
-  if (failed(returnOutputs(function, head(encode(body->getArgument(0))))))
+  Value input = body->getArgument(0);
+  if (imageType == ImageType::U8)
+    input = normalizedImages(input, images);
+  if (failed(returnOutputs(function, head(encode(input)))))
     return {};
   return module;
+}
+
+Value Importer::normalizedImages(Value pixels, RankedTensorType images) {
+  auto numbers = [&](const std::vector<double> &values) {
+    SmallVector<float> each(static_cast<size_t>(config.inChannels), static_cast<float>(values.front()));
+    if (values.size() > 1)
+      llvm::transform(values, each.begin(), [](double value) { return static_cast<float>(value); });
+    return builder.getDenseF32ArrayAttr(each);
+  };
+  const Preprocess &preprocess = config.preprocess;
+  return vit::NormalizeImagesOp::create(builder, loc("images"), images, pixels, numbers(preprocess.mean), numbers(preprocess.std),
+                                        preprocess.rescale == Rescale::Multiply255);
 }
 
 Value Importer::encode(Value images) {
@@ -151,9 +169,9 @@ Value Importer::encode(Value images) {
   return x;
 }
 
-OwningOpRef<ModuleOp> vitc::importModel(MLIRContext &context, const ModelConfig &config, ArrayRef<std::string> take) {
+OwningOpRef<ModuleOp> vitc::importModel(MLIRContext &context, const ModelConfig &config, ArrayRef<std::string> take, ImageType images) {
   context.loadDialect<func::FuncDialect, vit::VitDialect>();
-  return Importer(context, config, take).import();
+  return Importer(context, config, take, images).import();
 }
 
 OwningOpRef<ModuleOp> vitc::importTrainingModel(MLIRContext &context, const ModelConfig &config) {

@@ -21,6 +21,11 @@ struct ModelConfig;
 
 /// One sentence that lists every switch of a valid config that import has no operations for; empty if there is none.
 std::string unsupportedSwitches(const ModelConfig &config);
+/// What the program takes.
+enum class ImageType {
+  F32, ///< [B, C, H, W], normalised
+  U8   ///< [B, H, W, C] as decoded: the program normalises them by the config's preprocessing
+};
 
 /// Builds `func.func @infer(%images: tensor<?xCxHxWxf32>) -> tensor<?xKxf32>` from a validated config without unsupported switches, in
 /// `vit` operations (attention and mlp as one operation each). With `pool=none` the result is tensor<?xTxKxf32>. Every operation's location
@@ -35,7 +40,8 @@ std::string unsupportedSwitches(const ModelConfig &config);
 ///   block.N      all tokens after block N, [?, T, D]
 ///   attention.N  the attention's probabilities in block N, [?, h, T, T]; attention.N.B of branch B of a block with parallel branches
 /// A result's name is its attribute `vit.output`. Null, after an error that names the nearest choice, if the model has none of that name.
-mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const ModelConfig &config, llvm::ArrayRef<std::string> take = {});
+mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const ModelConfig &config, llvm::ArrayRef<std::string> take = {},
+                                              ImageType images = ImageType::F32);
 
 /// Builds `func.func @train(%images: tensor<?xCxHxWxf32>, %targets: tensor<?xKxf32>, %randomness: tensor<?x4xf32>) -> tensor<?x1xf32>`: the
 /// loss of each image, with dropout at its places (keys of `vit.dropout`). A model with a distillation token (DeiT) takes `%teacher`:

@@ -8,6 +8,7 @@
 #ifndef VITC_COMPILER_FRONTEND_IMPORTER_H
 #define VITC_COMPILER_FRONTEND_IMPORTER_H
 
+#include "compiler/frontend/Import.h"
 #include "compiler/frontend/ResizeMatrix.h"
 #include "compiler/frontend/Sources.h"
 #include "compiler/model/ModelConfig.h"
@@ -24,8 +25,8 @@ namespace vitc {
 /// Builds the program of one config. Values are named by locations: the model's layers.
 class Importer {
 public:
-  Importer(mlir::MLIRContext &context, const ModelConfig &config, llvm::ArrayRef<std::string> take)
-      : config(config), take(take), builder(&context) {
+  Importer(mlir::MLIRContext &context, const ModelConfig &config, llvm::ArrayRef<std::string> take, ImageType imageType = ImageType::F32)
+      : config(config), take(take), imageType(imageType), builder(&context) {
     for (const PlacedSource &source : describeSources(config))
       shapes[source.name] = source.shape;
   }
@@ -72,6 +73,7 @@ private:
   /// What stands between the heads' query, key and value and the projection, where probabilities are dropped.
   mlir::Value attentionWithDropout(const BranchNames &names, mlir::Value input);
   mlir::Value mlpWithDropout(const BranchNames &names, mlir::Value input);
+  mlir::Value normalizedImages(mlir::Value pixels, mlir::RankedTensorType images);
   mlir::Value encode(mlir::Value images);
   mlir::Value classifierLoss(mlir::Value tokens, mlir::Value targets, mlir::Value teacher);
 
@@ -121,6 +123,7 @@ private:
 
   const ModelConfig &config;
   llvm::ArrayRef<std::string> take;
+  ImageType imageType;
   llvm::StringMap<mlir::Value> offered; ///< null: known by `wants` alone
   mlir::OpBuilder builder;
   llvm::StringMap<std::vector<int64_t>> shapes;

@@ -35,6 +35,9 @@ public:
     for (auto [index, argument] : llvm::enumerate(function.getArguments())) {
       auto name = function.getArgAttrOfType<StringAttr>(index, "vit.input");
       program.inputs.push_back(add(argument, name ? name.str() : ("input" + Twine(index)).str(), BufferKind::Input, -1));
+      // Bytes of a picture are the numbers themselves.
+      if (Buffer &input = program.buffers.back(); input.type == NumberType::I8)
+        input.scale = 1;
     }
     auto results = cast<func::ReturnOp>(function.getBody().front().getTerminator()).getOperands();
     for (Operation &op : function.getBody().front().without_terminator())
@@ -68,8 +71,9 @@ private:
     buffer.bytesPerImage = type.getElementTypeBitWidth() / 8;
     for (int64_t extent : buffer.shape)
       buffer.bytesPerImage *= extent;
-    // An image's share begins at a multiple of four bytes.
-    buffer.bytesPerImage = llvm::alignTo(buffer.bytesPerImage, sizeof(float));
+    // An image's share begins at a multiple of four bytes; a caller's are one behind the other.
+    if (kind != BufferKind::Input)
+      buffer.bytesPerImage = llvm::alignTo(buffer.bytesPerImage, sizeof(float));
     buffer.firstLaunch = buffer.lastLaunch = launch;
     program.buffers.push_back(std::move(buffer));
     return bufferOf[value] = program.buffers.size() - 1;

@@ -10,5 +10,6 @@
 
 include "dialects/vit/VitOps.td"
 include "dialects/vit/PatchDropout.td"
+include "dialects/vit/PixelOps.td"
 
 #endif // VITC_DIALECTS_VIT_ALLOPS_TD

@@ -8,6 +8,7 @@
 #include "dialects/vit/VitDialect.h"
 
 #include "dialects/vit/PatchDropout.h"
+#include "dialects/vit/PixelOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -38,6 +39,10 @@ void VitDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/vit/PatchDropout.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/vit/PixelOps.cpp.inc"
       >();
 }
 

@@ -27,11 +27,16 @@ bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &
   if (buffer.type() > fb::NumberType::MAX || buffer.type() < fb::NumberType::MIN)
     return fail("{}.type is {}", where, int(buffer.type()));
   uint64_t elements = countElements(buffer.shape()), bytes = buffer.bytes_per_image(), size = bytesOf(buffer.type());
-  if (elements == 0 || bytes == 0 || bytes > kMaxBytes || bytes % sizeof(float) != 0 || elements * size > bytes)
+  const bool ofCaller = buffer.kind() == fb::BufferKind::Input || buffer.kind() == fb::BufferKind::Output;
+  const bool pixels = buffer.kind() == fb::BufferKind::Input && buffer.type() == fb::NumberType::I8;
+  if (elements == 0 || bytes == 0 || bytes > kMaxBytes || (bytes % sizeof(float) != 0 && !pixels) || elements * size > bytes)
     return fail("{} has {} bytes an image for {} elements", where, bytes, elements);
-  if (buffer.kind() == fb::BufferKind::Input || buffer.kind() == fb::BufferKind::Output) {
-    if (buffer.type() != fb::NumberType::F32)
-      return fail("{} is of type {}, and an input or output is f32", where, int(buffer.type()));
+  if (ofCaller) {
+    if (buffer.type() != fb::NumberType::F32 && !pixels)
+      return fail("{} is of type {}; an output is f32, an input f32 or bytes", where, int(buffer.type()));
+    if (pixels && (buffer.scale() != 1 || buffer.zero_point() != 0))
+      return fail("{} is bytes on a grid of {} from {}; a picture's are the numbers themselves", where, buffer.scale(),
+                  buffer.zero_point());
     return (checkName(buffer.name(), where + ".name") && elements * size == bytes) ||
            fail("{} has {} bytes an image for {} elements, and an input or output has no padding", where, bytes, elements);
   }
@@ -184,12 +189,15 @@ bool ManifestVerifier::checkMemory(const fb::Target &target, const fb::Program &
 /// Inference takes the images that the model describes, and nothing else: callers prepare them by the description.
 bool ManifestVerifier::checkImages(const fb::Program &program, const std::string &where) {
   const fb::Model &model = *manifest.model();
-  const uint64_t expected[] = {model.channels(), model.height(), model.width()};
   bool matches = sizeOf(program.inputs()) == 1;
   if (matches) {
-    const auto *shape = program.buffers()->Get(program.inputs()->Get(0))->shape();
-    matches = sizeOf(shape) == std::size(expected) && std::equal(shape->begin(), shape->end(), expected);
+    const fb::Buffer &input = *program.buffers()->Get(program.inputs()->Get(0));
+    std::vector<uint64_t> expected = {model.channels(), model.height(), model.width()};
+    if (input.type() == fb::NumberType::I8)
+      expected = {model.height(), model.width(), model.channels()};
+    const auto *shape = input.shape();
+    matches = sizeOf(shape) == expected.size() && std::equal(shape->begin(), shape->end(), expected.begin());
   }
-  return matches || fail("{} is inference, but does not take one input of the model's images {} x {} x {}", where, model.channels(),
-                         model.height(), model.width());
+  return matches || fail("{} is inference, but does not take one input of the model's images {} x {} x {}, or of their pixels", where,
+                         model.channels(), model.height(), model.width());
 }

@@ -77,6 +77,12 @@ Expected<std::span<const float>> NpyArray::floats() const {
   return std::span(reinterpret_cast<const float *>(data.bytes.data()), count);
 }
 
+Expected<std::span<const uint8_t>> NpyArray::bytes() const {
+  if (type != ElementType::U8)
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: elements of type {}, expected u8; save it with .astype('u1')", displayName, nameOf(type));
+  return std::span(reinterpret_cast<const uint8_t *>(data.bytes.data()), count);
+}
+
 Expected<std::vector<int64_t>> NpyArray::integers() const {
   switch (type) {
   case ElementType::I64:

@@ -31,6 +31,8 @@ public:
 
   /// The elements of an f32 array, row-major; VITRT_ERROR_ARGUMENT for other types.
   Expected<std::span<const float>> floats() const;
+  /// The same of a u8 array.
+  Expected<std::span<const uint8_t>> bytes() const;
   /// The elements of an array of any integer type.
   Expected<std::vector<int64_t>> integers() const;
 

@@ -162,7 +162,7 @@ int attention(const AttentionOptions &options) {
   std::span<const int64_t> shape = runner->outputShape(*output);
   size_t heads = size_t(shape[0]), tokens = size_t(shape[1]);
   PrefixTokens prefix = prefixTokens(*runner);
-  uint32_t height = uint32_t(runner->inputShape()[1]), width = uint32_t(runner->inputShape()[2]);
+  auto [height, width] = runner->inputSize();
   auto grid = tokens > prefix.count ? patchGrid(tokens - prefix.count, height, width) : std::nullopt;
   if (!grid || shape[1] != shape[2])
     return fail(fmt::format("{}: {} {} is not over the {} prefix tokens and a grid of patches, so it cannot be drawn", options.file,
@@ -180,8 +180,14 @@ int attention(const AttentionOptions &options) {
   auto crop = preprocessor->crop(std::move(*picture), options.picture);
   if (!crop)
     return fail(crop.error());
-  std::vector<float> input(runner->inputElements());
-  preprocessor->normalize(*crop, input.data());
+  ImageBuffer input;
+  input.arePixels = runner->takesPixels();
+  if (input.arePixels) {
+    input.pixels = std::get<vitrt::Image>(*crop).pixels;
+  } else {
+    input.resize(runner->inputElements());
+    preprocessor->normalize(*crop, input.values.data());
+  }
   std::vector<std::vector<float>> outputs;
   if (vitrt::Error error = runner->run(1, input, outputs))
     return fail(error);

@@ -9,11 +9,11 @@
 
 namespace vitrun {
 
-vitrt::Expected<Batcher> Batcher::create(vitrt::Preprocessor preprocessor, unsigned threads) {
+vitrt::Expected<Batcher> Batcher::create(vitrt::Preprocessor preprocessor, unsigned threads, bool pixels) {
   auto pool = vitrt::ThreadPool::create(threads);
   if (!pool)
     return std::move(pool.error());
-  return Batcher(std::move(preprocessor), std::move(*pool));
+  return Batcher(std::move(preprocessor), std::move(*pool), pixels);
 }
 
 Batcher::Batch Batcher::load(size_t begin, size_t end, const Source &picture, const Namer &name) {
@@ -38,10 +38,14 @@ Batcher::Batch Batcher::load(size_t begin, size_t end, const Source &picture, co
       batch.errors.push_back(std::move(sentences[i]));
   }
   size_t elements = size_t(preprocessor.channels()) * preprocessor.input().height * preprocessor.input().width;
-  batch.values.resize(batch.indices.size() * elements);
+  batch.images.arePixels = pixels;
+  batch.images.resize(batch.indices.size() * elements);
   pool->parallelFor(int64_t(batch.indices.size()), 1, [&](unsigned, int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
-      preprocessor.normalize(crops[batch.indices[i] - begin], batch.values.data() + size_t(i) * elements);
+      if (const vitrt::Crop &crop = crops[batch.indices[i] - begin]; pixels)
+        std::ranges::copy(std::get<vitrt::Image>(crop).pixels, batch.images.pixels.data() + size_t(i) * elements);
+      else
+        preprocessor.normalize(crop, batch.images.values.data() + size_t(i) * elements);
   });
   return batch;
 }

@@ -10,6 +10,7 @@
 
 #include "runtime/device/cpu/ThreadPool.h"
 #include "runtime/image/Preprocess.h"
+#include "tools/vit-run/Images.h"
 
 #include <functional>
 #include <memory>
@@ -27,23 +28,25 @@ public:
   /// As many images as keep the threads busy without filling the memory.
   static constexpr size_t batchImages = 64;
 
-  static vitrt::Expected<Batcher> create(vitrt::Preprocessor preprocessor, unsigned threads);
+  /// `pixels`: batches are of bytes, which the program normalises.
+  static vitrt::Expected<Batcher> create(vitrt::Preprocessor preprocessor, unsigned threads, bool pixels);
 
-  /// The pictures [begin, end) as one normalised batch of those that can be read. `indices` names them; `errors` has a sentence for each of
+  /// The pictures [begin, end) as one batch of those that can be read. `indices` names them; `errors` has a sentence for each of
   /// the others.
   struct Batch {
     std::vector<size_t> indices;
-    std::vector<float> values;
+    ImageBuffer images;
     std::vector<std::string> errors;
   };
   Batch load(size_t begin, size_t end, const Source &picture, const Namer &name);
 
 private:
-  Batcher(vitrt::Preprocessor preprocessor, std::unique_ptr<vitrt::ThreadPool> pool)
-      : preprocessor(std::move(preprocessor)), pool(std::move(pool)) {}
+  Batcher(vitrt::Preprocessor preprocessor, std::unique_ptr<vitrt::ThreadPool> pool, bool pixels)
+      : preprocessor(std::move(preprocessor)), pool(std::move(pool)), pixels(pixels) {}
 
   vitrt::Preprocessor preprocessor;
   std::unique_ptr<vitrt::ThreadPool> pool;
+  bool pixels;
 };
 
 } // namespace vitrun

@@ -57,16 +57,16 @@ vitrt::Error bindToCores(int core, unsigned threads) {
 /// The images of --input, or random ones.
 struct Images {
   vitrt::NpyArray array;
-  std::vector<float> random;
-  std::span<const float> values;
+  ImageBuffer random;
+  ImageSpan values;
   size_t batch = 0;
 };
 
-vitrt::Expected<Images> loadImages(const BenchOptions &options, std::span<const int64_t> shape) {
+vitrt::Expected<Images> loadImages(const BenchOptions &options, std::span<const int64_t> shape, bool pixels) {
   Images images;
   if (options.input.empty()) {
     images.batch = options.batch ? options.batch : 1;
-    images.random = randomImages(std::accumulate(shape.begin(), shape.end(), images.batch, std::multiplies<>()), 0);
+    images.random = randomImages(std::accumulate(shape.begin(), shape.end(), images.batch, std::multiplies<>()), 0, pixels);
     images.values = images.random;
     return images;
   }
@@ -74,7 +74,7 @@ vitrt::Expected<Images> loadImages(const BenchOptions &options, std::span<const 
   if (!input)
     return std::move(input.error());
   images.array = std::move(*input);
-  auto checked = checkedImages(images.array, shape);
+  auto checked = checkedImages(images.array, shape, pixels);
   if (!checked)
     return std::move(checked.error());
   images.values = *checked;
@@ -170,7 +170,7 @@ int benchInference(const BenchOptions &options, long baseKilobytes) {
   if (runner->outputCount() > 1 && options.output.ends_with(".npy"))
     return failUsage(
         fmt::format("{} returns {} outputs, which go into one .npz, not into {}", options.file, runner->outputCount(), options.output));
-  auto images = loadImages(options, runner->inputShape());
+  auto images = loadImages(options, runner->inputShape(), runner->takesPixels());
   if (!images)
     return failArgument(images.error());
   std::vector<std::vector<float>> outputs;
@@ -230,7 +230,7 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
     return fail(model.error());
   const vitrt::fb::Model &description = (*model)->artifact().model();
   int64_t shape[] = {description.channels(), description.height(), description.width()};
-  auto images = loadImages(options, shape);
+  auto images = loadImages(options, shape, /*pixels=*/false);
   if (!images)
     return failArgument(images.error());
   auto session = createTrainable(**model, options.common, images->batch);
@@ -320,7 +320,10 @@ void addBenchCommand(CLI::App &tool, Action &action) {
                    "Bind the process to this core and, for more threads, to its neighbour (C xor 1), then to the others in order")
       ->check(CLI::Range(0, 65535))
       ->type_name("C");
-  command->add_option("--input", options->input, "Run on these images f32 [N, C, H, W] (default: random ones)")->type_name("X.npy");
+  command
+      ->add_option("--input", options->input,
+                   "Run on these images f32 [N, C, H, W], or for a model that takes pixels u8 [N, H, W, C] (default: random ones)")
+      ->type_name("X.npy");
   command->add_option("--output", options->output, "Write the output of the last run; several: an .npz")->type_name("Y.npy");
   command->add_option("--labels", options->labels, "Classes i64 [N] for --train (default: 0, 1, 2, ...)")->type_name("L.npy");
   command->add_flag("--train", options->train, "Measure training steps: forward, backward and update");

@@ -80,7 +80,7 @@ int classify(const ClassifyOptions &options) {
   auto preprocessor = runner->preprocessor();
   if (!preprocessor)
     return fail(preprocessor.error());
-  auto batcher = Batcher::create(std::move(*preprocessor), options.common.threads);
+  auto batcher = Batcher::create(std::move(*preprocessor), options.common.threads, runner->takesPixels());
   if (!batcher)
     return fail(batcher.error());
 
@@ -97,7 +97,7 @@ int classify(const ClassifyOptions &options) {
     for (const std::string &error : batch.errors)
       failed = fail(error);
     if (!batch.indices.empty())
-      if (vitrt::Error error = runner->run(batch.indices.size(), batch.values, outputs))
+      if (vitrt::Error error = runner->run(batch.indices.size(), batch.images, outputs))
         return fail(error);
     for (size_t i = 0; i < batch.indices.size(); ++i) {
       const std::string &path = (*paths)[batch.indices[i]];

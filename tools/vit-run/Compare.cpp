@@ -234,19 +234,19 @@ int compare(const CompareOptions &options) {
                             vitrt::formatShape(first->inputShape()), options.second, vitrt::formatShape(second->inputShape())));
 
   size_t batch = options.batch;
-  std::vector<float> random;
-  std::span<const float> images;
+  ImageBuffer random;
+  ImageSpan images;
   vitrt::Expected<vitrt::NpyArray> input = vitrt::NpyArray();
   if (!options.input.empty()) {
     if (input = vitrt::readNpy(options.input); !input)
       return fail(input.error());
-    auto checked = checkedImages(*input, first->inputShape());
+    auto checked = checkedImages(*input, first->inputShape(), first->takesPixels());
     if (!checked)
       return fail(checked.error());
     images = *checked;
     batch = size_t(input->shape()[0]);
   } else {
-    random = randomImages(batch * first->inputElements(), options.seed);
+    random = randomImages(batch * first->inputElements(), options.seed, first->takesPixels());
     images = random;
   }
 
@@ -300,8 +300,12 @@ void addCompareCommand(CLI::App &tool, Action &action) {
   CLI::App *command = tool.add_subcommand("compare", "Run two artifacts on the same images and compare them layer by layer");
   command->add_option("A.vitx", options->first, "A compiled model")->required();
   command->add_option("B.vitx", options->second, "Another, or the same with another target")->required();
-  auto *input = command->add_option("--input", options->input, "Images f32 [N, C, H, W], already normalised (default: random ones)")
-                    ->type_name("X.npy");
+  auto *input =
+      command
+          ->add_option(
+              "--input", options->input,
+              "Images f32 [N, C, H, W], already normalised, or for a model that takes pixels u8 [N, H, W, C] (default: random ones)")
+          ->type_name("X.npy");
   command->add_option("--batch", options->batch, "Random images (default: 1)")
       ->check(CLI::Range(1u, 100000u))
       ->type_name("N")

@@ -40,7 +40,7 @@ public:
   int report();
 
 private:
-  vitrt::Error runBatch(const std::vector<size_t> &indices, std::span<const float> values);
+  vitrt::Error runBatch(const std::vector<size_t> &indices, ImageSpan images);
   void addToPage(size_t index, std::span<const float> logits, bool right);
   int64_t expectedClass(size_t index) const {
     int64_t label = dataset.label(index);
@@ -84,6 +84,10 @@ vitrt::Error Evaluation::prepare() {
     if (labels.empty() && dataNames.size() == classes)
       labels.assign(dataNames.begin(), dataNames.end());
   }
+  if (!dataset.hasPictures() && runner.takesPixels())
+    return vitrt::makeError(VITRT_ERROR_ARGUMENT,
+                            "{}: images that are normalised, and the model takes pixels; vitc --images=f32 makes one that takes them",
+                            options.data);
   if (!dataset.hasPictures()) {
     std::span<const int64_t> shape = dataset.tensorShape(), expected = runner.inputShape();
     if (!std::equal(shape.begin(), shape.end(), expected.begin(), expected.end()))
@@ -94,7 +98,7 @@ vitrt::Error Evaluation::prepare() {
   auto preprocessor = runner.preprocessor();
   if (!preprocessor)
     return std::move(preprocessor.error());
-  auto result = Batcher::create(std::move(*preprocessor), options.common.threads);
+  auto result = Batcher::create(std::move(*preprocessor), options.common.threads, runner.takesPixels());
   if (!result)
     return std::move(result.error());
   batcher.emplace(std::move(*result));
@@ -114,7 +118,7 @@ vitrt::Error Evaluation::run() {
       for (size_t i = begin; i < end; ++i) {
         std::span<const float> tensor = dataset.tensor(i);
         batch.indices.push_back(i);
-        batch.values.insert(batch.values.end(), tensor.begin(), tensor.end());
+        batch.images.values.insert(batch.images.values.end(), tensor.begin(), tensor.end());
       }
     }
     runner.tracePhase("preprocess", batchStart);
@@ -123,7 +127,7 @@ vitrt::Error Evaluation::run() {
       failed = fail(error);
     }
     if (!batch.indices.empty())
-      if (vitrt::Error error = runBatch(batch.indices, batch.values))
+      if (vitrt::Error error = runBatch(batch.indices, batch.images))
         return error;
     progress.advance(end - begin);
   }
@@ -131,8 +135,8 @@ vitrt::Error Evaluation::run() {
   return vitrt::Error::success();
 }
 
-vitrt::Error Evaluation::runBatch(const std::vector<size_t> &indices, std::span<const float> values) {
-  if (vitrt::Error error = runner.run(indices.size(), values, outputs))
+vitrt::Error Evaluation::runBatch(const std::vector<size_t> &indices, ImageSpan images) {
+  if (vitrt::Error error = runner.run(indices.size(), images, outputs))
     return error;
   // Entries of the page are spread over the whole data.
   size_t wanted = std::min(options.pageCount, total);

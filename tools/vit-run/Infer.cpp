@@ -84,7 +84,7 @@ int infer(const InferOptions &options) {
   auto runner = Runner::load(options.file, options.common);
   if (!runner)
     return fail(runner.error());
-  auto images = checkedImages(*input, runner->inputShape());
+  auto images = checkedImages(*input, runner->inputShape(), runner->takesPixels());
   if (!images)
     return fail(images.error());
   if (runner->outputCount() > 1)

@@ -144,7 +144,8 @@ Json programJson(const fb::Program &program, const fb::Target &target) {
     for (uint32_t i = 0; list && i < list->size(); ++i) {
       uint32_t index = list->Get(i);
       const fb::Buffer &buffer = *program.buffers()->Get(index);
-      tensors.push_back({{"name", text(buffer.name())}, {"shape", shapeJson(buffer.shape())}});
+      tensors.push_back(
+          {{"name", text(buffer.name())}, {"shape", shapeJson(buffer.shape())}, {"type", fb::EnumNameNumberType(buffer.type())}});
     }
     return tensors;
   };
@@ -223,6 +224,9 @@ std::string join(const Json &values, const char *separator) {
 void printProgram(const Json &program) {
   fmt::print("\nprogram {}: {} launches, groups of {} image{}\n", program["name"].get<std::string>(), program["launches"].size(),
              program["group_images"].get<uint64_t>(), program["group_images"] == 1 ? "" : "s");
+  for (const Json &input : program["inputs"])
+    if (input["type"] == "I8")
+      fmt::print("  takes: pixels as decoded, bytes [{}]\n", join(input["shape"], ", "));
   std::string outputs;
   for (const Json &output : program["outputs"])
     outputs += fmt::format("{}{} [{}]", outputs.empty() ? "" : ", ", output["name"].get<std::string>(), join(output["shape"], ", "));

@@ -28,7 +28,7 @@ struct CommonOptions {
   std::string device = "cpu"; ///< "cpu", "emulator", "cuda" or "cuda:N"
   int64_t group = 0;          ///< images; 0: as the file says
   bool dependentLaunch = false;
-  std::string target;         ///< empty: the file's first that runs here
+  std::string target; ///< empty: the file's first that runs here
   std::string weights;
   std::optional<uint64_t> randomWeights;
   std::string verify = "all";

@@ -102,7 +102,11 @@ Expected<Runner> Runner::load(const std::string &path, const CommonOptions &opti
   if (!model)
     return std::move(model.error());
   runner.theModel = std::move(*model);
-  auto session = vitrt::Session::create(*runner.theModel, {.threads = options.threads, .pin = pin, .groupImages = options.group, .dependentLaunch = options.dependentLaunch, .emulatorSeed = emulatorSeedOf(options)});
+  auto session = vitrt::Session::create(*runner.theModel, {.threads = options.threads,
+                                                           .pin = pin,
+                                                           .groupImages = options.group,
+                                                           .dependentLaunch = options.dependentLaunch,
+                                                           .emulatorSeed = emulatorSeedOf(options)});
   if (!session)
     return std::move(session.error());
   runner.session = std::move(*session);
@@ -111,6 +115,11 @@ Expected<Runner> Runner::load(const std::string &path, const CommonOptions &opti
 }
 
 std::span<const int64_t> Runner::inputShape() const { return program().buffers[program().inputs[0]].shape; }
+bool Runner::takesPixels() const { return program().buffers[program().inputs[0]].type == vitrt::fb::NumberType::I8; }
+std::array<uint32_t, 2> Runner::inputSize() const {
+  std::span<const int64_t> size = inputShape().subspan(takesPixels() ? 0 : 1, 2);
+  return {uint32_t(size[0]), uint32_t(size[1])};
+}
 size_t Runner::inputElements() const { return product(inputShape()); }
 std::span<const int64_t> Runner::outputShape(size_t output) const { return program().buffers[program().outputs[output]].shape; }
 size_t Runner::outputElements(size_t output) const { return product(outputShape(output)); }
@@ -161,10 +170,10 @@ Expected<std::vector<std::string>> Runner::labels(const std::string &file, size_
   return labels;
 }
 
-Error Runner::run(size_t batch, std::span<const float> input, std::vector<std::vector<float>> &outputs, vitrt::LaunchObserver *observer) {
-  if (batch > SIZE_MAX / inputElements() || input.size() != batch * inputElements())
-    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} numbers were given for {} images of {}", theModel->artifact().name(), input.size(),
-                     batch, vitrt::formatShape(inputShape()));
+Error Runner::run(size_t batch, ImageSpan input, std::vector<std::vector<float>> &outputs, vitrt::LaunchObserver *observer) {
+  if (batch > SIZE_MAX / inputElements() || input.size() != batch * inputElements() || input.arePixels() != takesPixels())
+    return makeError(VITRT_ERROR_ARGUMENT, "{}: {} {} were given for {} images of {}", theModel->artifact().name(), input.size(),
+                     input.arePixels() ? "bytes" : "numbers", batch, vitrt::formatShape(inputShape()));
   std::vector<float *> pointers;
   outputs.resize(program().outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -185,10 +194,11 @@ void Runner::tracePhase(const std::string &name, Trace::Clock::time_point start)
 
 Error Runner::finish() { return trace ? trace->finish() : Error::success(); }
 
-Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, std::span<const int64_t> expected) {
-  auto floats = array.floats();
-  if (!floats)
-    return std::move(floats.error());
+Expected<ImageSpan> checkedImages(const vitrt::NpyArray &array, std::span<const int64_t> expected, bool pixels) {
+  Expected<std::span<const uint8_t>> bytes = std::span<const uint8_t>();
+  Expected<std::span<const float>> floats = std::span<const float>();
+  if (pixels ? !(bytes = array.bytes()) : !(floats = array.floats()))
+    return std::move(pixels ? bytes.error() : floats.error());
   std::span<const int64_t> shape = array.shape();
   bool matches = shape.size() == expected.size() + 1 && shape[0] >= 1 && std::equal(expected.begin(), expected.end(), shape.begin() + 1);
   if (!matches) {
@@ -196,7 +206,7 @@ Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, std
     return makeError(VITRT_ERROR_ARGUMENT, "{}: the array has the shape {}, the model takes [N, {} with N >= 1", array.name(),
                      vitrt::formatShape(shape), text.substr(1));
   }
-  return floats;
+  return pixels ? ImageSpan(*bytes) : ImageSpan(*floats);
 }
 
 } // namespace vitrun

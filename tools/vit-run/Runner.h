@@ -12,9 +12,11 @@
 #include "runtime/image/Preprocess.h"
 #include "runtime/plan/Session.h"
 #include "runtime/train/TrainableModel.h"
+#include "tools/vit-run/Images.h"
 #include "tools/vit-run/Options.h"
 #include "tools/vit-run/Trace.h"
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <span>
@@ -44,8 +46,12 @@ public:
   /// From opening the file to a session that can run.
   double loadSeconds() const { return seconds; }
 
-  /// Shape of the one image that the model takes, [C, H, W].
+  /// Shape of the one image that the model takes, [C, H, W]; of pixels [H, W, C].
   std::span<const int64_t> inputShape() const;
+  /// Whether it takes bytes as they are decoded, and normalises them itself.
+  bool takesPixels() const;
+  /// Height and width of an image.
+  std::array<uint32_t, 2> inputSize() const;
   size_t inputElements() const;
   std::span<const int64_t> outputShape(size_t output) const;
   size_t outputElements(size_t output) const;
@@ -62,8 +68,7 @@ public:
   vitrt::Expected<std::vector<std::string>> labels(const std::string &file, size_t classes) const;
 
   /// Runs a batch; outputs are resized to fit. `observer` sees the launches instead of the trace.
-  vitrt::Error run(size_t batch, std::span<const float> input, std::vector<std::vector<float>> &outputs,
-                   vitrt::LaunchObserver *observer = nullptr);
+  vitrt::Error run(size_t batch, ImageSpan input, std::vector<std::vector<float>> &outputs, vitrt::LaunchObserver *observer = nullptr);
 
   /// A phase for the trace, if there is one.
   void tracePhase(const std::string &name, Trace::Clock::time_point start);
@@ -79,8 +84,8 @@ private:
   double seconds = 0;
 };
 
-/// Checks an .npy of images against those that the model takes, [C, H, W]: f32 [N, C, H, W] with N >= 1.
-vitrt::Expected<std::span<const float>> checkedImages(const vitrt::NpyArray &array, std::span<const int64_t> shape);
+/// Checks an .npy of images against those that the model takes: f32 [N, C, H, W] or u8 [N, H, W, C] with N >= 1.
+vitrt::Expected<ImageSpan> checkedImages(const vitrt::NpyArray &array, std::span<const int64_t> shape, bool pixels);
 
 } // namespace vitrun
 

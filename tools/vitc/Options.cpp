@@ -86,6 +86,9 @@ static cl::opt<std::string>
                       "what no result needs, 3 adds LLVM's -O3"),
              cl::Prefix, cl::init("2"), cl::cat(targetOptions));
 
+static cl::opt<std::string>
+    imageType("images", cl::desc("What the program takes: f32 (default), normalised [C, H, W], or u8, pixels [H, W, C] as decoded"),
+              cl::value_desc("TYPE"), cl::init("f32"), cl::cat(modelOptions));
 static cl::opt<bool> train("train", cl::desc("Compile the training program beside inference"), cl::cat(trainingOptions));
 static cl::opt<std::string> optimizer("optimizer", cl::desc("sgd, adam, adamw (default) or labml-adam"), cl::value_desc("NAME"),
                                       cl::init("adamw"), cl::cat(trainingOptions));
@@ -177,6 +180,8 @@ static std::string readTraining(Request &request) {
   }
   if (request.compile.precision == Precision::Int8)
     return "--precision=int8 has no products of gradients, which --train needs; there are f32 and bf16";
+  if (request.compile.images == ImageType::U8)
+    return "--images=u8 is for inference, and --train evaluates images that it has normalised; compile two files";
   if (!take.empty())
     return "--take chooses what inference returns, and --train evaluates its class scores; compile two files";
   request.compile.training = std::move(training);
@@ -278,6 +283,9 @@ static std::string readValues(Request &request) {
   if (!calibration.empty() && *wanted != Precision::Int8)
     return "--calibration=" + calibration + " finds ranges for int8, but --precision is " + precision;
   request.calibration = calibration;
+  if (imageType != "f32" && imageType != "u8")
+    return "--images=" + imageType + " is nothing that a program takes; there are f32 and u8";
+  request.compile.images = imageType == "u8" ? ImageType::U8 : ImageType::F32;
   if (!targets.empty())
     request.compile.targets = targets;
   if (std::string wrong = readTuning(request); !wrong.empty())

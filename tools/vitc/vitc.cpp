@@ -219,6 +219,11 @@ static int compileModel(Request &request) {
       reportError(refused);
       return 2;
     }
+  if (request.compile.images == ImageType::U8 && !loaded->config.preprocess.resizeRounding) {
+    reportError("--images=u8: pictures of this model are resized to numbers between those of bytes (resize_rounding=false), which it has "
+                "to be given");
+    return 2;
+  }
   std::string path = request.output.empty() ? loaded->config.name + ".vitx" : request.output;
   if (llvm::Error error = findRanges(context, loaded->config, weights, path, request))
     return fail(std::move(error));

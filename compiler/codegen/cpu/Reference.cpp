@@ -73,7 +73,8 @@ FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, Str
   KernelFunction f(module, symbol, op.getLoc());
   SmallVector<Value> buffers, shares(tensors.size());
   for (auto [index, type] : llvm::enumerate(tensors))
-    buffers.push_back(isActivation(type) ? f.activation(index, type.getShape().drop_front()) : f.weight(index, type.getShape()));
+    buffers.push_back(isActivation(type) ? f.activation(index, type.getShape().drop_front(), type.getElementType())
+                                         : f.weight(index, type.getShape()));
   for (auto [index, tensor] : llvm::enumerate(tensors))
     if (isSum(index)) {
       sums = true;

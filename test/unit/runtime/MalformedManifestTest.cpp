@@ -153,10 +153,15 @@ const Malformed kCases[] = {
     {"programs[0].buffers[1].kind is 17", [](fb::ManifestT &m) { program(m).buffers[1]->kind = fb::BufferKind(17); }},
     {"programs[0].buffers[2].type is 3", [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType(3); }},
     {"programs[0].buffers[2].type is -1", [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType(-1); }},
-    {"programs[0].buffers[0] is of type 1, and an input or output is f32",
+    {"programs[0].buffers[0] is of type 1; an output is f32, an input f32 or bytes",
      [](fb::ManifestT &m) { program(m).buffers[0]->type = fb::NumberType::BF16; }},
-    {"programs[0].buffers[5] is of type 2, and an input or output is f32",
+    {"programs[0].buffers[5] is of type 2; an output is f32, an input f32 or bytes",
      [](fb::ManifestT &m) { program(m).buffers[5]->type = fb::NumberType::I8; }},
+    {"programs[0].buffers[0] is bytes on a grid of 0 from 0; a picture's are the numbers themselves",
+     [](fb::ManifestT &m) {
+       program(m).buffers[0]->type = fb::NumberType::I8;
+       program(m).buffers[0]->bytes_per_image = 15;
+     }},
     {"programs[0].buffers[2] has 60 bytes an image for 31 elements",
      [](fb::ManifestT &m) {
        program(m).buffers[2]->type = fb::NumberType::BF16;
