@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HEAD = "<!-- Written by scripts/generate_docs.py from {source}; edit that. -->\n\n"
 PAGES = {
     "docs/dialects/vit.md": ("dialects/vit/AllOps.td", None, ["-gen-dialect-doc", "-dialect=vit"]),
-    "docs/dialects/kernel.md": ("dialects/kernel/KernelOps.td", None, ["-gen-dialect-doc", "-dialect=kernel"]),
+    "docs/dialects/kernel.md": ("dialects/kernel/AllOps.td", None, ["-gen-dialect-doc", "-dialect=kernel"]),
     "docs/dialects/device.md": ("dialects/device/DeviceOps.td", None, ["-gen-dialect-doc", "-dialect=device"]),
     "docs/passes/gpu.md": ("compiler/codegen/gpu/GpuPasses.td", "GPU code generation's passes", ["-gen-pass-doc"]),
     "docs/passes/transforms.md": ("compiler/transforms/TransformPasses.td", "Graph and kernel passes", ["-gen-pass-doc"]),

@@ -69,6 +69,8 @@ void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &opt
   function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/false, /*keepAttention=*/false}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
+  if (options.device)
+    function.addPass(createKernelFusePixels());
   if (options.precision != Precision::F32 && !options.reference)
     function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products, /*storedOperands=*/false}));
 }

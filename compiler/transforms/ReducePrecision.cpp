@@ -8,6 +8,7 @@
 #include "compiler/transforms/Passes.h"
 #include "compiler/transforms/Report.h"
 #include "dialects/kernel/KernelDialect.h"
+#include "dialects/kernel/PixelEmbed.h"
 #include "dialects/vit/LayerName.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -88,6 +89,8 @@ public:
     function.walk([&](Operation *op) {
       if (isa<kernel::GemmOp, kernel::PatchEmbedOp>(op))
         choose(op);
+      else if (isa<kernel::PixelEmbedOp>(op))
+        chooseOfPixels(op);
       else if (isa<kernel::MatmulOp, kernel::ContractRowsOp>(op))
         chooseTraining(op);
       else if (auto grad = dyn_cast<kernel::AttentionGradOp>(op); grad && readsBf16(grad))
@@ -172,6 +175,13 @@ private:
     report.done(product, toBytes ? "product of int8" : bf16Products ? "product of bf16" : "weights stored as bf16, product of f32");
     if (!element.isF32())
       wanted[product->getOperand(0)].push_back({&product->getOpOperand(0), element});
+  }
+
+  /// Pixels are rounded on their way into the product.
+  void chooseOfPixels(Operation *product) {
+    halfWeights.push_back(product);
+    ++halves;
+    report.done(product, "product of bf16");
   }
 
   /// Products of a training program round their operands while they copy them, and so need nothing of other launches; or, where operands are to be stored

@@ -287,6 +287,21 @@ def KernelFuseActivation : Pass<"kernel-fuse-activation"> {
                     Statistic<"missed", "missed", "activations that stay launches">];
 }
 
+def KernelFusePixels : Pass<"kernel-fuse-pixels"> {
+  let summary = "normalisation of decoded pictures into their patch embedding";
+  let description = [{
+    For GPUs: the images are never written. The weight's columns change places, so that a patch's row of pixels is read as it lies.
+    ```mlir
+    %x = kernel.reference %p { vit.normalize_images } : (tensor<?x224x224x3xi8>) -> tensor<?x3x224x224xf32>
+    %t = kernel.patch_embed %x, %w {patch = [16, 16]} : tensor<?x3x224x224xf32>, tensor<192x768xf32> -> tensor<?x196x192xf32>
+    // ->
+    %t = kernel.pixel_embed %p, %v {patch = [16, 16], mean = .., std = ..} : tensor<?x224x224x3xi8>, tensor<192x768xf32> -> tensor<?x196x192xf32>
+    ```
+  }];
+  let dependentDialects = ["::vitc::kernel::KernelDialect", "::vitc::vit::VitDialect"];
+  let statistics = [Statistic<"fused", "fused", "embeddings that normalise">];
+}
+
 def KernelSchedule : Pass<"kernel-schedule"> {
   let summary = "choose how each launch is tiled, and pack its weights accordingly";
   let description = [{

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "dialects/kernel/KernelDialect.h"
+#include "dialects/kernel/PixelEmbed.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -30,6 +31,10 @@ void KernelDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/kernel/KernelOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/kernel/PixelEmbed.cpp.inc"
       >();
 }
 

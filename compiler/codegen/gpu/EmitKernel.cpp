@@ -59,6 +59,7 @@ static FailureOr<KernelInfo> emitAny(ModuleOp module, Operation *launch, StringR
       .Case([&](kernel::NormalizeWeightGradOp op) { return emitNormalizeWeightGrad(module, op, symbol); })
       .Case([&](kernel::PadRowsOp op) { return emitPadRows(module, op, symbol); })
       .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol, target); })
+      .Case([&](kernel::PixelEmbedOp op) { return emitPixelEmbed(module, op, symbol, target); })
       .Case([&](kernel::PoolRowsOp op) { return emitPoolRows(module, op, symbol); })
       .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
       .Case([&](kernel::SumRowsOp op) { return emitSumRows(module, op, symbol); })

@@ -10,7 +10,7 @@
 
 #include "compiler/codegen/cpu/TrainingUpdate.h"
 #include "compiler/plan/Plan.h"
-#include "dialects/kernel/KernelDialect.h"
+#include "dialects/kernel/PixelEmbed.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
@@ -66,6 +66,8 @@ mlir::FailureOr<KernelInfo> emitConvert(mlir::ModuleOp module, kernel::ConvertOp
 mlir::FailureOr<KernelInfo> emitNormalize(mlir::ModuleOp module, kernel::NormalizeOp op, llvm::StringRef symbol);
 mlir::FailureOr<KernelInfo> emitGemm(mlir::ModuleOp module, kernel::GemmOp op, llvm::StringRef symbol, const DeviceTarget &target);
 mlir::FailureOr<KernelInfo> emitPatchEmbed(mlir::ModuleOp module, kernel::PatchEmbedOp op, llvm::StringRef symbol,
+                                           const DeviceTarget &target);
+mlir::FailureOr<KernelInfo> emitPixelEmbed(mlir::ModuleOp module, kernel::PixelEmbedOp op, llvm::StringRef symbol,
                                            const DeviceTarget &target);
 mlir::FailureOr<KernelInfo> emitAttention(mlir::ModuleOp module, kernel::AttentionOp op, llvm::StringRef symbol,
                                           const DeviceTarget &target);

@@ -45,13 +45,14 @@ public:
   }
 
   void emit() {
-    Operand input{p.input, p.inputByColumns, p.segment, firstRow, p.rows, left};
+    Operand input{p.input, p.inputByColumns, p.segment, p.decode, firstRow, p.rows, left};
     const int64_t width = p.weightByColumns ? p.outputs : p.depth;
     auto weightAt = [&](Value column, Value k) {
       return p.weightByColumns ? Place{rowOf(b, p.weight, k, width), column} : Place{rowOf(b, p.weight, column, width), k};
     };
-    Operand weight{weightAt,    p.weightByColumns,      vectorFor(width, cast<device::MemoryType>(p.weight.getType()).getElement()),
-                   firstColumn, constant(b, p.outputs), right};
+    Operand weight{weightAt, p.weightByColumns, vectorFor(width, cast<device::MemoryType>(p.weight.getType()).getElement()),
+                   nullptr,  firstColumn,       constant(b, p.outputs),
+                   right};
     for (Operand *operand : {&input, &weight})
       prepare(*operand);
 
@@ -75,6 +76,7 @@ private:
     std::function<Place(Value line, Value k)> place;
     bool byColumns; ///< what lies side by side belongs to several lines
     int64_t segment;
+    std::function<Value(Value numbers, Value k)> decode;
     Value first, count; ///< lines
     Value shared;       ///< [kDepth, kStride]
     /// Where the thread's four elements begin: steps of one line, or by columns one step of four lines.
@@ -107,9 +109,13 @@ private:
         exists = exists ? both(b, exists, less(b, l, operand.count)) : less(b, l, operand.count);
       // What place computes beyond the last one is not read.
       auto [memory, index] = operand.place(l, k);
-      Value vector = widened(b, exists ? loadIf(b, exists, memory, index, lanes) : load(b, memory, index, lanes));
-      for (int64_t j = 0; j < lanes; ++j)
-        result.push_back(lane(b, vector, j));
+      Value numbers = exists ? loadIf(b, exists, memory, index, lanes) : load(b, memory, index, lanes);
+      Value vector = operand.decode ? operand.decode(numbers, k) : widened(b, numbers);
+      for (int64_t j = 0; j < lanes; ++j) {
+        Value number = lane(b, vector, j);
+        // What is there instead of nothing need not mean zero.
+        result.push_back(operand.decode && exists ? select(b, exists, number, gpu::number(b, 0)) : number);
+      }
     }
     return result;
   }

@@ -26,10 +26,12 @@ struct Product {
   /// column.
   std::function<Place(Value row, Value k)> input;
   int64_t segment;
+  /// Numbers of the input as they are loaded from step `k` on, a scalar or a vector, as f32; null: what widens them. Of products in f32, and of rounded ones.
+  std::function<Value(Value numbers, Value k)> decode;
   bool inputByColumns = false;
   Value weight; ///< [N, K], or by columns [K, N]
   bool weightByColumns = false;
-  bool rounded = false;    ///< operands are f32, and rounded to bf16 as they are copied, for tensor cores
+  bool rounded = false;    ///< operands are rounded as they are copied, for tensor cores: to the weight's numbers of 16 bits, or to bf16
   Value bias;              ///< [N], or null
   int64_t biasSegment = 4; ///< elements of it from a multiple of that on lie at multiples of their size
   vit::Activation activation = vit::Activation::None;

@@ -31,13 +31,15 @@ struct Rounded {
   Value first, count; ///< i32
   std::function<Place(Value other, Value k)> place;
   int64_t segment;
+  std::function<Value(Value numbers, Value k)> decode; ///< as Product::decode
 };
 
 class WarpProduct {
 public:
   WarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule)
       : f(f), b(f.b), p(product), s(schedule), parts(b, s.parts, p.counters, p.partialSums),
-        element(p.rounded ? Type(b.getBF16Type()) : cast<device::MemoryType>(p.weight.getType()).getElement()),
+        weightElement(cast<device::MemoryType>(p.weight.getType()).getElement()),
+        element(p.rounded && device::bytesOf(weightElement) != 2 ? Type(b.getBF16Type()) : weightElement),
         left(f, p.inputByColumns ? s.depth : s.rows, p.inputByColumns ? s.rows : s.depth, element, s.stages),
         right(f, p.weightByColumns ? s.depth : s.columns, p.weightByColumns ? s.columns : s.depth, element, s.stages),
         warpRows(s.rows / s.warpsDown), warpColumns(s.columns / s.warpsAcross), beside(p.weightByColumns                   ? 1
@@ -96,9 +98,13 @@ private:
   SmallVector<Value> multiplyRounded(Value begin, Value end, ValueRange zeros) {
     assert(s.stages == 2 && (p.depth || p.weightByColumns) && "a weight's rows have a length");
     Value one = constant(b, 1);
-    const Rounded input = {p.inputByColumns, firstRow, p.rows, p.input, p.segment};
-    const Rounded weight = {p.weightByColumns, firstColumn, constant(b, p.outputs),
-                            [&](Value other, Value k) { return weightPlace(other, k); }, weightSegment(b.getF32Type())};
+    const Rounded input = {p.inputByColumns, firstRow, p.rows, p.input, p.segment, p.decode};
+    const Rounded weight = {p.weightByColumns,
+                            firstColumn,
+                            constant(b, p.outputs),
+                            [&](Value other, Value k) { return weightPlace(other, k); },
+                            weightSegment(weightElement),
+                            nullptr};
     auto load = [&](Value step) {
       Value first = mul(b, step, s.depth);
       SmallVector<Value> loaded = loadRounded(left, input, first);
@@ -136,7 +142,7 @@ private:
         const int64_t alongK = from.byColumns ? 1 : most, alongOthers = from.byColumns ? most : 1;
         auto [memory, index] =
             from.place(min(b, other, sub(b, from.count, constant(b, alongOthers))), min(b, k, sub(b, depth, constant(b, alongK))));
-        Value vector = gpu::load(b, memory, index, most);
+        Value numbers = gpu::load(b, memory, index, most), vector = from.decode ? from.decode(numbers, k) : widened(b, numbers);
         for (int64_t j = 0; j < most; ++j)
           values.push_back(select(b, exists, lane(b, vector, j), number(b, 0)));
       }
@@ -285,7 +291,8 @@ private:
   const Product &p;
   const ProductSchedule s;
   const PartialSums parts;
-  const Type element;
+  const Type weightElement; ///< in global memory
+  const Type element;       ///< in shared memory
   SharedTile left, right;
   const int64_t warpRows, warpColumns;
   const int64_t beside; ///< products of a warp whose columns of the result are mixed

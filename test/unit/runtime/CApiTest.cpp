@@ -51,6 +51,7 @@ TEST(CApi, OpensAFileAndTellsItsSignature) {
   ASSERT_EQ(vitrt_model_output_count(model), 1u);
   vitrt_tensor_info info;
   ASSERT_EQ(vitrt_model_input(model, 0, &info), VITRT_OK);
+  EXPECT_EQ(vitrt_model_input_type(model, 0), VITRT_F32);
   EXPECT_STREQ(info.name, "images");
   ASSERT_EQ(info.rank, 3u);
   EXPECT_EQ(info.shape[0], 1);
