@@ -262,7 +262,7 @@ Error CudaExecutor::run(const Batch &batch) {
     return named(error);
   if (Error error = reserve(std::min(groupImages, batch.images)))
     return named(error);
-  times = DeviceTimes();
+  times = DeviceTimes{.code = launches.origin()};
   const int64_t groups = (batch.images + capacity - 1) / capacity;
   if (batch.observer) {
     for (int64_t i = 0; i < groups; ++i) {

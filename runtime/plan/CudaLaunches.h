@@ -31,6 +31,8 @@ public:
   static Expected<CudaLaunches> load(const Model &model, const Program &program, std::shared_ptr<const cuda::Module> code,
                                      bool dependentLaunch);
 
+  /// What runs: see cuda::Module::origin.
+  const std::string &origin() const { return code->origin(); }
   size_t size() const { return program->launches.size(); }
 
   /// What all blocks of any launch want, for `images` images or fewer.

@@ -11,6 +11,8 @@
 #include "runtime/Error.h"
 #include "runtime/plan/LaunchObserver.h"
 
+#include <string>
+
 namespace vitrt {
 
 /// A call of Session::run whose arguments were checked.
@@ -21,9 +23,11 @@ struct Batch {
   LaunchObserver *observer; ///< may be null
 };
 
-/// Where the time of a run on a GPU went, in seconds by its own clock, summed over groups; parts of different groups overlap.
+/// Where the time of a run on a GPU went, in seconds by its own clock, summed over groups; parts of different groups overlap. And what ran: see
+/// cuda::Module::origin.
 struct DeviceTimes {
   double copiesIn = 0, launches = 0, copiesOut = 0;
+  std::string code = {};
 };
 
 /// Threads, or a GPU, and memory for a model's inference program. One `run` at a time; the model outlives it.

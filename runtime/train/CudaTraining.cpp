@@ -39,6 +39,10 @@ api::DevicePointer CudaTraining::memoryOf(TensorState which) const {
 }
 
 Error CudaTraining::read(TensorState which, uint64_t offset, std::span<std::byte> into) {
+  // By the threads that bind an evaluation's weights, too, none of which knows of the GPU, and which share the pinned memory.
+  std::scoped_lock lock(reading);
+  if (Error error = device.makeCurrent())
+    return named(error);
   return named(transfer->toHost(into, memoryOf(which) + offset, compute));
 }
 
@@ -178,7 +182,7 @@ Error CudaTraining::wait() {
   Expected<double> seconds = stepEnd.secondsSince(device, stepBegin);
   if (!seconds)
     return named(seconds.error());
-  times = {.copiesIn = std::exchange(copySeconds, 0), .launches = *seconds, .copiesOut = 0};
+  times = {.copiesIn = std::exchange(copySeconds, 0), .launches = *seconds, .copiesOut = 0, .code = programs[Train].launches->origin()};
   return Error::success();
 }
 

@@ -18,6 +18,7 @@
 #include "runtime/plan/CudaMemory.h"
 #include "runtime/train/TrainingExecutor.h"
 
+#include <mutex>
 #include <optional>
 
 namespace vitrt {
@@ -134,6 +135,7 @@ private:
   double copySeconds = 0; ///< of images, since the last step's end
   DeviceTimes times;
   LaunchObserver *observer = nullptr;
+  std::mutex reading;
 };
 
 } // namespace vitrt

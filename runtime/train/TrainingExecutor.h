@@ -59,7 +59,7 @@ public:
   /// Makes room for averages, and begins them with the parameters.
   virtual Error keepAverages() = 0;
   virtual bool holds(TensorState which) const = 0;
-  /// Bytes of a memory of the state, from `offset` on.
+  /// Bytes of a memory of the state, from `offset` on. Several threads may read at a time.
   virtual Error read(TensorState which, uint64_t offset, std::span<std::byte> into) = 0;
   virtual Error write(TensorState which, uint64_t offset, std::span<const std::byte> from) = 0;
 

@@ -138,6 +138,7 @@ int report(const BenchOptions &options, const Measured &measured) {
   if (measured.gpu) {
     line["device"] = measured.gpu->device;
     line["architecture"] = measured.gpu->architecture;
+    line["code"] = measured.gpu->times.empty() ? "" : measured.gpu->times.front().code;
     line["copy_in_ms"] = 1e3 * measured.gpu->median(&vitrt::DeviceTimes::copiesIn);
     line["launches_ms"] = 1e3 * measured.gpu->median(&vitrt::DeviceTimes::launches);
     line["copy_out_ms"] = 1e3 * measured.gpu->median(&vitrt::DeviceTimes::copiesOut);
@@ -154,9 +155,9 @@ int report(const BenchOptions &options, const Measured &measured) {
   if (!measured.losses.empty())
     fmt::print("  loss     {:.6g} of the first steps\n", fmt::join(measured.losses, ", "));
   if (measured.gpu)
-    fmt::print("  {}, code for {}: {:.3f} ms of copies in, {:.3f} of launches, {:.3f} of copies out (medians, by its own clock)\n",
-               measured.gpu->device, measured.gpu->architecture, line["copy_in_ms"].get<double>(), line["launches_ms"].get<double>(),
-               line["copy_out_ms"].get<double>());
+    fmt::print("  {}, code for {} ({}): {:.3f} ms of copies in, {:.3f} of launches, {:.3f} of copies out (medians, by its own clock)\n",
+               measured.gpu->device, measured.gpu->architecture, line["code"].get<std::string>(), line["copy_in_ms"].get<double>(),
+               line["launches_ms"].get<double>(), line["copy_out_ms"].get<double>());
   fmt::print("  load     {:.3f} s\n", measured.loadSeconds);
   fmt::print("  memory   {:.1f} MB peak, {:.1f} MB before the model was loaded\n", line["peak_kb"].get<double>() / 1024,
              double(measured.baseKilobytes) / 1024);

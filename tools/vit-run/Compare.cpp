@@ -288,6 +288,8 @@ int compare(const CompareOptions &options) {
   if (!options.json)
     fmt::print("{} layers of both compared over {} image{}, {} of A have no counterpart of the same size in B\n", layers, batch,
                batch == 1 ? "" : "s", unmatched);
+  else if (unmatched > 0)
+    fmt::print(stderr, "vit-run: note: {} layers of A have no counterpart of the same size in B\n", unmatched);
   if (!table.first.empty())
     return fail(table.first);
   return ExitDone;

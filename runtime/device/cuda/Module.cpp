@@ -51,7 +51,9 @@ Expected<Module> Module::load(const Device &device, std::span<const std::byte> c
   if (Error error = driver.check(result, "{} does not take the kernels", device.describe()))
     return makeError(error.status, "{}{}", error.message, firstLine(log.data()));
   module.handle = {device, loaded};
-  module.fromPtx = true;
+  module.codeOrigin = "PTX, compiled by the driver";
+  if (!cubin.empty())
+    module.codeOrigin += ", which did not take the machine code: " + driver.describe(machineCode);
   return module;
 }
 

@@ -31,13 +31,13 @@ public:
   /// A kernel, ready to be launched in blocks of `threads` with `sharedBytes` of shared memory.
   Expected<Function> function(const std::string &symbol, unsigned threads, uint64_t sharedBytes) const;
 
-  /// Whether the driver compiled PTX.
-  bool compiledHere() const { return fromPtx; }
+  /// "machine code"; "PTX, compiled by the driver", and why it took no machine code if it was given some.
+  const std::string &origin() const { return codeOrigin; }
 
 private:
   const Device *device = nullptr;
   Handle<api::Module, &api::Functions::moduleUnload> handle;
-  bool fromPtx = false;
+  std::string codeOrigin = "machine code";
 };
 
 } // namespace vitrt::cuda
