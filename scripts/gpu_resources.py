@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What the GPU's kernels take of a multiprocessor: scripts/gpu_resources.py [--bin=build/bin] [--ptxas=FILE] [--update] test/gpu/resources.txt
 
-The file has a line for each kernel of some models and of their training: the first layer that it computes, registers of a thread and bytes spilled, as ptxas says for the architecture,
-and threads and shared memory of a block, as the plan says. Without --update the program compares, and exits with 1 where a kernel spills, where
+The file has a line for each kernel of some models and of a training step: the first layer that it computes, registers of a thread and bytes
+spilled, as ptxas says for the architecture, and threads and shared memory of a block, as the plan says. Without --update the program compares, and exits with 1 where a kernel spills, where
 ptxas warns of what costs speed, or where a line differs; registers are compared only if ptxas is of the release that the file names. With it
 the file is written.
 """

@@ -184,8 +184,8 @@ private:
     report.done(product, "product of bf16");
   }
 
-  /// Products of a training program round their operands while they copy them, and so need nothing of other launches; or, where operands are to be stored
-  /// as bf16, those whose rows are no whole words.
+  /// Products of a training program round their operands while they copy them, and so need nothing of other launches; or, where operands are to
+  /// be stored as bf16, those whose rows are no whole words.
   void chooseTraining(Operation *product) {
     if (!bf16Products)
       return report.missed(product, "the product stays f32: the target does not multiply bf16");

@@ -18,12 +18,13 @@ static constexpr int64_t kMostLanes = 8;
 /// Vectors of a thread, one behind the other.
 static constexpr int64_t kVectors = 4;
 
-/// Rows are of no interest: an image's elements are a row of vectors, of which a block has some. A weight is one image; of parameters, where it may lie, rows
-/// alone are known to be aligned.
+/// Rows are of no interest: an image's elements are a row of vectors, of which a block has some. A weight is one image, of whose place among
+/// the parameters only rows are known to be aligned.
 FailureOr<KernelInfo> emitConvert(ModuleOp module, kernel::ConvertOp op, StringRef symbol) {
   RankedTensorType type = tensorOf(op.getInput());
   Type from = type.getElementType(), to = tensorOf(op.getValue()).getElementType();
-  const int64_t width = type.getShape().back(), elements = type.hasStaticShape() ? type.getNumElements() : rowsOfImage(op.getInput()) * width;
+  const int64_t width = type.getShape().back(),
+                elements = type.hasStaticShape() ? type.getNumElements() : rowsOfImage(op.getInput()) * width;
   const auto lanes = static_cast<int64_t>(llvm::MinAlign(type.hasStaticShape() ? width : elements, kMostLanes));
   const int64_t ofLoad = std::min(lanes, 16 / device::bytesOf(from)), ofBlock = kThreads * kVectors;
 

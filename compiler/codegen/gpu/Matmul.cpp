@@ -13,7 +13,8 @@ namespace vitc::gpu {
 
 namespace {
 
-/// Which kernel a training product has: operands of bf16 are multiplied by warpgroups where there are any, those of f32 that are to be rounded by warps.
+/// Which kernel a training product has: operands of bf16 are multiplied by warpgroups where there are any, those of f32 that are to be rounded
+/// by warps.
 struct Choice {
   Choice(const ProductShape &shape, bool rounded, const DeviceTarget &target)
       : large(rounded ? std::nullopt : chooseWarpgroupProduct(shape, target)),

@@ -37,8 +37,8 @@ double timeOf(const WarpgroupSchedule &schedule, const ProductShape &shape, int6
 /// of a warpgroup does not take such operands. `shape.together` is 8 where rows of both operands begin at multiples of 16 bytes.
 std::optional<WarpgroupSchedule> chooseWarpgroupProduct(const ProductShape &shape, const DeviceTarget &target);
 
-/// The kernel of `product`, whose input is operand 0 of its launch, [rows, K] or by columns [K, rows], and the weight operand 1. An image has `rowsPerImage`
-/// rows of the input, which are steps of K where it lies by columns.
+/// The kernel of `product`, whose input is operand 0 of its launch, [rows, K] or by columns [K, rows], and the weight operand 1. An image has
+/// `rowsPerImage` rows of the input, which are steps of K where it lies by columns.
 void emitWarpgroupProduct(DeviceFunction &f, const Product &product, const WarpgroupSchedule &schedule, int64_t rowsPerImage,
                           KernelInfo &info);
 

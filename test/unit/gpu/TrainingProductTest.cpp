@@ -228,6 +228,22 @@ std::vector<Case> cases() {
 INSTANTIATE_TEST_SUITE_P(Sizes, TrainingProduct, testing::ValuesIn(cases()),
                          [](const auto &info) { return parameterName(testing::PrintToString(info.param)); });
 
+/// A weight's copy for products, once a step: it is no row of images.
+TEST(TrainingProduct, ReadsWeightsThatAreRounded) {
+  for (auto [rows, width] : {std::pair(5, 24), std::pair(3, 7), std::pair(64, 50), std::pair(1, 1000)}) {
+    std::optional<DeviceKernel> kernel = compileDeviceLaunch(
+        fmt::format("func.func @f(%x: tensor<{0}x{1}xf32>) -> tensor<{0}x{1}xbf16> {{\n"
+                    "  %0 = kernel.convert %x : tensor<{0}x{1}xf32> -> tensor<{0}x{1}xbf16>\n  return %0 : tensor<{0}x{1}xbf16>\n}}",
+                    rows, width));
+    ASSERT_TRUE(kernel);
+    const auto elements = static_cast<size_t>(rows * width);
+    const std::vector<float> weight = randomFloats(elements, 1);
+    std::vector<float> rounded = fromBf16Words(kernel->run({weight}, {(elements + 1) / 2}, /*images=*/1).front());
+    rounded.resize(elements);
+    EXPECT_EQ(rounded, roundedToBf16(weight));
+  }
+}
+
 /// The bits of a weight's gradient do not depend on the tile.
 TEST(TrainingProduct, HasTheSameBitsInEveryTile) {
   std::vector<float> input = bf16Words(randomFloats(72 * 130, 1)), weight = bf16Words(randomFloats(72 * 64, 2));
