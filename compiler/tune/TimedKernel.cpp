@@ -176,13 +176,7 @@ Error TimedKernel::reserve(MeasuringGpu &gpu, int64_t images) {
       *memory = std::move(*allocated);
     }
   reserved = images;
-  if (counters.bytes() == 0)
-    return Error::success();
-  Expected<PinnedMemory> zeros = PinnedMemory::allocate(*gpu.device, counters.bytes(), "zeros");
-  if (!zeros)
-    return std::move(zeros.error());
-  std::memset(zeros->bytes().data(), 0, zeros->bytes().size());
-  return copyAll(gpu, counters.begin(), counters.bytes(), *zeros);
+  return counters.bytes() ? gpu.stream.zero(counters.begin(), counters.bytes()) : Error::success();
 }
 
 Error TimedKernel::launch(MeasuringGpu &gpu, const LaunchMemory &memory, int64_t images, size_t call) {
