@@ -18,6 +18,7 @@ import tempfile
 MODELS = {"infer": [(model, precision, architecture) for model in ("vit_tiny_patch16_224", "vit_base_patch16_224")
                     for precision, architecture in (("f32", "sm_80"), ("bf16", "sm_80"), ("bf16", "sm_90a"))],
           "train": [("vit_base_patch16_224", "bf16", architecture) for architecture in ("sm_80", "sm_90a")]}
+MODELS["infer"] += [("vit_base_patch16_224", precision, architecture) for precision in ("f16", "tf32") for architecture in ("sm_80", "sm_90a")]
 # Inserted waits of wgmma, and registers that it could not have.
 WARNINGS = re.compile(r"C75(08|10|11|17|19)")
 COLUMNS = "{:<21} {:<9} {:<12} {:<42} {:<12} {:>9} {:>7} {:>7} {:>7}"

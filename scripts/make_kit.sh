@@ -47,12 +47,21 @@ JSON
 cat >"$kit/wide.json" <<'JSON'
 {"name": "wide", "image_size": [32, 48], "patch_size": 8, "embed_dim": 144, "depth": 2, "num_heads": 2, "num_classes": 7, "class_token": false, "pool": "avg", "layer_scale": 0.1}
 JSON
+compile() { # MODEL PRECISION TARGETS
+  local name
+  name=$(basename "$1" .json)
+  echo "compiling $name, $2"
+  "$vitc" "$1" --external-weights --target="$3" --target-cpu=x86-64-v3 --precision="$2" -o "$folder/models/$name-$2.vitx"
+}
 for model in "$kit"/*.json $models; do
-  name=$(basename "$model" .json)
   for precision in f32 bf16; do
-    echo "compiling $name, $precision"
-    "$vitc" "$model" --external-weights --target=cpu,cuda --target-cpu=x86-64-v3 --precision=$precision \
-      -o "$folder/models/$name-$precision.vitx"
+    compile "$model" $precision cpu,cuda
+  done
+done
+# A GPU alone multiplies these; run.sh compares with the f32 of the CPU.
+for model in "$kit"/*.json ${KIT_SHORT_MODELS:-vit_base_patch16_224}; do
+  for precision in f16 tf32; do
+    compile "$model" $precision cuda
   done
 done
 

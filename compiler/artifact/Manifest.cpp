@@ -163,6 +163,10 @@ static fb::NumberType numberType(plan::NumberType type) {
     return fb::NumberType::BF16;
   case plan::NumberType::I8:
     return fb::NumberType::I8;
+  case plan::NumberType::F16:
+    return fb::NumberType::F16;
+  case plan::NumberType::TF32:
+    return fb::NumberType::TF32;
   }
   llvm_unreachable("all types are mapped");
 }

@@ -47,7 +47,7 @@ LogicalResult Compilation::resolve(StringRef target, cpu::CpuTarget &machine) {
   std::string error;
   if (failed(cpu::resolveTarget(options.triple, options.cpu, options.features, machine, error)))
     return emitError(UnknownLoc::get(&context)) << error;
-  // Every GPU there are kernels for multiplies bf16.
+  // Every GPU there are kernels for multiplies bf16, f16 and tf32.
   if (target == "reference" || isDevice(target) || options.precision == Precision::F32)
     return success();
   bool bf16 = machine.require("avx512bf16");

@@ -36,7 +36,7 @@ static FailureOr<artifact::Binding> generateBinding(kernel::BindingOp binding, M
       return failure();
     shared.scratchBytes = *scratch;
     auto packed = cast<RankedTensorType>(binding.getBody().front().getTerminator()->getOperand(0).getType());
-    shared.bytes = packed.getNumElements() * packed.getElementTypeBitWidth() / 8;
+    shared.bytes = packed.getNumElements() * kernel::bytesOf(packed.getElementType());
   }
   artifact::Binding result = shared;
   result.name = binding.getSymName().str();

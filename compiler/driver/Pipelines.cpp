@@ -64,6 +64,11 @@ void vitc::buildVitPipeline(OpPassManager &passes, const PipelineOptions &option
   function.addPass(createCSEPass());
 }
 
+static KernelReducePrecisionOptions reductionOptions(const PipelineOptions &options, bool storedOperands) {
+  const char *element = options.precision == Precision::F16 ? "f16" : options.precision == Precision::Tf32 ? "tf32" : "bf16";
+  return {options.precision == Precision::Int8, options.bf16Products, storedOperands, element};
+}
+
 void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
   function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/false, /*keepAttention=*/false}));
@@ -72,7 +77,7 @@ void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &opt
   if (options.device)
     function.addPass(createKernelFusePixels());
   if (options.precision != Precision::F32 && !options.reference)
-    function.addPass(createKernelReducePrecision(KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products, /*storedOperands=*/false}));
+    function.addPass(createKernelReducePrecision(reductionOptions(options, /*storedOperands=*/false)));
 }
 
 void vitc::buildKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
@@ -113,8 +118,7 @@ void vitc::buildTrainingKernelPipeline(OpPassManager &passes, const PipelineOpti
   if (!options.reference && options.optLevel >= 1)
     function.addPass(createKernelFuseActivation());
   if (!options.reference && options.precision != Precision::F32)
-    function.addPass(createKernelReducePrecision(
-        KernelReducePrecisionOptions{options.precision == Precision::Int8, options.bf16Products, /*storedOperands=*/options.device}));
+    function.addPass(createKernelReducePrecision(reductionOptions(options, /*storedOperands=*/options.device)));
   if (!options.device)
     function.addPass(createKernelSchedule(KernelScheduleOptions{options.machine.lanes, options.machine.registers,
                                                                 options.machine.cacheBytes, options.tuningCache, options.machineName}));
@@ -130,6 +134,7 @@ struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
 
   Option<Precision> precision{*this, "precision", llvm::cl::desc("What products compute with"), llvm::cl::init(Precision::F32),
                               llvm::cl::values(clEnumValN(Precision::F32, "f32", "f32"), clEnumValN(Precision::Bf16, "bf16", "bf16"),
+                                               clEnumValN(Precision::F16, "f16", "f16, of a GPU"), clEnumValN(Precision::Tf32, "tf32", "tf32, of a GPU"),
                                                clEnumValN(Precision::Int8, "int8", "int8, and bf16 where that cannot be"))};
   Option<Recompute> recompute{
       *this, "recompute", llvm::cl::desc("What a training program computes again instead of keeping it"), llvm::cl::init(Recompute::None),

@@ -35,7 +35,7 @@ llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
 /// What products compute with; see kernel-reduce-precision.
-enum class Precision { F32, Bf16, Int8 };
+enum class Precision { F32, Bf16, F16, Tf32, Int8 };
 
 /// What training programs compute again instead of keeping it (`vitc --recompute`); see vit-recompute.
 enum class Recompute { None, Attention, Block };

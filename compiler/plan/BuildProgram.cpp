@@ -22,7 +22,9 @@ using namespace vitc::plan;
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 static NumberType numberType(Type element) {
-  return element.isF32() ? NumberType::F32 : element.isBF16() ? NumberType::BF16 : NumberType::I8;
+  if (element.isInteger())
+    return NumberType::I8;
+  return element.isF32() ? NumberType::F32 : element.isBF16() ? NumberType::BF16 : element.isF16() ? NumberType::F16 : NumberType::TF32;
 }
 
 namespace {
@@ -68,7 +70,7 @@ private:
     RankedTensorType type = typeOf(value);
     buffer.shape.assign(type.getShape().begin() + (kind == BufferKind::Weight ? 0 : 1), type.getShape().end());
     buffer.type = numberType(type.getElementType());
-    buffer.bytesPerImage = type.getElementTypeBitWidth() / 8;
+    buffer.bytesPerImage = kernel::bytesOf(type.getElementType());
     for (int64_t extent : buffer.shape)
       buffer.bytesPerImage *= extent;
     // An image's share begins at a multiple of four bytes; a caller's are one behind the other.

@@ -25,7 +25,7 @@ enum class BufferKind { Input, Output, Arena, Weight, Parameter, Gradient, Deriv
 /// Whether buffers of that kind are places in the training state, which outlives a run.
 inline bool isState(BufferKind kind) { return kind >= BufferKind::Parameter; }
 
-enum class NumberType { F32, BF16, I8 };
+enum class NumberType { F32, BF16, I8, F16, TF32 };
 
 struct Buffer {
   std::string name;

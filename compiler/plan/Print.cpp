@@ -41,6 +41,10 @@ static llvm::StringRef typeName(NumberType type) {
     return "bf16";
   case NumberType::I8:
     return "i8";
+  case NumberType::F16:
+    return "f16";
+  case NumberType::TF32:
+    return "tf32";
   }
   llvm_unreachable("all types are named");
 }

@@ -1,4 +1,4 @@
-//===- ReducePrecision.cpp - products of bf16 and int8 ----------------------------------------===//
+//===- ReducePrecision.cpp - products of bf16, f16, tf32 and int8 ----------------------------===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSwitch.h"
 
 #include <cmath>
 #include <limits>
@@ -81,8 +82,10 @@ struct Wanted {
 
 class Reducer {
 public:
-  Reducer(func::FuncOp function, bool int8, bool bf16Products, bool storedOperands)
-      : function(function), builder(function.getContext()), int8(int8), bf16Products(bf16Products), storedOperands(storedOperands) {}
+  /// `element`: bf16, f16 or tf32, which products multiply if `multiplies`; weights alone are of it otherwise.
+  Reducer(func::FuncOp function, bool int8, Type element, bool multiplies, bool storedOperands)
+      : function(function), builder(function.getContext()), int8(int8), element(element), multiplies(multiplies),
+        storedOperands(storedOperands) {}
 
   void run() {
     // Which products change, before anything does.
@@ -93,15 +96,15 @@ public:
         chooseOfPixels(op);
       else if (isa<kernel::MatmulOp, kernel::ContractRowsOp>(op))
         chooseTraining(op);
-      else if (auto grad = dyn_cast<kernel::AttentionGradOp>(op); grad && readsBf16(grad))
-        wanted[grad.getQkv()].push_back({&grad.getQkvMutable(), builder.getBF16Type()});
-      else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && readsBf16(attention)) {
+      else if (auto grad = dyn_cast<kernel::AttentionGradOp>(op); grad && isReduced(grad))
+        wanted[grad.getQkv()].push_back({&grad.getQkvMutable(), element});
+      else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && isReduced(attention)) {
         ++halves;
         for (unsigned operand = 0; operand < (attention.getQuery() ? 2 : 1); ++operand)
-          wanted[op->getOperand(operand)].push_back({&op->getOpOperand(operand), builder.getBF16Type()});
+          wanted[op->getOperand(operand)].push_back({&op->getOpOperand(operand), element});
       }
     });
-    for (Operation *product : halfWeights)
+    for (Operation *product : shortWeights)
       convertWeight(product);
     roundParameters();
     for (auto &[value, uses] : wanted)
@@ -134,15 +137,15 @@ private:
     return scale.convertToDouble() <= 0 ? "its scale is not positive" : "";
   }
 
-  bool readsBf16(kernel::AttentionGradOp grad) {
-    if (!bf16Products || !whyNotPairs(typeOf(grad.getUpstream()).getDimSize(2), grad.getHeads(), grad.getScale()).empty())
+  bool isReduced(kernel::AttentionGradOp grad) {
+    if (!multiplies || !whyNotPairs(typeOf(grad.getUpstream()).getDimSize(2), grad.getHeads(), grad.getScale()).empty())
       return false;
-    report.done(grad, "attention's gradient of bf16");
+    report.done(grad, "attention's gradient of " + name());
     return true;
   }
 
-  bool readsBf16(kernel::AttentionOp attention) {
-    if (!bf16Products)
+  bool isReduced(kernel::AttentionOp attention) {
+    if (!multiplies)
       return false;
     StringRef why = whyNotPairs(typeOf(attention.getValue()).getDimSize(2), attention.getHeads(), attention.getScale());
     if (attention.getRowTable())
@@ -151,11 +154,18 @@ private:
       why = "its gradient is computed in f32";
     if (!why.empty())
       return report.missed(attention, "attention stays f32: " + why), false;
-    report.done(attention, "attention of bf16");
+    report.done(attention, "attention of " + name());
     return true;
   }
 
-  /// The element type of a product's input: i8, bf16 or f32.
+  /// "bf16"
+  std::string name() const {
+    std::string text;
+    llvm::raw_string_ostream(text) << element;
+    return text;
+  }
+
+  /// The element type of a product's input: i8, the pass's, or f32.
   void choose(Operation *product) {
     int64_t together = contiguousElements(product);
     auto gemm = dyn_cast<kernel::GemmOp>(product);
@@ -166,15 +176,16 @@ private:
                                                                      : isReturned(product->getResult(0)) ? "it computes a result"
                                                                      : together > deepestSum ? "sums of so many bytes do not fit 32 bits"
                                                                                              : "its rows are no whole words"));
-    if (!toBytes && together % 2 != 0)
+    if (!toBytes && together % kernel::elementsPerWord(element) != 0)
       return report.missed(product, "the product stays f32: " + Twine(together) + " elements that lie together are no whole words");
-    Type element = toBytes ? Type(builder.getI8Type()) : bf16Products ? Type(builder.getBF16Type()) : Type(builder.getF32Type());
     if (!toBytes)
-      halfWeights.push_back(product);
+      shortWeights.push_back(product);
     (toBytes ? bytes : halves)++;
-    report.done(product, toBytes ? "product of int8" : bf16Products ? "product of bf16" : "weights stored as bf16, product of f32");
-    if (!element.isF32())
-      wanted[product->getOperand(0)].push_back({&product->getOpOperand(0), element});
+    report.done(product, toBytes      ? std::string("product of int8")
+                         : multiplies ? "product of " + name()
+                                      : "weights stored as " + name() + ", product of f32");
+    if (toBytes || multiplies)
+      wanted[product->getOperand(0)].push_back({&product->getOpOperand(0), toBytes ? Type(builder.getI8Type()) : element});
   }
 
   /// Pixels are rounded on their way into the product.
@@ -187,8 +198,8 @@ private:
   /// Products of a training program round their operands while they copy them, and so need nothing of other launches; or, where operands are to
   /// be stored as bf16, those whose rows are no whole words.
   void chooseTraining(Operation *product) {
-    if (!bf16Products)
-      return report.missed(product, "the product stays f32: the target does not multiply bf16");
+    if (!multiplies || !element.isBF16())
+      return report.missed(product, "the product stays f32: the target does not multiply " + name());
     product->setAttr("bf16", builder.getUnitAttr());
     ++halves;
     bool stored = storedOperands && llvm::all_of(product->getOperands().take_front(2),
@@ -219,12 +230,11 @@ private:
   void convertWeight(Operation *product) {
     OpOperand &weight = product->getOpOperand(1);
     builder.setInsertionPoint(product);
-    weight.set(kernel::ConvertWeightOp::create(builder, product->getLoc(), withElement(typeOf(weight.get()), builder.getBF16Type()),
-                                               weight.get()));
+    weight.set(kernel::ConvertWeightOp::create(builder, product->getLoc(), withElement(typeOf(weight.get()), element), weight.get()));
   }
 
-  /// Whether the launch that computes `value` can store it as bf16.
-  bool canStoreBf16(Value value) const {
+  /// Whether the launch that computes `value` can store it as a shorter number.
+  bool canStoreShort(Value value) const {
     Operation *op = value.getDefiningOp();
     if (auto gemm = dyn_cast_or_null<kernel::GemmOp>(op))
       return !gemm.getResidual();
@@ -235,26 +245,26 @@ private:
   }
 
   /// Whether it can store it as bytes on a grid that is known now.
-  bool canStoreBytes(Value value) const { return canStoreBf16(value) && !isa<kernel::NormalizeOp>(value.getDefiningOp()); }
+  bool canStoreBytes(Value value) const { return canStoreShort(value) && !isa<kernel::NormalizeOp>(value.getDefiningOp()); }
 
   void provide(Value value, ArrayRef<Wanted> uses) {
-    SmallVector<OpOperand *> asBytes, asHalves;
+    SmallVector<OpOperand *> asBytes, asShort;
     for (const Wanted &use : uses)
-      (use.element.isInteger() ? asBytes : asHalves).push_back(use.operand);
+      (use.element.isInteger() ? asBytes : asShort).push_back(use.operand);
     // A sum over rows reads either.
     auto takesBoth = [&](OpOperand &use) { return storedOperands && isa<kernel::SumRowsOp>(use.getOwner()); };
-    bool onlyThese = asBytes.size() + asHalves.size() + static_cast<size_t>(llvm::count_if(value.getUses(), takesBoth)) ==
+    bool onlyThese = asBytes.size() + asShort.size() + static_cast<size_t>(llvm::count_if(value.getUses(), takesBoth)) ==
                      static_cast<size_t>(std::distance(value.use_begin(), value.use_end()));
     if (!asBytes.empty())
-      quantize(value, asBytes, onlyThese && asHalves.empty());
-    if (asHalves.empty())
+      quantize(value, asBytes, onlyThese && asShort.empty());
+    if (asShort.empty())
       return;
-    if (onlyThese && asBytes.empty() && canStoreBf16(value))
-      return value.setType(withElement(typeOf(value), builder.getBF16Type()));
-    Value converted = kernel::ConvertOp::create(after(value), childLoc(value.getLoc(), "bf16"),
-                                                withElement(typeOf(value), builder.getBF16Type()), value, kernel::RowScheduleAttr());
+    if (onlyThese && asBytes.empty() && canStoreShort(value))
+      return value.setType(withElement(typeOf(value), element));
+    Value converted = kernel::ConvertOp::create(after(value), childLoc(value.getLoc(), name()), withElement(typeOf(value), element), value,
+                                                kernel::RowScheduleAttr());
     ++conversions;
-    for (OpOperand *use : asHalves)
+    for (OpOperand *use : asShort)
       use->set(converted);
   }
 
@@ -287,8 +297,8 @@ private:
       quantized = kernel::NormalizeOp::create(builder, normalize.getLoc(), TypeRange{bytesType, scalesOf(bytesType)},
                                               normalize->getOperands(), normalize->getAttrs());
     } else {
-      if (onlyUses && bf16Products && canStoreBf16(value))
-        value.setType(withElement(typeOf(value), builder.getBF16Type()));
+      if (onlyUses && multiplies && canStoreShort(value))
+        value.setType(withElement(typeOf(value), element));
       quantized = kernel::QuantizeOp::create(after(value), childLoc(value.getLoc(), "int8"), bytesType, scalesOf(bytesType), value,
                                              kernel::RowScheduleAttr());
       ++conversions;
@@ -314,9 +324,11 @@ private:
 
   func::FuncOp function;
   OpBuilder builder;
-  bool int8, bf16Products, storedOperands;
+  bool int8;
+  Type element;
+  bool multiplies, storedOperands;
   Report report{"precision", "product"};
-  SmallVector<Operation *> halfWeights;
+  SmallVector<Operation *> shortWeights;
   SmallVector<OpOperand *> parameterUses;
   llvm::MapVector<Value, SmallVector<Wanted>> wanted; ///< by value, in the program's order
 };
@@ -325,8 +337,18 @@ struct ReducePrecisionPass : impl::KernelReducePrecisionBase<ReducePrecisionPass
   using Base::Base;
 
   void runOnOperation() override {
+    Builder builder(&getContext());
+    auto type = llvm::StringSwitch<Type>(element)
+                    .Case("bf16", builder.getBF16Type())
+                    .Case("f16", builder.getF16Type())
+                    .Case("tf32", builder.getTF32Type())
+                    .Default(Type());
+    if (!type) {
+      getOperation()->emitError() << "products of '" << element << "' are unknown; there are bf16, f16 and tf32";
+      return signalPassFailure();
+    }
     getOperation()->walk([&](func::FuncOp function) {
-      Reducer reducer(function, int8, bf16Products, storedOperands);
+      Reducer reducer(function, int8, type, /*multiplies=*/bf16Products || !type.isBF16(), storedOperands);
       reducer.run();
       bytes += reducer.bytes;
       halves += reducer.halves;

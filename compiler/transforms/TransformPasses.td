@@ -233,12 +233,14 @@ def VitDropDeadRows : Pass<"vit-drop-dead-rows", "::mlir::func::FuncOp"> {
 }
 
 def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
-  let summary = "products of bf16 or int8, with what they read stored as such";
+  let summary = "products of bf16, f16, tf32 or int8, with what they read stored as such";
   let description = [{
     bf16: both sides of each product are rounded to bf16, sums and everything else stay f32. What only products read is stored as bf16 by the
     launch that computes it; what other launches read too (the residual rows) stays f32 and is rounded by a launch of its own. Without
     `bf16-products` weights alone are bf16 and meet f32 rows. Products of a training program keep operands of f32, weights are the master
     copies, and round them by themselves; with `stored-operands` they too read what was stored as bf16, weights' copies among them.
+
+    `element`: f16 or tf32 in the place of bf16, for targets that multiply them.
 
     int8: weights have a scale for each output, rows a scale and zero point each, found while the program runs. A normalization quantizes its result as it
     writes it; other rows are quantized by a launch of their own. Where the module's attribute `kernel.ranges`, a dictionary of [least, greatest,
@@ -261,8 +263,9 @@ def KernelReducePrecision : Pass<"kernel-reduce-precision"> {
   let dependentDialects = ["::vitc::kernel::KernelDialect"];
   let options = [Option<"int8", "int8", "bool", "false", "int8 where it can be, otherwise bf16">,
                  Option<"bf16Products", "bf16-products", "bool", "false", "the target multiplies bf16">,
-                 Option<"storedOperands", "stored-operands", "bool", "false", "training's products round nothing themselves: a GPU's">];
-  let statistics = [Statistic<"bytes", "int8", "products of int8">, Statistic<"halves", "bf16", "products of bf16">,
+                 Option<"storedOperands", "stored-operands", "bool", "false", "training's products round nothing themselves: a GPU's">,
+                 Option<"element", "element", "std::string", "\"bf16\"", "what is multiplied: bf16, f16 or tf32; the last two by any target">];
+  let statistics = [Statistic<"bytes", "int8", "products of int8">, Statistic<"halves", "bf16", "products of the element, such as bf16">,
                     Statistic<"conversions", "conversions", "launches that convert rows">,
                     Statistic<"grids", "grids", "results that are stored as bytes of a range known beforehand">];
 }

@@ -45,7 +45,11 @@ void DeviceDialect::initialize() {
 int64_t vitc::device::bytesOf(Type type) {
   if (auto vector = dyn_cast<VectorType>(type))
     return vector.getNumElements() * bytesOf(vector.getElementType());
-  return llvm::divideCeil(type.getIntOrFloatBitWidth(), 8);
+  return llvm::divideCeil(registerType(type).getIntOrFloatBitWidth(), 8);
+}
+
+Type vitc::device::registerType(Type element) {
+  return isa<FloatTF32Type>(element) ? Type(Float32Type::get(element.getContext())) : element;
 }
 
 //===--------------------------------------------------------------------------------------===//
@@ -113,7 +117,7 @@ LogicalResult KernelOp::verify() {
 /// Whether a value of `type` may be read from or written to `memory` at once.
 static LogicalResult verifyAccess(Operation *op, MemoryType memory, Type type) {
   auto vector = dyn_cast<VectorType>(type);
-  if (getElementTypeOrSelf(type) != memory.getElement())
+  if (getElementTypeOrSelf(type) != registerType(memory.getElement()))
     return op->emitOpError() << "moves " << type << " to or from memory of " << memory.getElement();
   if (vector && (vector.getRank() != 1 || !llvm::isPowerOf2_64(vector.getNumElements()) || bytesOf(type) > 16))
     return op->emitOpError() << "moves " << type << "; a vector in memory has one axis, a power of two of elements and 16 bytes at most";
@@ -157,8 +161,11 @@ LogicalResult CopyAsyncOp::verify() {
 }
 
 LogicalResult LoadMatrixOp::verify() {
-  if (getMemory().getType().getElement() != getValue().getType().getElementType())
-    return emitOpError() << "reads " << getValue().getType() << " from memory of " << getMemory().getType().getElement();
+  Type element = getMemory().getType().getElement(), value = getValue().getType().getElementType();
+  if (registerType(element) != value || element.isF32())
+    return emitOpError() << "reads " << getValue().getType() << " from memory of " << element << "; matrices are of bf16, f16 or tf32";
+  if (getTransposed() && bytesOf(element) != 2)
+    return emitOpError() << "transposes matrices of " << element << "; elements of 16 bits alone can be transposed";
   return success();
 }
 

@@ -38,8 +38,11 @@ constexpr int64_t kWarp = 32;
 /// Threads that multiply together on a GPU of compute capability 9.0.
 constexpr int64_t kWarpgroup = 128;
 
-/// Bytes of an element or of a vector of them.
+/// Bytes in memory of an element or of a vector of them; a tf32 takes those of an f32.
 int64_t bytesOf(mlir::Type type);
+
+/// What a register holds of an element in memory: an f32 of a tf32, otherwise the element.
+mlir::Type registerType(mlir::Type element);
 
 } // namespace vitc::device
 

@@ -28,6 +28,10 @@ def Device_Dialect : Dialect {
 def Device_MemoryType : TypeDef<Device_Dialect, "Memory"> {
   let mnemonic = "memory";
   let summary = "an address of elements of one type in global or shared memory";
+  let description = [{
+    Numbers of tf32 are f32 whose lower 13 bits of significand are zero. They are f32 as soon as they are in registers, and arithmetic makes others of them:
+    `to_tf32` comes before a store.
+  }];
   let parameters = (ins EnumParameter<Device_Space>:$space, "::mlir::Type":$element);
   let assemblyFormat = "`<` $space `,` $element `>`";
 }

@@ -187,14 +187,27 @@ def Device_CopyWaitOp : Device_Op<"copy_wait", [MemoryEffects<[MemRead, MemWrite
   let assemblyFormat = "$pending attr-dict";
 }
 
+def Device_ToTf32Op : Device_Op<"to_tf32", [Pure, AllTypesMatch<["value", "result"]>]> {
+  let summary = "f32 rounded to tf32: to the nearest, from the middle away from zero";
+  let description = [{ `cvt.rna.tf32.f32` (PTX ISA 9.7.9.22): 10 bits of significand, the exponents of f32. A number beyond the greatest one becomes infinite. }];
+  let arguments = (ins AnyTypeOf<[F32, VectorOfAnyRankOf<[F32]>]>:$value);
+  let results = (outs AnyTypeOf<[F32, VectorOfAnyRankOf<[F32]>]>:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+/// Parts of a warp's operands: 16-bit elements, or tf32 as f32.
+class Device_MatrixElements<list<int> halves, list<int> words, string text> : Type<
+    Or<[VectorOfLengthAndType<halves, [F16, BF16]>.predicate, VectorOfLengthAndType<words, [F32]>.predicate]>, text, "::mlir::VectorType">;
+
 def Device_LoadMatrixOp : Device_Op<"load_matrix", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "matrices of 8 x 8 elements of 16 bits, a row of which lies at each thread's address";
+  let summary = "matrices of 8 rows of 16 bytes, one of which lies at each thread's address";
   let description = [{
     `ldmatrix` (PTX ISA 9.7.14.5.15): threads 8 i to 8 i + 7 give the rows of matrix i; thread t receives elements (t / 4, 2 (t % 4)) and
     the next of each matrix, with `transposed` (2 (t % 4), t / 4) and the one below. The result has two elements for each of 1, 2 or 4 matrices.
+    Of elements of 32 bits a row has four, and thread t receives (t / 4, t % 4) of each matrix, as f32; such matrices are not transposed.
   }];
   let arguments = (ins Device_SharedMemory:$memory, Device_Index:$index, UnitAttr:$transposed);
-  let results = (outs VectorOfLengthAndType<[2, 4, 8], [F16, BF16]>:$value);
+  let results = (outs Device_MatrixElements<[2, 4, 8], [1, 2, 4], "elements of 1, 2 or 4 matrices">:$value);
   let assemblyFormat = "$memory `[` $index `]` attr-dict `:` type($memory) `[` type($index) `]` `->` type($value)";
   let hasVerifier = 1;
 }
@@ -204,14 +217,16 @@ def Device_MmaSums : Type<VectorOfLengthAndType<[4], [F32]>.predicate, "vector<4
                      BuildableType<"::mlir::VectorType::get({4}, $_builder.getF32Type())">;
 
 def Device_MmaOp : Device_Op<"mma", [Pure]> {
-  let summary = "accumulator [16, 8] + a [16, 16] b [16, 8] by the 32 threads of a warp";
+  let summary = "accumulator [16, 8] + a [16, K] b [K, 8] by the 32 threads of a warp, K 16 or of tf32 8";
   let description = [{
     `mma.sync.aligned.m16n8k16` with sums in f32 (PTX ISA 9.7.14.5.8, the fragments' layout too). With g = t / 4 and p = t % 4 thread t holds
     of a: rows g and g + 8 of columns 2p, 2p + 1, then both of columns 2p + 8, 2p + 9; of b: rows 2p, 2p + 1, 2p + 8, 2p + 9 of column g;
     of the accumulator: columns 2p, 2p + 1 of row g, then of row g + 8.
+
+    Operands of f32 are numbers of tf32 (`m16n8k8`): of a column p of rows g and g + 8, then column p + 4; of b rows p and p + 4 of column g.
   }];
-  let arguments = (ins VectorOfLengthAndType<[8], [F16, BF16]>:$a, VectorOfLengthAndType<[4], [F16, BF16]>:$b,
-                       Device_MmaSums:$accumulator);
+  let arguments = (ins Device_MatrixElements<[8], [4], "a thread's part of a left operand">:$a,
+                       Device_MatrixElements<[4], [2], "a thread's part of a right operand">:$b, Device_MmaSums:$accumulator);
   let results = (outs Device_MmaSums:$result);
   let assemblyFormat = "$a `,` $b `,` $accumulator attr-dict `:` type($a) `,` type($b)";
   let hasVerifier = 1;

@@ -70,8 +70,12 @@ LogicalResult WgmmaWaitOp::verify() {
 }
 
 LogicalResult WgmmaOp::verify() {
-  if (getA().getType().getElement() != getB().getType().getElement())
-    return emitOpError() << "multiplies " << getA().getType().getElement() << " by " << getB().getType().getElement();
+  Type a = getA().getType().getElement(), b = getB().getType().getElement();
+  const bool isTf32 = isa<FloatTF32Type>(a);
+  if (a != b || !(a.isBF16() || a.isF16() || isTf32))
+    return emitOpError() << "multiplies " << a << " by " << b << "; operands are both bf16, both f16 or both tf32";
+  if (isTf32 && (getALayout().getMajor() != Major::K || getBLayout().getMajor() != Major::K))
+    return emitOpError() << "has operands of tf32 along mn; they lie along k";
   return success();
 }
 LogicalResult WgmmaFragmentsOp::verify() {

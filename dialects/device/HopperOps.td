@@ -142,10 +142,10 @@ class Device_Product<string mnemonic, dag a> : Device_Op<mnemonic, [AllTypesMatc
 }
 
 def Device_WgmmaOp : Device_Product<"wgmma", (ins Device_SharedMemory:$a, Device_Index:$a_index, Device_LayoutAttr:$a_layout)> {
-  let summary = "starts to add a [64, 16] b [columns, 16]^T to the sums; `overwrite`: to zeros";
+  let summary = "starts to add a [64, K] b [columns, K]^T to the sums, K = 32 bytes; `overwrite`: to zeros";
   let description = [{
-    `wgmma.mma_async` m64nNk16 (PTX ISA 9.7.15.5.2) by the 128 threads of a warpgroup. Operands begin at a multiple of 8 rows, or, along `k`,
-    at a multiple of 16 elements of a row.
+    `wgmma.mma_async` m64nNk16, of tf32 m64nNk8 (PTX ISA 9.7.15.5.2), by the 128 threads of a warpgroup. Operands are both bf16, both f16, or both
+    tf32, which lie along `k` alone. They begin at a multiple of 8 rows, or, along `k`, at a multiple of 32 bytes of a row.
   }];
   let assemblyFormat = [{
     $sums `,` $a `[` $a_index `]` $a_layout `,` $b `[` $b_index `]` $b_layout attr-dict

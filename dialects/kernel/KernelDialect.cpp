@@ -60,7 +60,11 @@ LogicalResult GemmScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitEr
   return success();
 }
 
-int64_t vitc::kernel::elementsPerWord(Type element) { return 32 / element.getIntOrFloatBitWidth(); }
+bool vitc::kernel::isShortFloat(Type element) { return element.isBF16() || element.isF16() || isa<FloatTF32Type>(element); }
+
+int64_t vitc::kernel::bytesOf(Type element) { return isa<FloatTF32Type>(element) ? 4 : element.getIntOrFloatBitWidth() / 8; }
+
+int64_t vitc::kernel::elementsPerWord(Type element) { return 4 / bytesOf(element); }
 
 SmallVector<int64_t> vitc::kernel::packedShape(int64_t outputs, int64_t depth, GemmScheduleAttr schedule, Type element) {
   int64_t perWord = elementsPerWord(element);

@@ -33,6 +33,12 @@
 
 namespace vitc::kernel {
 
+/// Whether `element` is bf16, f16 or tf32: what f32 is rounded to for products, which add up in f32.
+bool isShortFloat(mlir::Type element);
+
+/// Bytes of an element in memory, where a tf32 takes those of an f32.
+int64_t bytesOf(mlir::Type element);
+
 /// Elements of a number type in a word of 32 bits, the step in which products walk K.
 int64_t elementsPerWord(mlir::Type element);
 

@@ -97,7 +97,7 @@ static LogicalResult verifyScales(GemmOp op) {
   if (!bytes)
     return success();
   if (op.getWindow())
-    return op.emitOpError() << "reads windows of f32 or bf16, not of rows that have scales of their own";
+    return op.emitOpError() << "reads windows of floating-point numbers, not of rows that have scales of their own";
   SmallVector<int64_t> rows(input.getShape().drop_back());
   rows.push_back(2);
   if (op.getRowScales() && tensorType(op.getRowScales()).getShape() != ArrayRef(rows))
@@ -135,7 +135,7 @@ LogicalResult PatchEmbedOp::verify() {
   if (height <= 0 || width <= 0)
     return emitOpError() << "patch " << height << "x" << width << " is empty";
   if (images.getElementType().isInteger())
-    return emitOpError() << "reads images of f32 or bf16, not " << images;
+    return emitOpError() << "reads images of floating-point numbers, not " << images;
   if (failed(verifyNumbers(*this, getImages(), getWeight(), std::gcd(width, images.getDimSize(3)))) ||
       failed(verifyFloats(*this, getValue(), "value")) || failed(verifyFloats(*this, getPosition(), "position")) ||
       failed(verifyFloats(*this, getPrefix(), "prefix")))
@@ -152,12 +152,12 @@ LogicalResult PatchEmbedOp::verify() {
   return verifyWeight(*this, getWeight(), columns, images.getDimSize(1) * height * width, getScheduleAttr());
 }
 
-/// Heads of bf16 are read in pairs of elements and scaled after their products, which leaves the greatest score where it is only if the scale
+/// Heads of fewer bits are read in pairs of elements and scaled after their products, which leaves the greatest score where it is only if the scale
 /// is positive.
 static LogicalResult verifyAttentionNumbers(AttentionOp op) {
   Type element = tensorType(op.getQkv()).getElementType();
   if (element.isInteger())
-    return op.emitOpError() << "takes f32 or bf16, not " << op.getQkv().getType();
+    return op.emitOpError() << "takes floating-point numbers, not " << op.getQkv().getType();
   if (failed(verifyGrid(op, "result_grid", op.getValue(), op.getResultGrid(), /*scaled=*/false)) ||
       failed(verifyFloats(op, op.getBias(), "bias")) || failed(verifyFloats(op, op.getRowTable(), "row_table")) ||
       failed(verifyFloats(op, op.getColumnTable(), "column_table")))
@@ -166,7 +166,7 @@ static LogicalResult verifyAttentionNumbers(AttentionOp op) {
     return success();
   int64_t width = tensorType(op.getValue()).getDimSize(2) / static_cast<int64_t>(op.getHeads());
   if (width % 2 != 0 || op.getRowTable() || op.getColumnTable() || op.getScale().convertToDouble() <= 0)
-    return op.emitOpError() << "of bf16 needs heads of even width, a positive scale and no tables, but has heads of " << width
+    return op.emitOpError() << "of " << element << " needs heads of even width, a positive scale and no tables, but has heads of " << width
                             << ", a scale of " << op.getScale().convertToDouble() << (op.getRowTable() ? " and tables" : "");
   return success();
 }
@@ -245,8 +245,8 @@ LogicalResult NormalizeOp::verify() {
 
 LogicalResult ConvertOp::verify() {
   RankedTensorType input = tensorType(getInput()), result = tensorType(getValue());
-  if (input.getShape() != result.getShape() || !input.getElementType().isF32() || !result.getElementType().isBF16())
-    return emitOpError() << "rounds f32 to bf16 of the same shape, not " << input << " to " << result;
+  if (input.getShape() != result.getShape() || !input.getElementType().isF32() || !isShortFloat(result.getElementType()))
+    return emitOpError() << "rounds f32 to bf16, f16 or tf32 of the same shape, not " << input << " to " << result;
   return success();
 }
 

@@ -19,8 +19,9 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
 
-/// bf16 and i8 are what activations and weights are stored as for products of a reduced precision; everything else is f32.
-def Kernel_Tensor : TensorOf<[F32, BF16, I8]>;
+/// bf16, f16, tf32 and i8 are what activations and weights are stored as for products of a reduced precision; everything else is f32. A tf32 is an
+/// f32 whose lower 13 bits of significand are zero, and takes as much memory. Products of f16 and tf32 are for GPUs.
+def Kernel_Tensor : TensorOf<[F32, BF16, F16, TF32, I8]>;
 
 //===--------------------------------------------------------------------------------------===//
 // Weights
@@ -40,7 +41,7 @@ def Kernel_PackOp : Kernel_Op<"pack", [Pure, DeclareOpInterfaceMethods<Reference
 }
 
 def Kernel_ConvertWeightOp : Kernel_Op<"convert_weight", [Pure, DeclareOpInterfaceMethods<ReferenceLoweringInterface>]> {
-  let summary = "a weight rounded to bf16, to the nearest, ties to even";
+  let summary = "a weight rounded to bf16, f16 or tf32, as by `kernel.convert`";
   let arguments = (ins Kernel_Tensor:$weight);
   let results = (outs Kernel_Tensor:$value);
   let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($value)";
@@ -90,10 +91,10 @@ def Kernel_GemmOp : Kernel_Op<"gemm", [Pure, AttrSizedOperandSegments,
     input [B, .., K]; weight [N, K], or packed once a schedule is there; bias [N]; residual and result [B, .., N]. The residual may share
     its memory with the result. With `activation_last` the epilogue is activation(residual + x W' + b).
 
-    The input's element type is the product's: f32; bf16, summed in f32; i8, summed in i32. An f32 input may meet a bf16 weight, which is widened
+    The input's element type is the product's: f32; bf16, f16 or tf32, summed in f32; i8, summed in i32. An f32 input may meet a bf16 weight, which is widened
     where it is used. An i8 input holds unsigned bytes q of rows quantized by `kernel.quantize`: x[r, k] = row_scales[r, 0] (q[r, k] -
     row_scales[r, 1]); its weight and `column_scales` [2, N] are those of `kernel.quantize_weight`. Without row_scales one scale and zero point,
-    `input_grid`, serve all rows. The result is f32, bf16, or bytes on the `result_grid`, out of which values are cut off at its ends.
+    `input_grid`, serve all rows. The result is f32, bf16, f16, tf32, or bytes on the `result_grid`, out of which values are cut off at its ends.
 
     With a `window` the product is a convolution: the input is a padded feature map [B, height width, C], a row of the product a window of
     P x Q pixels that is read where it lies, K = P Q C in this order, and the result has a row for each window.
@@ -141,8 +142,8 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [Pure, AttrSizedOperandSegments,
   let description = [{
     qkv [B, n T, 3 h d], columns Q | K | V, each head by head, n = `windows`; bias [h, Q, T]; tables [d, 2H - 1] and [d, 2W - 1] of decomposed
     relative positions as in `vit.sdpa`. -> [B, n Q, h d], the queries [first_query, first_query + Q) of each window. With a query [B, Q, h d]
-    of its own the first operand is [B, T, 2 h d], columns K | V. The operands are f32 or bf16; the result is f32, bf16, or bytes on the
-    `result_grid`, as of `kernel.gemm`.
+    of its own the first operand is [B, T, 2 h d], columns K | V. The operands are f32, bf16, f16 or tf32; the result is one of these, or bytes on
+    the `result_grid`, as of `kernel.gemm`.
 
     `weights` [B, h, T, T'], T' being T rounded up to 16, are for `kernel.attention_grad`: exp(scale q k' + bias - the row's maximum), not yet
     divided by their sum, and whatever beyond T. They are f32, and of all queries of an image without windows.
@@ -168,7 +169,7 @@ def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getOperandRole"]>]> {
   let summary = "LayerNorm or RMSNorm of each row";
   let description = [{
-    Computed in f32; the result is f32, bf16, or i8 with `scales` [B, .., 2], quantized as by `kernel.quantize`.
+    Computed in f32; the result is f32, bf16, f16, tf32, or i8 with `scales` [B, .., 2], quantized as by `kernel.quantize`.
   }];
   let arguments = (ins Kernel_Tensor:$input, Optional<Kernel_Tensor>:$gain, Optional<Kernel_Tensor>:$shift,
                        DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps,
@@ -181,7 +182,11 @@ def Kernel_NormalizeOp : Kernel_Op<"normalize", [Pure, AttrSizedOperandSegments,
 }
 
 def Kernel_ConvertOp : Kernel_Op<"convert", [Pure, DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
-  let summary = "rows rounded from f32 to bf16, to the nearest, ties to even";
+  let summary = "rows rounded from f32 to bf16, f16 or tf32";
+  let description = [{
+    To the nearest; what lies in the middle to the even one, of tf32 to the one farther from zero, as GPUs do (`cvt.rna.tf32.f32`). What is too large for
+    f16, 65520 or more, becomes infinite.
+  }];
   let arguments = (ins Kernel_Tensor:$input, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
   let results = (outs Kernel_Tensor:$value);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";

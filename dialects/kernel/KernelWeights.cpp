@@ -26,8 +26,8 @@ static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(
 
 LogicalResult ConvertWeightOp::verify() {
   RankedTensorType from = tensorType(getWeight()), to = tensorType(getValue());
-  if (!from.hasStaticShape() || from.getShape() != to.getShape() || !from.getElementType().isF32() || !to.getElementType().isBF16())
-    return emitOpError() << "rounds a static f32 tensor to bf16 of the same shape, not " << from << " to " << to;
+  if (!from.hasStaticShape() || from.getShape() != to.getShape() || !from.getElementType().isF32() || !isShortFloat(to.getElementType()))
+    return emitOpError() << "rounds a static f32 tensor to bf16, f16 or tf32 of the same shape, not " << from << " to " << to;
   return success();
 }
 

@@ -15,7 +15,19 @@
 using namespace vitrt;
 
 /// Bytes of an element.
-static uint64_t bytesOf(fb::NumberType type) { return type == fb::NumberType::F32 ? 4 : type == fb::NumberType::BF16 ? 2 : 1; }
+static uint64_t bytesOf(fb::NumberType type) {
+  switch (type) {
+  case fb::NumberType::F32:
+  case fb::NumberType::TF32:
+    return 4;
+  case fb::NumberType::BF16:
+  case fb::NumberType::F16:
+    return 2;
+  case fb::NumberType::I8:
+    break;
+  }
+  return 1;
+}
 
 bool ManifestVerifier::checkBuffer(const fb::Target &target, const fb::Program &program, uint32_t index, const std::string &where) {
   const fb::Buffer &buffer = *program.buffers()->Get(index);

@@ -56,6 +56,8 @@ bool allFinite(const void *memory, uint64_t bytes, fb::NumberType type) {
   };
   if (type == fb::NumberType::BF16)
     return check(static_cast<const uint16_t *>(memory), 0x7f80);
+  if (type == fb::NumberType::F16)
+    return check(static_cast<const uint16_t *>(memory), 0x7c00);
   return check(static_cast<const uint32_t *>(memory), 0x7f800000);
 }
 

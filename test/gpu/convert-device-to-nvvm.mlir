@@ -105,6 +105,22 @@ device.kernel @product_f16(%x: !device.memory<global, f32>, %n: i32) attributes 
   device.return
 }
 
+// Of words a matrix has four columns, and a product eight steps; f32 are rounded before they are stored as tf32.
+// CHECK-LABEL: llvm.func @product_tf32
+device.kernel @product_tf32(%x: !device.memory<global, tf32>, %n: i32) attributes {threads = 32 : i64, shared_bytes = 1024 : i64} {
+  %tile = device.shared 0 : !device.memory<shared, tf32>
+  %zeros = arith.constant dense<0.0> : vector<4xf32>
+  // CHECK: nvvm.ldmatrix %{{.*}} num = 4 : i32
+  %a = device.load_matrix %tile[%n] : !device.memory<shared, tf32>[i32] -> vector<4xf32>
+  %b = device.load_matrix %tile[%n] : !device.memory<shared, tf32>[i32] -> vector<2xf32>
+  // CHECK: nvvm.mma.sync {{.*}}multiplicandAPtxType = #nvvm.mma_type<tf32>{{.*}}shape = #nvvm.shape<m = 16, n = 8, k = 8>{{.*}} : (i32, i32, f32)
+  %sums = device.mma %a, %b, %zeros : vector<4xf32>, vector<2xf32>
+  // CHECK: nvvm.convert.float.to.tf32 %{{.*}} {rnd = #nvvm.fp_rnd_mode<rna>}
+  %rounded = device.to_tf32 %sums : vector<4xf32>
+  device.store %rounded, %x[%n] : vector<4xf32>, !device.memory<global, tf32>[i32]
+  device.return
+}
+
 // -----
 
 device.kernel @no_instruction(%x: !device.memory<global, f32>, %n: i32) attributes {threads = 32 : i64, shared_bytes = 0 : i64} {

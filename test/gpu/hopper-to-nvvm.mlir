@@ -36,6 +36,14 @@ device.kernel @product(%n: i32, %map: !device.tensor_map<bf16, rank = 2>) attrib
   device.wgmma_commit
   // CHECK: "wgmma.wait_group.sync.aligned 0;", "=f,=f,=f,=f,0,1,2,3,~{memory}"
   %v = device.wgmma_wait 0, %t : !device.sums<8> -> vector<4xf32>
+  // Operands of tf32 lie along k, of which the text says nothing, and a product has eight steps.
+  // CHECK: wgmma.mma_async.sync.aligned.m64n8k8.f32.tf32.tf32 {$0, $1, $2, $3}, $8, $9, p, 1, 1; }", "=f,=f,=f,=f,0,1,2,3,l,l,~{memory}"
+  %words = device.shared 0 : !device.memory<shared, tf32>
+  %u = device.wgmma_begin %v : vector<4xf32> -> !device.sums<8>
+  %w = device.wgmma %u, %words[%c0] <k, swizzle = 128>, %words[%c0] <k, swizzle = 128>
+      : !device.sums<8>, !device.memory<shared, tf32>[i32], !device.memory<shared, tf32>[i32]
+  device.wgmma_commit
+  %x = device.wgmma_wait 0, %w : !device.sums<8> -> vector<4xf32>
   // CHECK: "mbarrier.arrive.shared::cta.b64 _, [$0];"
   device.mbarrier_arrive %bars[%c0] : !device.memory<shared, i64>[i32]
   device.return

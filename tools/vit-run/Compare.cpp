@@ -60,12 +60,18 @@ public:
     float *to = values[event.index].data() + size_t(event.firstImage) * perImage;
     switch (event.outputBuffer().type) {
     case vitrt::fb::NumberType::F32:
+    case vitrt::fb::NumberType::TF32:
       std::memcpy(to, event.output(), count * sizeof(float));
       break;
     case vitrt::fb::NumberType::BF16: {
       auto *from = static_cast<const uint16_t *>(event.output());
       for (size_t i = 0; i < count; ++i)
         to[i] = std::bit_cast<float>(uint32_t(from[i]) << 16);
+      break;
+    }
+    case vitrt::fb::NumberType::F16: {
+      auto *from = static_cast<const _Float16 *>(event.output());
+      std::copy(from, from + count, to);
       break;
     }
     case vitrt::fb::NumberType::I8: {

@@ -77,7 +77,7 @@ static cl::opt<std::string>
 static cl::opt<std::string> calibration("calibration",
                                         cl::desc("Images that int8 takes ranges from; otherwise rows are quantized as they come"),
                                         cl::value_desc("FOLDER-OR-NPY"), cl::cat(targetOptions));
-static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32 (default), bf16 or int8"),
+static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32 (default), bf16, int8 (cpu), or f16 and\ntf32 (emulator and cuda)"),
                                       cl::value_desc("P"), cl::init("f32"), cl::cat(targetOptions));
 static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), cl::cat(targetOptions));
 static cl::opt<std::string>
@@ -273,12 +273,12 @@ static std::string readValues(Request &request) {
   auto wanted = llvm::StringSwitch<std::optional<Precision>>(precision)
                     .Case("f32", Precision::F32)
                     .Case("bf16", Precision::Bf16)
+                    .Case("f16", Precision::F16)
+                    .Case("tf32", Precision::Tf32)
                     .Case("int8", Precision::Int8)
                     .Default(std::nullopt);
-  if (precision == "f16")
-    return "--precision=f16 has no products on the targets of this version; bf16 is as small, and there are f32 and int8";
   if (!wanted)
-    return "--precision=" + precision + " is not a precision of this version; there are f32, bf16 and int8";
+    return "--precision=" + precision + " is not a precision of this version; there are f32, bf16, f16, tf32 and int8";
   request.compile.precision = *wanted;
   if (!calibration.empty() && *wanted != Precision::Int8)
     return "--calibration=" + calibration + " finds ranges for int8, but --precision is " + precision;
@@ -295,10 +295,16 @@ static std::string readValues(Request &request) {
   for (const std::string &target : request.compile.targets)
     if (target != "cpu" && target != "reference" && target != "emulator" && target != "cuda")
       return "--target=" + target + " is not a target of this version; there are cpu, reference, emulator and cuda";
+  const bool ofGpus = *wanted == Precision::F16 || *wanted == Precision::Tf32;
+  if (ofGpus && llvm::is_contained(request.compile.targets, "cpu"))
+    return "--precision=" + precision +
+           " is for a GPU's tensor cores, --target=emulator and cuda; --target=cpu multiplies f32, bf16 and int8, and wants a file of its own";
+  if (ofGpus && train)
+    return "--precision=" + precision + " has no products of gradients, which --train needs; there are f32 and bf16";
   for (std::string target : {"emulator", "cuda"})
     if (llvm::is_contained(request.compile.targets, target)) {
       if (request.compile.precision == Precision::Int8)
-        return "--target=" + target + " multiplies f32 and bf16; --precision=int8 is for the cpu";
+        return "--target=" + target + " multiplies f32, bf16, f16 and tf32; --precision=int8 is for the cpu";
     }
   if (std::string wrong = readGpus(request); !wrong.empty())
     return wrong;

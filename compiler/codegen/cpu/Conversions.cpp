@@ -11,6 +11,8 @@
 #include "compiler/codegen/cpu/CpuCodegen.h"
 #include "compiler/codegen/cpu/KernelFunction.h"
 
+#include "compiler/codegen/cpu/ShortFloats.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -30,25 +32,6 @@ static Value asFloat(ImplicitLocOpBuilder &b, Value bits) { return arith::Bitcas
 /// bf16 is the upper half of f32.
 static Value fromBF16(ImplicitLocOpBuilder &b, Value half) {
   return asFloat(b, shiftLeft(b, arith::ExtUIOp::create(b, b.getI32Type(), half), 16));
-}
-
-/// f16 has 5 bits of exponent, biased by 15, and 10 of mantissa; f32 has 8, biased by 127, and 23.
-static Value fromF16(ImplicitLocOpBuilder &b, Value half) {
-  constexpr int32_t rebias = (127 - 15) << 23;
-  Value bits = arith::ExtUIOp::create(b, b.getI32Type(), half);
-  Value sign = shiftLeft(b, arith::AndIOp::create(b, bits, i32Constant(b, 0x8000)), 16);
-  Value magnitude = arith::AndIOp::create(b, bits, i32Constant(b, 0x7fff));
-  auto isBelow = [&](int32_t limit) -> Value {
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, magnitude, i32Constant(b, limit));
-  };
-  Value normal = arith::AddIOp::create(b, shiftLeft(b, magnitude, 13), i32Constant(b, rebias));
-  // Infinity and NaN: the largest exponent becomes the largest exponent.
-  Value special = arith::AddIOp::create(b, normal, i32Constant(b, rebias));
-  // Subnormal: a count of 2^-24, exact in f32.
-  Value count = arith::SIToFPOp::create(b, b.getF32Type(), magnitude);
-  Value subnormal = arith::BitcastOp::create(b, b.getI32Type(), mulf(b, count, floatConstant(b, 0x1p-24)));
-  Value unsignedBits = arith::SelectOp::create(b, isBelow(0x0400), subnormal, arith::SelectOp::create(b, isBelow(0x7c00), normal, special));
-  return asFloat(b, arith::OrIOp::create(b, unsignedBits, sign));
 }
 
 static Value fromF64(ImplicitLocOpBuilder &b, Value wide) { return arith::TruncFOp::create(b, b.getF32Type(), wide); }
@@ -72,7 +55,7 @@ void emitConversions(ModuleOp module) {
   MLIRContext *context = module.getContext();
   context->loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, memref::MemRefDialect, scf::SCFDialect>();
   Type half = IntegerType::get(context, 16);
-  emitConversion(module, "vitc_convert_f16", half, fromF16);
+  emitConversion(module, "vitc_convert_f16", half, fromF16Bits);
   emitConversion(module, "vitc_convert_bf16", half, fromBF16);
   emitConversion(module, "vitc_convert_f64", Float64Type::get(context), fromF64);
 }

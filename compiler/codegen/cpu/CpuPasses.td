@@ -28,11 +28,12 @@ def ExpandMath : Pass<"cpu-expand-math"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
-def Bf16AsBits : Pass<"cpu-bf16-as-bits"> {
-  let summary = "numbers of bf16 as their bits";
+def FloatsAsBits : Pass<"cpu-floats-as-bits"> {
+  let summary = "numbers that the target has no instructions for as others that it has";
   let description = [{
-    For targets without instructions of bf16: rounding and widening become arithmetic of integers, and what moves such numbers sees i16. LLVM would do
-    both in part by calls of a library, which generated code has not got: it selects between two bf16 in f32, for instance, and rounds the result.
+    For targets without instructions of bf16 or f16: rounding and widening become arithmetic of integers, and what moves such numbers sees i16. LLVM would do
+    both in part by calls of a library, which generated code has not got: it selects between two bf16 in f32, for instance, and rounds the result. No CPU has
+    tf32: it becomes f32 whose lower 13 bits are zero.
 
     ```mlir
     %x = memref.load %m[%i] : memref<8xbf16>
@@ -42,6 +43,8 @@ def Bf16AsBits : Pass<"cpu-bf16-as-bits"> {
     %y = arith.select %c, %x, %zero : i16
     ```
   }];
+  let options = [Option<"bf16", "bf16", "bool", /*default=*/"true", "the target has no bf16">,
+                 Option<"f16", "f16", "bool", /*default=*/"true", "the target has no f16">];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 

@@ -20,6 +20,7 @@
 #include "compiler/codegen/cpu/TrainingElementwise.h"
 #include "dialects/kernel/KernelDialect.h"
 
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -27,6 +28,9 @@ using namespace mlir;
 namespace vitc::cpu {
 
 FailureOr<KernelInfo> emitKernel(ModuleOp module, Operation *launch, StringRef symbol, const CpuTarget &target) {
+  for (Type type : llvm::concat<const Type>(launch->getOperandTypes(), launch->getResultTypes()))
+    if (Type element = getElementTypeOrSelf(type); element.isF16() || isa<FloatTF32Type>(element))
+      return launch->emitOpError() << "computes with " << element << ", of which a CPU has no products; there are f32, bf16 and i8";
   return llvm::TypeSwitch<Operation *, FailureOr<KernelInfo>>(launch)
       .Case([&](kernel::ActivationGradOp op) { return emitActivationGrad(module, op, symbol); })
       .Case([&](kernel::ActivationOp op) { return emitActivation(module, op, symbol); })

@@ -42,8 +42,9 @@ void buildLowering(OpPassManager &pm, const CpuTarget &target) {
   pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass());
-  if (!target.has("avx512bf16"))
-    pm.addPass(createBf16AsBits());
+  // AVX-512 has conversions of f16, as AArch64's baseline has.
+  const bool hasF16 = llvm::Triple(target.triple).isAArch64() || target.has("avx512f");
+  pm.addPass(createFloatsAsBits(FloatsAsBitsOptions{/*bf16=*/!target.has("avx512bf16"), /*f16=*/!hasF16}));
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());

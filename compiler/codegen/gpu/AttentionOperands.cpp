@@ -67,17 +67,20 @@ AttentionOperands::AttentionOperands(DeviceFunction &f, const AttentionShape &s,
 Value negativeInfinity(ImplicitLocOpBuilder &b) { return number(b, -std::numeric_limits<double>::infinity()); }
 
 SmallVector<Value> loadLeftOperands(ImplicitLocOpBuilder &b, const SumsLayout &layout, ValueRange rows, int64_t width, Type element) {
-  constexpr int64_t square = 16, half = 8;
+  // A thread's elements of half of K of a row: two, of tf32 one.
+  const int64_t square = depthOf(element), half = square / 2, lanes = half / 4;
+  Value first = lanes == 2 ? layout.column : div(b, layout.column, 2);
+  auto has = [&](Value row) { return cast<device::MemoryType>(row.getType()).getElement() == element; };
   SmallVector<Value> operands;
   for (int64_t block = 0; block < width; block += square) {
     SmallVector<Value> parts;
     for (int64_t beyond = 0; beyond < square; beyond += half)
       for (Value row : rows) {
-        Value column = add(b, layout.column, block + beyond);
-        Value pair = block + beyond + half <= width ? load(b, row, column, 2) : loadIf(b, less(b, column, width), row, column, 2);
-        parts.push_back(getElementTypeOrSelf(pair) == element ? pair : narrowed(b, pair, element));
+        Value column = add(b, first, block + beyond);
+        Value part = block + beyond + half <= width ? load(b, row, column, lanes) : loadIf(b, less(b, column, width), row, column, lanes);
+        parts.push_back(has(row) ? part : narrowed(b, part, element));
       }
-    operands.push_back(concatenated(b, parts));
+    operands.push_back(lanes == 1 ? vectorOf(b, parts) : concatenated(b, parts));
   }
   return operands;
 }

@@ -54,15 +54,15 @@ Value negativeInfinity(ImplicitLocOpBuilder &b);
 /// log2 e: exp(x) = 2^(x log2 e).
 inline constexpr double kLog2E = 1.4426950408889634;
 
-/// Left operands [16, 16] of rows in global memory by blocks of 16 columns, zero from `width` on, which is even. Each thread reads its own part,
-/// pairs of neighbours in `rows`, the memories of the two rows that its sums have; numbers become of type `element`.
+/// Left operands [16, K] of rows in global memory by blocks of K columns, K = depthOf(element), zero from `width` on, which is even. Each thread reads its
+/// own part, pairs of neighbours in `rows`, the memories of the two rows that its sums have, of tf32 single ones; numbers become of type `element`.
 llvm::SmallVector<Value> loadLeftOperands(ImplicitLocOpBuilder &b, const SumsLayout &layout, ValueRange rows, int64_t width, Type element);
 
 /// Attention by multiply-adds of f32, of operands of any type. For any GPU.
 mlir::FailureOr<KernelInfo> emitThreadAttention(mlir::ModuleOp module, mlir::Location loc, const AttentionShape &shape,
                                                 llvm::StringRef symbol);
 
-/// Whether emitWarpAttention has a kernel: operands of 16 bits, heads of at most 128 that can be walked in pairs, no tables of distances.
+/// Whether emitWarpAttention has a kernel: operands of 16 bits or tf32, heads of at most 128 that can be walked in pairs, no tables of distances.
 bool hasWarpAttention(const AttentionShape &shape);
 
 /// Attention by products of a warp, with scores, softmax and sums in f32. For sm_80 and newer.

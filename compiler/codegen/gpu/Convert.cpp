@@ -13,8 +13,6 @@ using namespace mlir;
 namespace vitc::gpu {
 
 static constexpr int64_t kThreads = 256;
-/// Elements of a thread, where rows allow that many: 16 bytes of the narrower type.
-static constexpr int64_t kMostLanes = 8;
 /// Vectors of a thread, one behind the other.
 static constexpr int64_t kVectors = 4;
 
@@ -23,9 +21,10 @@ static constexpr int64_t kVectors = 4;
 FailureOr<KernelInfo> emitConvert(ModuleOp module, kernel::ConvertOp op, StringRef symbol) {
   RankedTensorType type = tensorOf(op.getInput());
   Type from = type.getElementType(), to = tensorOf(op.getValue()).getElementType();
-  const int64_t width = type.getShape().back(),
-                elements = type.hasStaticShape() ? type.getNumElements() : rowsOfImage(op.getInput()) * width;
-  const auto lanes = static_cast<int64_t>(llvm::MinAlign(type.hasStaticShape() ? width : elements, kMostLanes));
+  const int64_t width = type.getShape().back(), elements = type.hasStaticShape() ? type.getNumElements() : rowsOfImage(op.getInput()) * width;
+  // Of a thread, where rows allow that many: 16 bytes of the narrower type.
+  const int64_t most = 16 / std::min(device::bytesOf(from), device::bytesOf(to));
+  const auto lanes = static_cast<int64_t>(llvm::MinAlign(type.hasStaticShape() ? width : elements, most));
   const int64_t ofLoad = std::min(lanes, 16 / device::bytesOf(from)), ofBlock = kThreads * kVectors;
 
   DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), kThreads);

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/KernelFunction.h"
+#include "compiler/codegen/cpu/ShortFloats.h"
 #include "compiler/codegen/gpu/EmulatorCalls.h"
 #include "compiler/codegen/gpu/GpuCodegen.h"
 #include "compiler/codegen/gpu/GpuPasses.h"
@@ -125,16 +126,16 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   add.operator()<CopyWaitOp>([](CopyWaitOp op, auto, Caller &c) { return c.call(Call::CopyWait, {}, {c.number(op.getPending())}); });
   add.operator()<LoadMatrixOp>([](LoadMatrixOp op, auto adaptor, Caller &c) -> Value {
     Value row = c.address(adaptor.getMemory(), adaptor.getIndex(), op.getMemory().getType().getElement()), result = c.slot(op.getType());
-    int64_t matrices = cast<VectorType>(op.getType()).getNumElements() / 2;
+    const int64_t matrices = bytesOf(op.getType()) / 4;
     c.call(Call::LoadMatrix, {}, {result, row, c.number(matrices), c.number(op.getTransposed()), c.site()});
     return LLVM::LoadOp::create(c.b, op.getType(), result);
   });
   add.operator()<MmaOp>([](MmaOp op, auto adaptor, Caller &c) -> Value {
-    bool bf16 = cast<VectorType>(op.getA().getType()).getElementType().isBF16();
     Value sums = c.stored(adaptor.getAccumulator());
-    c.call(Call::Mma, {}, {sums, c.stored(adaptor.getA()), c.stored(adaptor.getB()), c.number(bf16), c.site()});
+    c.call(Call::Mma, {}, {sums, c.stored(adaptor.getA()), c.stored(adaptor.getB()), c.number(operandType(op.getA().getType().getElementType())), c.site()});
     return LLVM::LoadOp::create(c.b, op.getType(), sums);
   });
+  add.operator()<ToTf32Op>([](ToTf32Op, auto adaptor, Caller &c) { return cpu::roundToTf32(c.b, adaptor.getValue()); });
 }
 
 /// return -> func.return

@@ -32,7 +32,7 @@ Value address(ImplicitLocOpBuilder &b, Value memory, Value index, Type element) 
   return LLVM::GEPOp::create(b, memory.getType(), element, memory, ArrayRef<LLVM::GEPArg>{index});
 }
 
-/// Registers of 32 bits, which instructions of a warp take, as a vector of smaller elements, and back.
+/// Registers of 32 bits, which instructions of a warp take, as a vector of elements, and back.
 Value fromRegisters(ImplicitLocOpBuilder &b, ArrayRef<Value> registers, Type type) {
   Value vector = LLVM::PoisonOp::create(b, VectorType::get({static_cast<int64_t>(registers.size())}, b.getI32Type()));
   for (auto [number, value] : llvm::enumerate(registers))
@@ -41,7 +41,7 @@ Value fromRegisters(ImplicitLocOpBuilder &b, ArrayRef<Value> registers, Type typ
 }
 SmallVector<Value> toRegisters(ImplicitLocOpBuilder &b, Value vector) {
   auto type = cast<VectorType>(vector.getType());
-  const int64_t count = type.getNumElements() / 2;
+  const int64_t count = device::bytesOf(type) / 4;
   Value words = LLVM::BitcastOp::create(b, VectorType::get({count}, b.getI32Type()), vector);
   SmallVector<Value> registers;
   for (int64_t number = 0; number < count; ++number) {
@@ -120,7 +120,7 @@ Value shared(device::SharedOp op, ImplicitLocOpBuilder &b) {
 
 Value loadMatrix(device::LoadMatrixOp op, Value row, ImplicitLocOpBuilder &b) {
   auto type = cast<VectorType>(op.getType());
-  const auto count = static_cast<unsigned>(type.getNumElements() / 2);
+  const auto count = static_cast<unsigned>(device::bytesOf(type) / 4);
   SmallVector<Type> words(count, b.getI32Type());
   Type result = count == 1 ? words.front() : LLVM::LLVMStructType::getLiteral(b.getContext(), words);
   Value loaded = NVVM::LdMatrixOp::create(b, result, row, count, op.getTransposed() ? NVVM::MMALayout::col : NVVM::MMALayout::row,
@@ -136,15 +136,34 @@ Value multiply(device::MmaOp op, device::MmaOp::Adaptor adaptor, ImplicitLocOpBu
   SmallVector<Value> sums;
   for (int64_t number = 0; number < 4; ++number)
     sums.push_back(LLVM::ExtractElementOp::create(b, adaptor.getAccumulator(), llvmConstant(b, number, 32)));
-  NVVM::MMATypes type = op.getA().getType().getElementType().isBF16() ? NVVM::MMATypes::bf16 : NVVM::MMATypes::f16;
+  Type element = op.getA().getType().getElementType();
+  NVVM::MMATypes type = element.isBF16() ? NVVM::MMATypes::bf16 : element.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::tf32;
+  const int64_t depth = type == NVVM::MMATypes::tf32 ? 8 : 16;
   Type result = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(4, b.getF32Type()));
   Value product =
-      NVVM::MmaOp::create(b, result, toRegisters(b, adaptor.getA()), toRegisters(b, adaptor.getB()), sums, ArrayRef<int64_t>{16, 8, 16},
+      NVVM::MmaOp::create(b, result, toRegisters(b, adaptor.getA()), toRegisters(b, adaptor.getB()), sums, ArrayRef<int64_t>{16, 8, depth},
                           std::nullopt, std::nullopt, std::array{type, type}, std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
   Value vector = LLVM::PoisonOp::create(b, op.getType());
   for (int64_t number = 0; number < 4; ++number)
     vector = LLVM::InsertElementOp::create(b, vector, LLVM::ExtractValueOp::create(b, product, number), llvmConstant(b, number, 32));
   return vector;
+}
+
+/// The instruction's result is bits.
+Value toTf32(Type type, Value value, ImplicitLocOpBuilder &b) {
+  auto convert = [&](Value number) -> Value {
+    Value bits = NVVM::ConvertFloatToTF32Op::create(b, b.getI32Type(), number, NVVM::FPRoundingMode::RNA);
+    return LLVM::BitcastOp::create(b, b.getF32Type(), bits);
+  };
+  auto vector = dyn_cast<VectorType>(type);
+  if (!vector)
+    return convert(value);
+  Value result = LLVM::PoisonOp::create(b, type);
+  for (int64_t number = 0; number < vector.getNumElements(); ++number) {
+    Value index = llvmConstant(b, number, 32);
+    result = LLVM::InsertElementOp::create(b, result, convert(LLVM::ExtractElementOp::create(b, value, index)), index);
+  }
+  return result;
 }
 
 void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
@@ -215,6 +234,7 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
     return loadMatrix(op, b.element(op.getMemory().getType(), adaptor.getMemory(), adaptor.getIndex()), b);
   });
   add.operator()<MmaOp>([](MmaOp op, auto adaptor, B &b) { return multiply(op, adaptor, b); });
+  add.operator()<ToTf32Op>([](ToTf32Op op, auto adaptor, B &b) { return toTf32(op.getType(), adaptor.getValue(), b); });
 
   add.operator()<math::Exp2Op>([](math::Exp2Op op, auto adaptor, B &b) -> Value {
     return LLVM::Exp2Op::create(b, op.getType(), adaptor.getOperand(),

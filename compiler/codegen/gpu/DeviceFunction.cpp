@@ -84,6 +84,8 @@ Value widened(ImplicitLocOpBuilder &b, Value value) {
 }
 
 Value narrowed(ImplicitLocOpBuilder &b, Value value, Type element) {
+  if (isa<FloatTF32Type>(element))
+    return device::ToTf32Op::create(b, value.getType(), value);
   return element.isF32() ? value : arith::TruncFOp::create(b, withElement(value.getType(), element), value);
 }
 
@@ -98,7 +100,7 @@ Value sumOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes) { return o
 Value maximumOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes) { return overLanes(b, value, lanes, &maximum); }
 
 static Type accessType(Value memory, int64_t lanes) {
-  Type element = cast<device::MemoryType>(memory.getType()).getElement();
+  Type element = device::registerType(cast<device::MemoryType>(memory.getType()).getElement());
   return lanes == 1 ? element : VectorType::get({lanes}, element);
 }
 

@@ -80,7 +80,7 @@ Value select(ImplicitLocOpBuilder &b, Value condition, Value then, Value otherwi
 
 Value number(ImplicitLocOpBuilder &b, double value);
 Value maximum(ImplicitLocOpBuilder &b, Value lhs, Value rhs);
-/// f32 from f32, bf16 or f16, scalars and vectors; and back, rounded to the nearest.
+/// f32 from f32, bf16 or f16, scalars and vectors; and back, rounded to the nearest. A tf32 is an f32 with zeros behind its 10 bits of significand.
 Value widened(ImplicitLocOpBuilder &b, Value value);
 Value narrowed(ImplicitLocOpBuilder &b, Value value, Type element);
 

@@ -56,7 +56,7 @@ Value Caller::site() {
 }
 
 Value Caller::address(Value memory, Value index, Type element) {
-  return LLVM::GEPOp::create(b, pointer(), element, memory, ArrayRef<LLVM::GEPArg>{index});
+  return LLVM::GEPOp::create(b, pointer(), device::registerType(element), memory, ArrayRef<LLVM::GEPArg>{index});
 }
 
 void Caller::access(Value address, int64_t bytes, bool write) {
@@ -67,6 +67,11 @@ Value Caller::slot(Type type) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&op->getParentOfType<func::FuncOp>().getBody().front());
   return LLVM::AllocaOp::create(b, pointer(), type, llvmConstant(b, 1, 64), kSlotAlignment);
+}
+
+vitrt::emulator::Operands operandType(Type element) {
+  using vitrt::emulator::Operands;
+  return element.isBF16() ? Operands::Bf16 : element.isF16() ? Operands::F16 : Operands::Tf32;
 }
 
 Value Caller::stored(Value value) {

@@ -37,6 +37,7 @@ public:
 
   mlir::Type pointer() { return mlir::LLVM::LLVMPointerType::get(b.getContext()); }
   mlir::Value number(int64_t value) { return llvmConstant(b, value, 32); }
+  mlir::Value number(vitrt::emulator::Operands operands) { return number(static_cast<int64_t>(operands)); }
 
   mlir::ImplicitLocOpBuilder b;
 
@@ -44,6 +45,9 @@ private:
   mlir::Operation *op;
   mlir::Value self;
 };
+
+/// What a product's operands are to the emulator: elements in memory, or those of vectors, where tf32 are f32.
+vitrt::emulator::Operands operandType(mlir::Type element);
 
 /// Barriers in shared memory, the copy engine and products of a warpgroup.
 void populateHopperToEmulator(mlir::RewritePatternSet &patterns, const mlir::TypeConverter &converter);

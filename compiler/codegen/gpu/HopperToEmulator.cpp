@@ -31,7 +31,7 @@ static Value productOf(Caller &c, Value a, device::LayoutAttr aLayout, Value b, 
   };
   SmallVector<int64_t> numbers = layout(aLayout);
   numbers.append(layout(bLayout));
-  numbers.append({fragments, element.isBF16(), overwrite});
+  numbers.append({fragments, static_cast<int64_t>(operandType(element)), overwrite});
   SmallVector<Value> fields{a, b};
   for (int64_t value : numbers)
     fields.push_back(c.number(value));

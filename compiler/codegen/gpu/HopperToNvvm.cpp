@@ -134,13 +134,18 @@ std::string list(size_t first, size_t count) {
 Value product(B &b, device::SumsType type, Type element, Value sums, ArrayRef<Value> a, device::LayoutAttr aLayout, Value bDescriptor,
               device::LayoutAttr bLayout, bool overwrite) {
   const auto count = static_cast<size_t>(type.getColumns() / 2);
-  StringRef name = element.isBF16() ? "bf16" : "f16";
+  const bool isTf32 = isa<FloatTF32Type>(element);
+  StringRef name = isTf32 ? "tf32" : element.isBF16() ? "bf16" : "f16";
   std::string operand = a.size() == 1 ? llvm::formatv("${0}", 2 * count).str() : list(2 * count, a.size());
-  std::string transposed = a.size() == 1 ? llvm::formatv(" {0},", static_cast<int>(aLayout.getMajor())).str() : "";
-  std::string text = llvm::formatv("{{ .reg .pred p; setp.ne.b32 p, {0}, 0; wgmma.mma_async.sync.aligned.m64n{1}k16.f32.{2}.{2} {3}, {4}, "
-                                   "${5}, p, 1, 1,{6} {7}; }",
-                                   overwrite ? 0 : 1, type.getColumns(), name, list(0, count), operand, 2 * count + a.size(), transposed,
-                                   static_cast<int>(bLayout.getMajor()));
+  // Operands of tf32 lie along k, and the instruction has no place to say otherwise.
+  auto major = [](device::LayoutAttr layout) { return static_cast<int>(layout.getMajor()); };
+  std::string majors = isTf32           ? ""
+                       : a.size() == 1 ? llvm::formatv(", {0}, {1}", major(aLayout), major(bLayout)).str()
+                                       : llvm::formatv(", {0}", major(bLayout)).str();
+  std::string text = llvm::formatv("{{ .reg .pred p; setp.ne.b32 p, {0}, 0; wgmma.mma_async.sync.aligned.m64n{1}k{2}.f32.{3}.{3} {4}, {5}, "
+                                   "${6}, p, 1, 1{7}; }",
+                                   overwrite ? 0 : 1, type.getColumns(), 32 / device::bytesOf(element), name, list(0, count), operand,
+                                   2 * count + a.size(), majors);
   std::string constraints = repeated("=f", count) + "," + tied(count) + "," + (a.size() == 1 ? "l" : repeated("r", a.size())) + ",l";
   SmallVector<Value> arguments = members(b, sums);
   llvm::append_range(arguments, a);

@@ -65,7 +65,7 @@ void emitProduct(DeviceFunction &f, const Product &product, const ProductSchedul
 /// The same by multiply-adds of f32, for any GPU, operands of f32, bf16 and f16.
 void emitMultiplyAdds(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
 
-/// The same on tensor cores, operands both of bf16 or both of f16, or rounded.
+/// The same on tensor cores, operands both of bf16, both of f16 or both of tf32, or rounded; those of tf32 lie by rows.
 void emitWarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule);
 
 /// The tasks of a product in tiles of rows x columns and parts of K, by `threads` threads each; of `rowsPerImage` rows an image unless their

@@ -38,6 +38,7 @@ constexpr double kEnds = 2000;
 /// 256 threads that have 4 x 4 elements each: see Product.cpp.
 static constexpr ProductSchedule multiplyAdds = {.rows = 64, .columns = 64, .depth = 16};
 
+/// Of 16-bit elements; of wider ones the steps of K are as many bytes.
 /// Large tiles read least, small ones leave fewer multiprocessors idle; those of few rows are for the heads of classifiers.
 static constexpr ProductSchedule tensorCoreTiles[] = {
     {.rows = 128, .columns = 128, .depth = 32, .warpsDown = 2, .warpsAcross = 4, .stages = 4},
@@ -60,9 +61,9 @@ std::string ProductSchedule::text() const {
 std::string partsText(int64_t parts) { return parts == 1 ? "" : (", " + Twine(parts) + " parts of K").str(); }
 
 int64_t ProductSchedule::residentBlocks() const {
-  const int64_t bytes = 2 * (rows + columns) * depth * stages + kReservedBytes;
+  const int64_t shared = bytes * (rows + columns) * depth * stages + kReservedBytes;
   const int64_t registers = rows * columns + kOtherRegisters * threads();
-  return std::min({kSharedBytes / bytes, kThreads / threads(), kRegisters / registers});
+  return std::min({kSharedBytes / shared, kThreads / threads(), kRegisters / registers});
 }
 
 double joiningTime(int64_t parts, int64_t elements, double cacheBytesPerCycle, double cacheLatency) {
@@ -77,10 +78,10 @@ double timeOf(const ProductSchedule &s, const ProductShape &shape, int64_t image
 
   const auto together = static_cast<double>(std::min(perMultiprocessor, resident));
   // Of one step of K: what tensor cores multiply, what warps read of both operands, what comes from global memory.
-  const double products = static_cast<double>(s.rows * s.columns) / kProductsPerCycle;
-  const double shared = static_cast<double>(2 * (s.rows * s.warpsAcross + s.columns * s.warpsDown)) / kSharedBytesPerCycle;
+  const double products = static_cast<double>(s.rows * s.columns * s.bytes / 2) / kProductsPerCycle;
+  const double shared = static_cast<double>(s.bytes * (s.rows * s.warpsAcross + s.columns * s.warpsDown)) / kSharedBytesPerCycle;
   const double busy = std::min(1.0, together * static_cast<double>(s.warpsDown * s.warpsAcross) / kBusyWarps);
-  const auto bytes = static_cast<double>(2 * (s.rows + s.columns));
+  const auto bytes = static_cast<double>(s.bytes * (s.rows + s.columns));
   const double underWay = together * static_cast<double>((s.stages - 1) * s.depth) * bytes;
   const double copies = bytes / std::min(kCacheBytesPerCycle, underWay / kCacheLatency);
   const int64_t depth = s.depth * llvm::divideCeilSigned(llvm::divideCeilSigned(shape.depth, s.depth), s.parts);
@@ -101,13 +102,18 @@ SmallVector<int64_t> partsFor(const ProductShape &shape, int64_t steps) {
   return all;
 }
 
+int64_t operandBytes(const ProductShape &shape) { return isa<FloatTF32Type>(shape.input) ? 4 : 2; }
+
 SmallVector<ProductSchedule> candidates(const ProductShape &shape) {
   SmallVector<ProductSchedule> all;
-  for (ProductSchedule tile : tensorCoreTiles)
+  for (ProductSchedule tile : tensorCoreTiles) {
+    tile.depth = tile.depth * tile.bytes / operandBytes(shape);
+    tile.bytes = operandBytes(shape);
     for (int64_t parts : partsFor(shape, llvm::divideCeilSigned(shape.depth, tile.depth))) {
       tile.parts = parts;
       all.push_back(tile);
     }
+  }
   return all;
 }
 
@@ -118,7 +124,7 @@ static ProductSchedule chooseTile(const ProductShape &shape, const DeviceTarget 
 }
 
 ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target) {
-  if (shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 2)
+  if (shape.input != shape.weight || shape.input.isF32() || shape.together * operandBytes(shape) < 4)
     return multiplyAdds;
   return chooseTile(shape, target);
 }

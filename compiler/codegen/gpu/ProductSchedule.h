@@ -32,6 +32,7 @@ struct ProductSchedule {
   /// Of the block's warps, which have equal parts of its tile; products on tensor cores, operands through a ring of `stages`. 0: multiply-adds of f32.
   int64_t warpsDown = 0, warpsAcross = 0, stages = 0;
   int64_t parts = 1; ///< of K, which as many blocks have: PartialSums.h
+  int64_t bytes = 2; ///< of an operand's element on tensor cores: 4 of tf32, which are multiplied half as fast
 
   bool onTensorCores() const { return warpsDown > 0; }
   int64_t threads() const;
@@ -49,7 +50,7 @@ std::string partsText(int64_t parts);
 /// What numbers of parts are tried for K in `steps` steps: each part has some.
 llvm::SmallVector<int64_t> partsFor(const ProductShape &shape, int64_t steps);
 
-/// Tensor cores multiply bf16 by bf16, or f16 by f16, of which pairs lie together; the tile is the one of a table that wastes least time by the
+/// Tensor cores multiply bf16 by bf16 or f16 by f16, of which pairs lie together, and tf32 by tf32; the tile is the one of a table that wastes least time by the
 /// model of `timeOf`, averaged over `imagesFor(target)`. Everything else is a product of f32.
 ProductSchedule chooseProduct(const ProductShape &shape, const DeviceTarget &target);
 
@@ -81,6 +82,9 @@ Schedule leastWaste(llvm::ArrayRef<Schedule> candidates, const DeviceTarget &tar
   }
   return candidates[std::ranges::min_element(waste) - waste.begin()];
 }
+
+/// Bytes of an operand's element on tensor cores: 4 of tf32, 2 of everything else, which what is rounded becomes too.
+int64_t operandBytes(const ProductShape &shape);
 
 /// Schedules on tensor cores for a product of the shape.
 llvm::SmallVector<ProductSchedule> candidates(const ProductShape &shape);

@@ -1,4 +1,4 @@
-//===- SharedTile.cpp - tiles of 16-bit elements in shared memory -------------------------===//
+//===- SharedTile.cpp - tiles of products' operands in shared memory ----------------------===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,15 +15,15 @@ using namespace mlir;
 
 namespace vitc::gpu {
 
-/// Elements of a chunk: 16 bytes.
-static constexpr int64_t kChunk = 8;
+static constexpr int64_t kChunkBytes = 16;
 /// Chunks that meet all banks.
 static constexpr int64_t kChunksOfBanks = 8;
 
 SharedTile::SharedTile(DeviceFunction &f, int64_t rows, int64_t columns, Type element, int64_t stages, RowSpread spread)
-    : rows(rows), columns(columns), pitch(spread == RowSpread::Padded && columns / kChunk % 2 == 0 ? columns + kChunk : columns),
+    : rows(rows), columns(columns), chunk(kChunkBytes / device::bytesOf(element)),
+      pitch(spread == RowSpread::Padded && columns / chunk % 2 == 0 ? columns + chunk : columns),
       memory(f.takeShared(stages * rows * pitch, element)), b(&f.b), spread(spread) {
-  assert(columns % kChunk == 0 && device::bytesOf(element) == 2);
+  assert(columns % chunk == 0);
 }
 
 SharedTile SharedTile::stage(Value number) const { return SharedTile(*this, advance(*b, memory, mul(*b, number, rows * pitch))); }
@@ -31,26 +31,26 @@ SharedTile SharedTile::stage(Value number) const { return SharedTile(*this, adva
 Value SharedTile::index(Value row, Value column) const {
   if (spread == RowSpread::Padded)
     return add(*b, mul(*b, row, pitch), column);
-  const int64_t moved = std::gcd(columns / kChunk, kChunksOfBanks);
-  Value turn = mul(*b, rem(*b, div(*b, row, kChunksOfBanks / moved), moved), kChunk);
+  const int64_t moved = std::gcd(columns / chunk, kChunksOfBanks);
+  Value turn = mul(*b, rem(*b, div(*b, row, kChunksOfBanks / moved), moved), chunk);
   return add(*b, mul(*b, row, pitch), arith::XOrIOp::create(*b, column, turn));
 }
 
-void copyTile(DeviceFunction &f, const SharedTile &tile, int64_t chunk, function_ref<CopySource(Value, Value)> source) {
+void copyTile(DeviceFunction &f, const SharedTile &tile, int64_t together, function_ref<CopySource(Value, Value)> source) {
   ImplicitLocOpBuilder &b = f.b;
-  const int64_t bytes = 2 * chunk, across = tile.columns / chunk, chunks = tile.rows * across;
+  const int64_t bytes = kChunkBytes / tile.chunk * together, across = tile.columns / together, copies = tile.rows * across;
   auto copy = [&](Value number) {
-    Value row = div(b, number, across), column = mul(b, rem(b, number, across), chunk);
+    Value row = div(b, number, across), column = mul(b, rem(b, number, across), together);
     CopySource from = source(row, column);
     Value live = from.exists ? select(b, from.exists, constant(b, bytes), constant(b, 0)) : Value();
     device::CopyAsyncOp::create(b, from.place.memory, from.place.index, tile.memory, tile.index(row, column), bytes, live);
   };
-  for (int64_t first = 0; first < chunks; first += f.threads()) {
+  for (int64_t first = 0; first < copies; first += f.threads()) {
     Value number = add(b, f.thread, first);
-    if (first + f.threads() <= chunks)
+    if (first + f.threads() <= copies)
       copy(number);
     else
-      ifThen(b, less(b, number, chunks), [&] { copy(number); });
+      ifThen(b, less(b, number, copies), [&] { copy(number); });
   }
 }
 

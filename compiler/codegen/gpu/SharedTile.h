@@ -1,4 +1,4 @@
-//===- SharedTile.h - tiles of 16-bit elements in shared memory ---------------*- C++ -*-===//
+//===- SharedTile.h - tiles of products' operands in shared memory --------------*- C++ -*-===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,10 +21,10 @@ struct Place {
 /// of constants and what depends on the thread: fewer registers, of which attention's gradient has none left.
 enum class RowSpread { Swizzled, Padded };
 
-/// rows x columns of bf16 or f16, row by row, the columns a multiple of 8. Chunks of 8 elements, 16 bytes, change places within their row by an
-/// exclusive or with bits of its number, so that eight threads meet all 32 banks whether they touch one column of eight consecutive rows (ldmatrix)
-/// or eight consecutive chunks of a row or of neighbouring rows (copies): with g = gcd(columns / 8, 8), row r's chunk c lies at
-/// c xor (r / (8 / g) mod g). A padded tile's rows are an odd number of chunks apart instead.
+/// rows x columns of bf16, f16 or tf32, row by row, each row n whole chunks of 16 bytes. Chunks change places within their row by an exclusive or with bits
+/// of its number, so that eight threads meet all 32 banks whether they touch one chunk of eight consecutive rows (ldmatrix) or eight consecutive
+/// chunks of a row or of neighbouring rows (copies): with g = gcd(n, 8), row r's chunk c lies at c xor (r / (8 / g) mod g). A padded tile's rows are an
+/// odd number of chunks apart instead.
 class SharedTile {
 public:
   /// Takes the shared memory of `stages` tiles, one behind the other.
@@ -38,12 +38,13 @@ public:
   Value index(Value row, Value column) const;
 
   const int64_t rows, columns;
+  const int64_t chunk; ///< elements of 16 bytes
   const int64_t pitch; ///< elements from a row to the next
   Value memory;
 
 private:
   SharedTile(const SharedTile &of, Value memory)
-      : rows(of.rows), columns(of.columns), pitch(of.pitch), memory(memory), b(of.b), spread(of.spread) {}
+      : rows(of.rows), columns(of.columns), chunk(of.chunk), pitch(of.pitch), memory(memory), b(of.b), spread(of.spread) {}
   ImplicitLocOpBuilder *b;
   RowSpread spread;
 };
@@ -54,9 +55,9 @@ struct CopySource {
   Value exists; ///< i1: zeros are written otherwise, and nothing is read; null where that cannot be
 };
 
-/// All threads of the block start their copies of the tile's elements, `chunk` at a time: 8, 4 or 2, which lie side by side where `source` says for
-/// the first of them (i32 row and column of the tile), at a multiple of their size. They belong to the thread's next group of copies.
-void copyTile(DeviceFunction &f, const SharedTile &tile, int64_t chunk, llvm::function_ref<CopySource(Value row, Value column)> source);
+/// All threads of the block start their copies of the tile's elements, `together` at a time, 16, 8 or 4 bytes, which lie side by side where `source`
+/// says for the first of them (i32 row and column of the tile), at a multiple of their size. They belong to the thread's next group of copies.
+void copyTile(DeviceFunction &f, const SharedTile &tile, int64_t together, llvm::function_ref<CopySource(Value row, Value column)> source);
 
 /// A ring of `stages` > 1 tiles in shared memory through which operands come by asynchronous copies, stages - 1 steps ahead of their use. For each
 /// step of 0 to `steps` - 1 in order, `use` gets its stage's number and the carried values, and returns their next ones; `fill` starts the

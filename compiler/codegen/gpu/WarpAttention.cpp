@@ -1,4 +1,4 @@
-//===- WarpAttention.cpp - attention of 16-bit operands by products of a warp -------------===//
+//===- WarpAttention.cpp - attention by products of a warp --------------------------------===//
 //
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,7 +21,7 @@ namespace vitc::gpu {
 
 namespace {
 
-constexpr int64_t kSquare = 16;  ///< rows and columns of a left operand
+constexpr int64_t kSquare = 16;  ///< rows of a left operand, columns of two products
 constexpr int64_t kColumns = 8;  ///< of a product
 constexpr int64_t kRowLanes = 4; ///< threads that share a row of sums
 constexpr int64_t kHalves = 2;   ///< rows of a thread's sums, 8 apart
@@ -40,21 +40,24 @@ struct Schedule {
 
 Schedule scheduleFor(const AttentionShape &s) {
   Schedule schedule;
+  const auto columns = static_cast<int64_t>(llvm::alignTo(s.width, kSquare)), all = static_cast<int64_t>(llvm::alignTo(s.tokens, kSquare));
+  const int64_t bytes = device::bytesOf(s.element);
+  // Of keys and values.
+  auto sharedBytes = [&](int64_t keys) { return 2 * keys * columns * bytes; };
   // 256 keys' scores take 128 registers, beside at most 64 of the result.
-  schedule.whole = s.tokens <= 256;
-  schedule.keys = schedule.whole ? llvm::alignTo(s.tokens, kSquare) : 64;
-  // Every operand from shared memory serves two products then; wider heads' sums do not fit.
-  schedule.rowTiles = !schedule.whole && s.width <= 64 ? 2 : 1;
+  schedule.whole = s.tokens <= 256 && sharedBytes(all) <= kMostSharedBytes;
+  schedule.keys = schedule.whole ? all : 64;
+  // Every operand from shared memory serves two products then; wider heads' sums do not fit, nor do twice as wide queries.
+  schedule.rowTiles = !schedule.whole && s.width <= 64 && bytes == 2 ? 2 : 1;
   // Blocks of four warps where two of them have their keys and values in a multiprocessor's shared memory, of eight otherwise.
-  const auto columns = static_cast<int64_t>(llvm::alignTo(s.width, kSquare));
-  const int64_t shared = 2 * (schedule.whole ? 1 : kStages) * schedule.keys * columns * 2;
+  const int64_t shared = sharedBytes(schedule.keys) * (schedule.whole ? 1 : kStages);
   const int64_t most = 2 * shared <= kMostSharedBytes ? 4 : 8;
   const int64_t warps = llvm::divideCeilSigned(s.queries, kSquare * schedule.rowTiles);
   // As equal blocks as can be. Four warps copy even if one has queries.
   schedule.warps = std::max<int64_t>(4, llvm::divideCeilSigned(warps, llvm::divideCeilSigned(warps, most)));
   // While a block that has all keys at once waits for them, others compute: as many as have room, with registers for scores, sums and the rest.
   if (schedule.whole) {
-    const int64_t registers = schedule.keys / 2 + columns / 2 + 32;
+    const int64_t registers = schedule.keys / 2 + columns / 2 + (bytes == 2 ? 32 : 32 + columns / 4);
     schedule.resident =
         std::max<int64_t>(1, std::min(kSharedBytes / (shared + kReservedBytes), kRegisters / (schedule.warps * device::kWarp * registers)));
   }
@@ -65,10 +68,10 @@ class WarpAttentionEmitter {
 public:
   WarpAttentionEmitter(ModuleOp module, Location loc, const AttentionShape &shape, const Schedule &schedule, StringRef symbol)
       : f(module, symbol, loc, shape.operandElements(), schedule.warps * device::kWarp), b(f.b), s(shape), schedule(schedule),
-        rowTiles(schedule.rowTiles), padded(llvm::alignTo(s.width, kSquare)),
+        rowTiles(schedule.rowTiles), padded(llvm::alignTo(s.width, kSquare)), depth(depthOf(s.element)),
         tiles(llvm::divideCeilSigned(s.queries, schedule.warps * rowTiles * kSquare)),
         o(f, s, div(b, f.block, s.heads * tiles), div(b, rem(b, f.block, s.heads * tiles), tiles)), layout(f),
-        keyReader(f, OperandLayout::RightNK), valueReader(f, OperandLayout::RightKN),
+        keyReader(f, OperandLayout::RightNK, {}, {}, s.element), valueReader(f, OperandLayout::RightKN, {}, {}, s.element),
         keyTile(f, schedule.keys, padded, s.element, schedule.whole ? 1 : kStages),
         valueTile(f, schedule.keys, padded, s.element, schedule.whole ? 1 : kStages),
         unit(s.hasBias || s.scale <= 0 ? 1 : s.scale * kLog2E) {
@@ -180,11 +183,11 @@ private:
 
   /// Q K' by row tile and 8 keys.
   SmallVector<Value> score(const SharedTile &tile) {
-    const int64_t across = schedule.keys / kColumns, blocks = padded / kSquare;
+    const int64_t across = schedule.keys / kColumns, blocks = llvm::divideCeilSigned(s.width, depth);
     SmallVector<Value> sums(rowTiles * across, zeroSums(b));
     for (int64_t key = 0; key < schedule.keys; key += kSquare)
       for (int64_t block = 0; block < blocks; ++block) {
-        Value square = keyReader.read(tile, key, block * kSquare);
+        Value square = keyReader.read(tile, key, block * depth);
         for (int64_t half = 0; half < kHalves; ++half) {
           Value right = rightOperand(b, square, half);
           for (int64_t row = 0; row < rowTiles; ++row) {
@@ -274,10 +277,10 @@ private:
   /// The state's results plus weights V.
   void addValues(ArrayRef<Value> weights, const SharedTile &tile, State &state) {
     const int64_t across = schedule.keys / kColumns, columns = padded / kColumns;
-    for (int64_t key = 0; key < schedule.keys; key += kSquare) {
+    for (int64_t key = 0; key < schedule.keys; key += depth) {
       SmallVector<Value, 2> left;
       for (int64_t row = 0; row < rowTiles; ++row)
-        left.push_back(narrowed(b, concatenated(b, weights.slice(row * across + key / kColumns, 2)), s.element));
+        left.push_back(leftOfSums(b, weights.slice(row * across + key / kColumns, depth / kColumns), s.element));
       for (int64_t block = 0; block < padded; block += kSquare) {
         Value square = valueReader.read(tile, key, block);
         for (int64_t half = 0; half < kHalves; ++half) {
@@ -319,21 +322,21 @@ private:
   ImplicitLocOpBuilder &b;
   const AttentionShape s;
   const Schedule schedule;
-  const int64_t rowTiles, padded, tiles; ///< padded: the width rounded up to whole operands; tiles: blocks of a head
+  const int64_t rowTiles, padded, depth, tiles; ///< padded: the width rounded up to 16; depth: a product's K; tiles: blocks of a head
   const AttentionOperands o;
   const SumsLayout layout;
   const FragmentReader keyReader, valueReader;
   const SharedTile keyTile, valueTile;
   const double unit;          ///< by what scores are multiplied as they become exponents of 2; 1 where they are already
   Value firstRow;             ///< the thread's first query
-  SmallVector<Value> queries; ///< left operands by row tile and 16 columns
+  SmallVector<Value> queries; ///< left operands by row tile and `depth` columns
 };
 
 } // namespace
 
 bool hasWarpAttention(const AttentionShape &shape) {
-  // Copies move at least two elements; offsets within a window are of 32 bits.
-  return device::bytesOf(shape.element) == 2 && shape.segment() > 1 && shape.height == 0 && shape.width <= 128 &&
+  // Copies move at least 4 bytes; offsets within a window are of 32 bits.
+  return !shape.element.isF32() && shape.segment() * device::bytesOf(shape.element) >= 4 && shape.height == 0 && shape.width <= 128 &&
          llvm::isInt<32>((shape.tokens + 256) * shape.keyStride());
 }
 

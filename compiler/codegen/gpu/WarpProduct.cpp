@@ -3,7 +3,7 @@
 // Part of the vitc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Both operands come through a ring of tiles in shared memory; each warp multiplies its part of them by device.mma, 16 x 8 x 16 at a time, with sums of
+// Both operands come through a ring of tiles in shared memory; each warp multiplies its part of them by device.mma, 16 x 8 x 16 or of tf32 16 x 8 x 8 at a time, with sums of
 // f32 in the order of K, whatever the tile's size. Operands that have to be rounded go through registers instead of asynchronous copies.
 //
 //===--------------------------------------------------------------------------------------===//
@@ -18,9 +18,9 @@ namespace vitc::gpu {
 
 namespace {
 
-/// Rows and columns of a warp's product, and its steps of K.
-constexpr int64_t kRows = 16, kColumns = 8, kDepth = 16;
-/// Elements of 16 bytes of shared memory.
+/// Rows and columns of a warp's product.
+constexpr int64_t kRows = 16, kColumns = 8;
+/// Elements of 16 bits in 16 bytes of shared memory: what is rounded.
 constexpr int64_t kChunk = 8;
 /// Rows of the result whose residual is read before the first of them is written: reads that follow a write have to wait for it.
 constexpr int64_t kRowsAhead = 4;
@@ -75,12 +75,12 @@ private:
   SmallVector<Value> multiplyStage(Value stage, ValueRange before) {
     const bool leftKM = p.inputByColumns, rightKN = p.weightByColumns;
     FragmentReader readLeft(f, leftKM ? OperandLayout::LeftKM : OperandLayout::LeftMK, leftKM ? Value() : warpRow,
-                            leftKM ? warpRow : Value());
+                            leftKM ? warpRow : Value(), element);
     FragmentReader readRight(f, rightKN ? OperandLayout::RightKN : OperandLayout::RightNK, rightKN ? Value() : warpColumn,
-                             rightKN ? warpColumn : Value());
+                             rightKN ? warpColumn : Value(), element);
     SmallVector<Value> after(before);
     SharedTile leftStage = left.stage(stage), rightStage = right.stage(stage);
-    for (int64_t k = 0; k < s.depth; k += kDepth) {
+    for (int64_t k = 0, step = depthOf(element); k < s.depth; k += step) {
       SmallVector<Value> rows, columns;
       for (int64_t row = 0; row < warpRows; row += kRows)
         rows.push_back(leftKM ? readLeft.read(leftStage, k, row) : readLeft.read(leftStage, row, k));
@@ -303,7 +303,7 @@ private:
 
 void emitWarpProduct(DeviceFunction &f, const Product &product, const ProductSchedule &schedule) {
   // Loads into registers, and copies of less than 16 bytes, which are so many that their addresses want the registers, are not limited.
-  if (!product.rounded && product.segment % kChunk == 0)
+  if (!product.rounded && product.segment * schedule.bytes % 16 == 0)
     f.limitRegisters(schedule.residentBlocks());
   WarpProduct(f, product, schedule).emit();
 }

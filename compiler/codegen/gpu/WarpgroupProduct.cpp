@@ -22,10 +22,12 @@ namespace vitc::gpu {
 
 namespace {
 
-/// A step of K, and of an operand that lies by columns a panel of them: rows of 128 bytes, as wide as the copy engine permutes.
-constexpr int64_t kDepth = 64, kPanel = 64, kRowBytes = 128;
-/// Rows of a warpgroup's product, its steps of K, and the most columns it may have.
-constexpr int64_t kRows = 64, kInner = 16, kMostColumns = 256;
+/// Of a step of K, which is as wide as the copy engine permutes, and of a product's part of that.
+constexpr int64_t kRowBytes = 128, kInnerBytes = 32;
+/// Elements of 16 bits in a row of an operand that lies by columns, and steps of K in a panel of such rows.
+constexpr int64_t kPanel = 64;
+/// Rows of a warpgroup's product, and the most columns it may have.
+constexpr int64_t kRows = 64, kMostColumns = 256;
 /// Registers of a thread that starts copies, and of one that multiplies, where they are three warpgroups: 168 each would not do.
 constexpr int64_t kProducerRegisters = 40, kConsumerRegisters = 232;
 /// Columns of a thread whose residual is read before the first of them is written: reads that follow a write have to wait for it.
@@ -38,15 +40,16 @@ public:
         element(cast<device::MemoryType>(p.weight.getType()).getElement()),
         resultElement(cast<device::MemoryType>(p.result(constant(b, 0), constant(b, 0)).memory.getType()).getElement()),
         inputMap(f.takeTensorMap(element, 2)), weightMap(f.takeTensorMap(element, 2)),
-        left(f.takeShared(s.stages * s.rows() * kDepth, element, kAlignment)),
-        right(f.takeShared(s.stages * s.columns * kDepth, element, kAlignment)), pipeline(f, s.stages, /*releases=*/4 * s.consumers),
+        left(f.takeShared(s.stages * s.rows() * s.depth(), element, kAlignment)),
+        right(f.takeShared(s.stages * s.columns * s.depth(), element, kAlignment)), pipeline(f, s.stages, /*releases=*/4 * s.consumers),
         columnTiles(llvm::divideCeilSigned(p.outputs, s.columns)) {
     tasks = mul(b, div(b, add(b, p.rows, s.rows() - 1), s.rows()), columnTiles * s.parts);
     assert((!p.weightByColumns || s.columns % kPanel == 0) && "columns are whole panels");
+    assert((s.bytes == 2 || !(p.inputByColumns || p.weightByColumns)) && "words lie along K");
     blocks = device::BlockCountOp::create(b, b.getI32Type());
-    steps = p.depth ? constant(b, llvm::divideCeilSigned(p.depth, kDepth)) : div(b, add(b, p.steps, kDepth - 1), kDepth);
+    steps = p.depth ? constant(b, llvm::divideCeilSigned(p.depth, s.depth())) : div(b, add(b, p.steps, s.depth() - 1), s.depth());
     auto layout = [&](bool byColumns) {
-      return byColumns ? device::LayoutAttr::get(b.getContext(), device::Major::MN, kRowBytes, /*panel=*/kDepth * kRowBytes)
+      return byColumns ? device::LayoutAttr::get(b.getContext(), device::Major::MN, kRowBytes, /*panel=*/kPanel * kRowBytes)
                        : device::LayoutAttr::get(b.getContext(), device::Major::K, kRowBytes, /*panel=*/0);
     };
     leftLayout = layout(p.inputByColumns);
@@ -95,7 +98,7 @@ private:
       return forLoop(b, task.begin, task.end, 1, carried, [&](Value step, ValueRange values) {
         PipelineState state{values[0], values[1]};
         pipeline.acquire(state, s.stageBytes());
-        Value k = mul(b, step, kDepth);
+        Value k = mul(b, step, s.depth());
         copy(state, inputMap, left, s.rows(), p.inputByColumns, task.row, k);
         copy(state, weightMap, right, s.columns, p.weightByColumns, task.column, k);
         return state.next(b, s.stages).values();
@@ -105,16 +108,16 @@ private:
 
   /// An operand's `count` rows, or where it lies by columns as many of them in panels, from `first` on, and a step of K from k on.
   void copy(const PipelineState &state, Value map, Value memory, int64_t count, bool byColumns, Value first, Value k) {
-    Value to = mul(b, state.stage, count * kDepth);
+    Value to = mul(b, state.stage, count * s.depth());
     if (!byColumns)
       return pipeline.copy(state, map, {k, first}, memory, to);
     for (int64_t panel = 0; panel < count; panel += kPanel)
-      pipeline.copy(state, map, {add(b, first, panel), k}, memory, add(b, to, panel * kDepth));
+      pipeline.copy(state, map, {add(b, first, panel), k}, memory, add(b, to, panel * kPanel));
   }
 
   void consume() {
     Value warpgroup = div(b, f.thread, device::kWarpgroup), lane = rem(b, f.thread, device::kWarp);
-    Value first = less(b, lane, 1), own = mul(b, warpgroup, kRows * kDepth);
+    Value first = less(b, lane, 1), own = mul(b, warpgroup, kRows * s.depth());
     auto sumsType = device::SumsType::get(b.getContext(), s.columns);
     auto valuesType = VectorType::get({s.columns / 2}, b.getF32Type());
     Value zeros = arith::ConstantOp::create(b, DenseElementsAttr::get(valuesType, 0.0f));
@@ -130,8 +133,8 @@ private:
         PipelineState state{values[0], values[1]};
         pipeline.wait(state);
         Value sums = device::WgmmaBeginOp::create(b, sumsType, values[3]).getResult(0);
-        Value a = add(b, mul(b, state.stage, s.rows() * kDepth), own), w = mul(b, state.stage, s.columns * kDepth);
-        for (int64_t k = 0; k < kDepth; k += kInner)
+        Value a = add(b, mul(b, state.stage, s.rows() * s.depth()), own), w = mul(b, state.stage, s.columns * s.depth());
+        for (int64_t k = 0; k < s.depth(); k += kInnerBytes / s.bytes)
           sums = device::WgmmaOp::create(b, sumsType, sums, left, add(b, a, k * leftStep), leftLayout, right, add(b, w, k * rightStep),
                                          rightLayout, /*overwrite=*/false);
         device::WgmmaCommitOp::create(b);
@@ -270,17 +273,18 @@ double timeOf(const WarpgroupSchedule &s, const ProductShape &shape, int64_t ima
   const int64_t tiles = llvm::divideCeilSigned(shape.rowsPerImage * images, s.rows()) * llvm::divideCeilSigned(shape.outputs, s.columns);
   auto columns = static_cast<double>(s.columns), rows = static_cast<double>(s.rows());
   // Of one product of all consumers: each reads its own rows and all columns.
-  double products = rows * columns * kInner / kProductsPerCycle;
-  double shared = (rows + columns * static_cast<double>(s.consumers)) * kInner * 2 / kSharedBytesPerCycle;
-  double cache = (rows + columns) * kInner * 2 / kCacheBytesPerCycle;
-  const int64_t steps = llvm::divideCeilSigned(llvm::divideCeilSigned(shape.depth, kDepth), s.parts);
-  double task = static_cast<double>(steps * (kDepth / kInner)) * std::max({products, shared, cache}) + kEpilogue * columns / 2 +
+  // Twice as wide elements are multiplied half as fast, so that a step of bytes takes as long.
+  double products = rows * columns * kInnerBytes / 2 / kProductsPerCycle;
+  double shared = (rows + columns * static_cast<double>(s.consumers)) * kInnerBytes / kSharedBytesPerCycle;
+  double cache = (rows + columns) * kInnerBytes / kCacheBytesPerCycle;
+  const int64_t steps = llvm::divideCeilSigned(llvm::divideCeilSigned(shape.depth, s.depth()), s.parts);
+  double task = static_cast<double>(steps * (kRowBytes / kInnerBytes)) * std::max({products, shared, cache}) + kEpilogue * columns / 2 +
                 joiningTime(s.parts, s.rows() * s.columns, kCacheBytesPerCycle, kCacheLatency);
   return kStart + static_cast<double>(llvm::divideCeilSigned(tiles * s.parts, target.multiprocessors)) * task;
 }
 
 std::string WarpgroupSchedule::text() const {
-  return (Twine(rows()) + "x" + Twine(columns) + "x" + Twine(kDepth) + ", " + Twine(consumers) + " consumer warpgroup" +
+  return (Twine(rows()) + "x" + Twine(columns) + "x" + Twine(depth()) + ", " + Twine(consumers) + " consumer warpgroup" +
           (consumers == 1 ? "" : "s") + ", " + Twine(stages) + " stages" + partsText(parts))
       .str();
 }
@@ -288,11 +292,12 @@ std::string WarpgroupSchedule::text() const {
 SmallVector<WarpgroupSchedule> warpgroupCandidates(const ProductShape &shape) {
   SmallVector<WarpgroupSchedule> all;
   for (WarpgroupSchedule tile : tilesOfWarpgroups) {
+    tile.bytes = operandBytes(shape);
     if (shape.weightByColumns && tile.columns % kPanel != 0)
       continue;
     // Of the largest tile's columns no registers are left to add up parts beside what an operand by columns takes: ptxas spills.
     const bool isFull = shape.weightByColumns && tile.consumers > 1 && tile.columns == kMostColumns;
-    for (int64_t parts : partsFor(shape, llvm::divideCeilSigned(shape.depth, kDepth))) {
+    for (int64_t parts : partsFor(shape, llvm::divideCeilSigned(shape.depth, tile.depth()))) {
       if (isFull && parts > 1)
         continue;
       tile.parts = parts;
@@ -303,8 +308,8 @@ SmallVector<WarpgroupSchedule> warpgroupCandidates(const ProductShape &shape) {
 }
 
 std::optional<WarpgroupSchedule> chooseWarpgroupProduct(const ProductShape &shape, const DeviceTarget &target) {
-  if (!target.isHopper() || !shape.inRows || shape.input != shape.weight || device::bytesOf(shape.input) != 2 || shape.together < 8 ||
-      shape.outputs % 2 != 0)
+  if (!target.isHopper() || !shape.inRows || shape.input != shape.weight || shape.input.isF32() ||
+      shape.together * operandBytes(shape) < 16 || shape.outputs % 2 != 0)
     return std::nullopt;
   return leastWaste<WarpgroupSchedule>(warpgroupCandidates(shape), target,
                                        [&](const WarpgroupSchedule &s, int64_t images) { return timeOf(s, shape, images, target); });
@@ -317,20 +322,21 @@ void emitWarpgroupProduct(DeviceFunction &f, const Product &product, const Warpg
   describeTasks(info, f, product, rowsPerImage, schedule.rows(), schedule.columns, schedule.parts, schedule.consumers * device::kWarpgroup);
   info.persistent = true;
   info.choosesByImages = !product.fixedRows;
-  auto map = [](uint32_t operand, int64_t width, int64_t rows, bool perImage, int64_t boxRows) {
+  auto map = [&](uint32_t operand, int64_t width, int64_t rows, bool perImage, int64_t boxRows) {
     return plan::TensorMap{.operand = operand,
+                           .elementBytes = schedule.bytes,
                            .sizes = {width, rows},
                            .perImage = perImage,
-                           .strides = {2 * width},
-                           .box = {kDepth, boxRows},
+                           .strides = {schedule.bytes * width},
+                           .box = {schedule.depth(), boxRows},
                            .swizzle = kRowBytes};
   };
-  static_assert(kDepth == kPanel, "a box is a step of K wide, or a panel");
-  info.tensorMaps = {product.inputByColumns ? map(0, product.fixedRows, rowsPerImage, /*perImage=*/true, kDepth)
+  assert((schedule.depth() == kPanel || !(product.inputByColumns || product.weightByColumns)) && "a box is a step of K wide, or a panel");
+  info.tensorMaps = {product.inputByColumns ? map(0, product.fixedRows, rowsPerImage, /*perImage=*/true, kPanel)
                                             : map(0, product.depth, rowsPerImage, /*perImage=*/true, schedule.rows()),
                      !product.weightByColumns ? map(1, product.depth, product.outputs, /*perImage=*/false, schedule.columns)
-                     : product.depth          ? map(1, product.outputs, product.depth, /*perImage=*/false, kDepth)
-                                              : map(1, product.outputs, rowsPerImage, /*perImage=*/true, kDepth)};
+                     : product.depth          ? map(1, product.outputs, product.depth, /*perImage=*/false, kPanel)
+                                              : map(1, product.outputs, rowsPerImage, /*perImage=*/true, kPanel)};
 }
 
 } // namespace vitc::gpu

@@ -12,12 +12,15 @@
 
 namespace vitc::gpu {
 
-/// Tiles of the result of 64 rows for each of `consumers` warpgroups and `columns` columns, operands through a ring of `stages` steps of 64 of K,
+/// Tiles of the result of 64 rows for each of `consumers` warpgroups and `columns` columns, operands through a ring of `stages` steps of 128 bytes of K,
 /// which one more warpgroup has the copy engine fill. Blocks stay for as many tasks as there are.
 struct WarpgroupSchedule {
   int64_t consumers, columns, stages;
   int64_t parts = 1; ///< of K, which as many tasks have: PartialSums.h
+  int64_t bytes = 2; ///< of an operand's element
 
+  /// Elements of K in a step: rows of 128 bytes, as wide as the copy engine permutes.
+  int64_t depth() const { return 128 / bytes; }
   int64_t rows() const { return 64 * consumers; }
   int64_t threads() const { return device::kWarpgroup * (consumers + 1); }
   /// Of shared memory.

@@ -18,6 +18,7 @@
 
 #include <array>
 #include <bit>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -113,10 +114,30 @@ struct Block {
   Error error;
 };
 
-/// f32 of 16 bits.
-inline float widen(uint16_t bits, bool bf16) {
-  return bf16 ? std::bit_cast<float>(uint32_t(bits) << 16) : float(std::bit_cast<_Float16>(bits));
-}
+/// An operand of a product, 32 bytes of a row of which are its steps of the sum.
+struct ProductElements {
+  explicit ProductElements(Operands type) : type(type) {}
+  size_t bytes() const { return type == Operands::Tf32 ? 4 : 2; }
+  /// Steps of the sum in a product.
+  size_t depth() const { return 32 / bytes(); }
+
+  /// The f32 at `place`.
+  float at(const void *place) const {
+    if (type == Operands::Tf32) {
+      float value;
+      std::memcpy(&value, place, sizeof value);
+      return value;
+    }
+    uint16_t bits;
+    std::memcpy(&bits, place, sizeof bits);
+    return type == Operands::Bf16 ? std::bit_cast<float>(uint32_t(bits) << 16) : float(std::bit_cast<_Float16>(bits));
+  }
+
+  /// Whether a product takes the number: the lower bits of a tf32 are zero, or the result is undefined (PTX ISA 9.7.14.5.8); NaN's say nothing.
+  bool takes(float value) const { return type != Operands::Tf32 || value != value || (std::bit_cast<uint32_t>(value) & 0x1fff) == 0; }
+
+  Operands type;
+};
 
 /// The functions that generated code calls.
 extern const Calls kCalls;

@@ -132,29 +132,40 @@ void loadMatrix(ThreadState *state, void *result, const void *row, int32_t matri
 /// Of a warp's `mma`.
 struct Fragments {
   float *sums;
-  const uint16_t *a, *b;
-  bool bf16;
+  const std::byte *a, *b;
+  ProductElements elements;
+  Thread *thread;
+  const char *site;
 };
 
-void mma(ThreadState *state, float *sums, const void *a, const void *b, int32_t bf16, const char *site) {
+void mma(ThreadState *state, float *sums, const void *a, const void *b, Operands operands, const char *site) {
   Thread &thread = threadOf(state);
-  Fragments argument = {sums, static_cast<const uint16_t *>(a), static_cast<const uint16_t *>(b), bf16 != 0};
+  Fragments argument = {sums, static_cast<const std::byte *>(a), static_cast<const std::byte *>(b), ProductElements(operands), &thread, site};
   blockOf(thread).meet(thread, &argument, site, [](std::span<void *, kWarp> arguments) {
     float left[16][16], right[16][8];
+    const ProductElements elements = static_cast<Fragments *>(arguments[0])->elements;
+    // Registers of 4 bytes: two steps of the sum, of tf32 one.
+    const size_t bytes = elements.bytes(), each = 4 / bytes, depth = elements.depth();
     for (size_t lane = 0; lane < kWarp; ++lane) {
       auto &mine = *static_cast<Fragments *>(arguments[lane]);
-      size_t group = lane / 4, pair = 2 * (lane % 4);
-      for (size_t i = 0; i < 8; ++i)
-        left[group + 8 * (i / 2 % 2)][pair + i % 2 + 8 * (i / 4)] = widen(mine.a[i], mine.bf16);
-      for (size_t i = 0; i < 4; ++i)
-        right[pair + i % 2 + 8 * (i / 2)][group] = widen(mine.b[i], mine.bf16);
+      auto read = [&](const std::byte *from, size_t i) {
+        const float value = elements.at(from + i * bytes);
+        if (!elements.takes(value))
+          blockOf(*mine.thread).fault(*mine.thread, mine.site, "multiplies a number that is no tf32: its lower 13 bits are not zero");
+        return value;
+      };
+      const size_t group = lane / 4, first = each * (lane % 4);
+      for (size_t i = 0; i < 4 * each; ++i)
+        left[group + 8 * (i / each % 2)][first + i % each + depth / 2 * (i / (2 * each))] = read(mine.a, i);
+      for (size_t i = 0; i < 2 * each; ++i)
+        right[first + i % each + depth / 2 * (i / each)][group] = read(mine.b, i);
     }
     for (size_t lane = 0; lane < kWarp; ++lane) {
       auto &mine = *static_cast<Fragments *>(arguments[lane]);
       for (size_t i = 0; i < 4; ++i) {
         size_t row = lane / 4 + 8 * (i / 2), column = 2 * (lane % 4) + i % 2;
         float sum = mine.sums[i];
-        for (size_t k = 0; k < 16; ++k)
+        for (size_t k = 0; k < depth; ++k)
           sum += left[row][k] * right[k][column];
         mine.sums[i] = sum;
       }

@@ -27,6 +27,9 @@ struct TensorMap;
 struct Product;
 
 /// Functions that device code calls; the order is the ABI.
+/// Of a product's operands; `Tf32` are f32 whose lower 13 bits are zero.
+enum class Operands : int32_t { F16, Bf16, Tf32 };
+
 struct Calls {
   /// Before `bytes` at `address` are read or written.
   void (*access)(ThreadState *, void *address, int64_t bytes, int32_t write, const char *site);
@@ -36,10 +39,10 @@ struct Calls {
   void (*copyAsync)(ThreadState *, const void *from, void *to, int64_t bytes, int32_t live, const char *site);
   void (*copyCommit)(ThreadState *);
   void (*copyWait)(ThreadState *, int32_t pending);
-  /// Two elements of 16 bits for each of `matrices` to `result`.
+  /// 4 bytes for each of `matrices` to `result`.
   void (*loadMatrix)(ThreadState *, void *result, const void *row, int32_t matrices, int32_t transposed, const char *site);
-  /// `a` 8, `b` 4 elements of 16 bits, `sums` 4 f32, added to in place.
-  void (*mma)(ThreadState *, float *sums, const void *a, const void *b, int32_t bf16, const char *site);
+  /// `a` 16, `b` 8 bytes of elements, `sums` 4 f32, added to in place.
+  void (*mma)(ThreadState *, float *sums, const void *a, const void *b, Operands operands, const char *site);
 
   void (*mbarrierInit)(ThreadState *, void *barrier, int32_t count, const char *site);
   void (*mbarrierFence)(ThreadState *);
@@ -111,7 +114,9 @@ struct Product {
   const void *a; ///< in shared memory, or 8 elements of the thread's own: `fragments`
   const void *b;
   ProductLayout aLayout, bLayout;
-  int32_t fragments, bf16, overwrite;
+  int32_t fragments;
+  Operands operands;
+  int32_t overwrite;
 
   bool operator==(const Product &) const = default;
 };

@@ -19,65 +19,73 @@ namespace {
 constexpr int32_t kWarpgroup = 128;
 constexpr int32_t kRegisters = 65536; ///< of a multiprocessor
 constexpr uint32_t kSlotBits = 8;
-constexpr int64_t kRows = 16;  ///< of a warp
-constexpr int64_t kDepth = 16; ///< of a product
+constexpr int64_t kRows = 16;     ///< of a warp
+constexpr int64_t kMostDepth = 16; ///< steps of a product's sum, of 16-bit elements
+constexpr int64_t kStepBytes = 32; ///< of a row, all steps
 
-/// Where element (row, k) of an operand lies that begins at `base`, an address in shared memory that is aligned to 1024 bytes.
-uint64_t placeOf(uint64_t base, const ProductLayout &layout, int64_t row, int64_t k) {
-  const int64_t width = layout.swizzle / 2;
-  uint64_t place = layout.transposed ? base + uint64_t(row / width * layout.panel + k * layout.swizzle + row % width * 2)
-                                     : base + uint64_t(row * layout.swizzle + k * 2);
+/// Where element (row, k) of an operand of elements of `bytes` lies that begins at `base`, an address in shared memory that is aligned to 1024 bytes.
+uint64_t placeOf(uint64_t base, const ProductLayout &layout, int64_t bytes, int64_t row, int64_t k) {
+  const int64_t width = layout.swizzle / bytes;
+  uint64_t place = layout.transposed ? base + uint64_t(row / width * layout.panel + k * layout.swizzle + row % width * bytes)
+                                     : base + uint64_t(row * layout.swizzle + k * bytes);
   return place ^ (place >> 7 & (uint64_t(layout.swizzle) / 16 - 1)) << 4;
 }
 
 /// Calls act(offset) for each 16 bytes that the warp's product reads of an operand.
-template <typename Act> void forChunks(uint64_t base, const ProductLayout &layout, int64_t firstRow, int64_t rows, Act act) {
+template <typename Act> void forChunks(uint64_t base, const ProductLayout &layout, int64_t bytes, int64_t firstRow, int64_t rows, Act act) {
+  const int64_t depth = kStepBytes / bytes, chunk = int64_t(SharedAccesses::kChunk) / bytes;
   if (layout.transposed)
-    for (int64_t k = 0; k < kDepth; ++k)
-      for (int64_t row = 0; row < rows; row += 8)
-        act(placeOf(base, layout, firstRow + row, k));
+    for (int64_t k = 0; k < depth; ++k)
+      for (int64_t row = 0; row < rows; row += chunk)
+        act(placeOf(base, layout, bytes, firstRow + row, k));
   else
     for (int64_t row = 0; row < rows; ++row)
-      for (int64_t k = 0; k < kDepth; k += 8)
-        act(placeOf(base, layout, firstRow + row, k));
+      for (int64_t k = 0; k < depth; k += chunk)
+        act(placeOf(base, layout, bytes, firstRow + row, k));
 }
 
 /// Whether a descriptor can name an operand that begins `offset` bytes from the beginning of shared memory: at a multiple of 8 rows, or at
 /// a step of the sum along the first of them (PTX ISA 9.7.15.5.1.2).
 bool isPlace(uint64_t offset, const ProductLayout &layout) {
   const auto row = uint64_t(layout.swizzle), within = offset % (8 * row);
-  return layout.transposed ? within == 0 : within < row && within % (2 * kDepth) == 0;
+  return layout.transposed ? within == 0 : within < row && within % kStepBytes == 0;
 }
 
 /// Of a warp's product: its chunks of both operands, as offsets in shared memory.
 template <typename Act> void forChunks(const WarpProducts::Started &started, const std::byte *shared, int32_t warp, Act act) {
   auto offset = [&](const void *address) { return uint64_t(static_cast<const std::byte *>(address) - shared); };
+  const auto bytes = int64_t(ProductElements(started.product.operands).bytes());
   if (!started.product.fragments)
-    forChunks(offset(started.product.a), started.product.aLayout, warp % 4 * kRows, kRows, act);
-  forChunks(offset(started.product.b), started.product.bLayout, 0, started.columns, act);
+    forChunks(offset(started.product.a), started.product.aLayout, bytes, warp % 4 * kRows, kRows, act);
+  forChunks(offset(started.product.b), started.product.bLayout, bytes, 0, started.columns, act);
 }
 
-uint16_t elementAt(const std::byte *shared, const void *operand, const ProductLayout &layout, int64_t row, int64_t k) {
-  uint16_t bits;
-  std::memcpy(&bits, shared + placeOf(uint64_t(static_cast<const std::byte *>(operand) - shared), layout, row, k), 2);
-  return bits;
-}
-
-void compute(const WarpProducts::Started &started, const std::byte *shared, int32_t warp) {
+/// Adds the warp's part of a product to its sums; false where an operand has a number that a product does not take.
+bool compute(const WarpProducts::Started &started, const std::byte *shared, int32_t warp) {
   const Product &product = started.product;
-  float a[kRows][kDepth], b[kDepth][256], sums[256];
+  const ProductElements elements(product.operands);
+  const auto bytes = int64_t(elements.bytes()), depth = int64_t(elements.depth());
+  auto read = [&](const void *operand, const ProductLayout &layout, int64_t row, int64_t k) {
+    return elements.at(shared + placeOf(uint64_t(static_cast<const std::byte *>(operand) - shared), layout, bytes, row, k));
+  };
+  float a[kRows][kMostDepth], b[kMostDepth][256], sums[256];
   for (size_t lane = 0; lane < kWarp && product.fragments; ++lane)
     for (size_t i = 0; i < 8; ++i)
-      a[lane / 4 + 8 * (i / 2 % 2)][2 * (lane % 4) + i % 2 + 8 * (i / 4)] = widen(started.fragments[lane][i], product.bf16);
+      a[lane / 4 + 8 * (i / 2 % 2)][2 * (lane % 4) + i % 2 + 8 * (i / 4)] = elements.at(&started.fragments[lane][i]);
+  bool taken = true;
   for (int64_t row = 0; row < kRows && !product.fragments; ++row)
-    for (int64_t k = 0; k < kDepth; ++k)
-      a[row][k] = widen(elementAt(shared, product.a, product.aLayout, warp % 4 * kRows + row, k), product.bf16);
+    for (int64_t k = 0; k < depth; ++k) {
+      a[row][k] = read(product.a, product.aLayout, warp % 4 * kRows + row, k);
+      taken &= elements.takes(a[row][k]);
+    }
   for (int64_t column = 0; column < started.columns; ++column)
-    for (int64_t k = 0; k < kDepth; ++k)
-      b[k][column] = widen(elementAt(shared, product.b, product.bLayout, column, k), product.bf16);
+    for (int64_t k = 0; k < depth; ++k) {
+      b[k][column] = read(product.b, product.bLayout, column, k);
+      taken &= elements.takes(b[k][column]);
+    }
   for (size_t row = 0; row < size_t(kRows); ++row) {
     std::memset(sums, 0, sizeof(sums));
-    for (size_t k = 0; k < size_t(kDepth); ++k)
+    for (size_t k = 0; k < size_t(depth); ++k)
       for (size_t column = 0; column < size_t(started.columns); ++column)
         sums[column] += a[row][k] * b[k][column];
     for (size_t column = 0; column < size_t(started.columns); ++column) {
@@ -85,6 +93,7 @@ void compute(const WarpProducts::Started &started, const std::byte *shared, int3
       sum = (product.overwrite ? 0 : sum) + sums[column];
     }
   }
+  return taken;
 }
 
 } // namespace
@@ -162,7 +171,7 @@ int32_t Warpgroups::start(Block &block, Thread &thread, int32_t handle, const Pr
     }
     auto offsetOf = [&](const void *address) { return uint64_t(static_cast<const std::byte *>(address) - thread.shared); };
     if ((!product.fragments && !isPlace(offsetOf(product.a), product.aLayout)) || !isPlace(offsetOf(product.b), product.bLayout))
-      block.fault(thread, site, "has an operand that begins neither at a multiple of 8 rows nor at a step of 16 along the first of them");
+      block.fault(thread, site, "has an operand that begins neither at a multiple of 8 rows nor at a step of 32 bytes along the first of them");
     const int32_t actor = block.productsOf(warp);
     std::optional<Race> race;
     uint64_t beyond = 0;
@@ -214,7 +223,8 @@ void Warpgroups::wait(Block &block, Thread &thread, int32_t pending, const char 
     };
     while (products.groups.size() > size_t(pending) + 1) {
       for (const WarpProducts::Started &started : products.groups.front()) {
-        compute(started, thread.shared, warp);
+        if (!compute(started, thread.shared, warp))
+          block.fault(thread, started.site, "multiplies a number that is no tf32: its lower 13 bits are not zero");
         settle(started, moment);
         for (Sums *sums : started.sums)
           --sums->underWay;

@@ -125,3 +125,21 @@ device.kernel @mixed(%x: !device.memory<global, f16>, %y: !device.memory<global,
   %0 = device.mma %a, %b, %zero : vector<8xf16>, vector<4xbf16>
   device.return
 }
+
+// -----
+
+device.kernel @words(%i: i32) attributes {threads = 32 : i64, shared_bytes = 512 : i64} {
+  %s = device.shared 0 : !device.memory<shared, f32>
+  // expected-error @+1 {{reads 'vector<4xf32>' from memory of 'f32'; matrices are of bf16, f16 or tf32}}
+  %0 = device.load_matrix %s[%i] : !device.memory<shared, f32>[i32] -> vector<4xf32>
+  device.return
+}
+
+// -----
+
+device.kernel @transposed_words(%i: i32) attributes {threads = 32 : i64, shared_bytes = 512 : i64} {
+  %s = device.shared 0 : !device.memory<shared, tf32>
+  // expected-error @+1 {{transposes matrices of 'tf32'; elements of 16 bits alone can be transposed}}
+  %0 = device.load_matrix %s[%i] {transposed} : !device.memory<shared, tf32>[i32] -> vector<4xf32>
+  device.return
+}

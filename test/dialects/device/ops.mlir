@@ -54,6 +54,16 @@ device.kernel @operations(%x: !device.memory<global, f32>, %h: !device.memory<gl
   %zero = arith.constant dense<0.0> : vector<4xf32>
   // CHECK: device.mma %[[A]], %[[B]], %[[ZERO]] : vector<8xbf16>, vector<4xbf16>
   %sums = device.mma %a, %b, %zero : vector<8xbf16>, vector<4xbf16>
+  // CHECK: %[[WORDS:.*]] = device.shared 512 : <shared, tf32>
+  %words = device.shared 512 : !device.memory<shared, tf32>
+  // CHECK: %[[C:.*]] = device.load_matrix %[[WORDS]][%[[THREAD]]] : <shared, tf32>[i32] -> vector<4xf32>
+  %c = device.load_matrix %words[%thread] : !device.memory<shared, tf32>[i32] -> vector<4xf32>
+  // CHECK: %[[D:.*]] = device.load %[[WORDS]][%[[THREAD]]] : <shared, tf32>[i32] -> vector<2xf32>
+  %d = device.load %words[%thread] : !device.memory<shared, tf32>[i32] -> vector<2xf32>
+  // CHECK: %[[PRODUCT:.*]] = device.mma %[[C]], %[[D]], %{{.*}} : vector<4xf32>, vector<2xf32>
+  %product = device.mma %c, %d, %sums : vector<4xf32>, vector<2xf32>
+  // CHECK: device.to_tf32 %[[PRODUCT]] : vector<4xf32>
+  %rounded = device.to_tf32 %product : vector<4xf32>
   // CHECK: device.return
   device.return
 }

@@ -239,7 +239,7 @@ func.func @gemm_scales_of_bf16(%x: tensor<?x5x8xi8>, %w: tensor<6x8xi8>, %s: ten
 // -----
 
 func.func @gemm_windows_of_bytes(%x: tensor<?x81x4xi8>, %w: tensor<6x36xi8>, %s: tensor<?x81x2xf32>, %t: tensor<2x6xf32>) -> tensor<?x49x6xf32> {
-  // expected-error @+1 {{reads windows of f32 or bf16, not of rows that have scales of their own}}
+  // expected-error @+1 {{reads windows of floating-point numbers, not of rows that have scales of their own}}
   %0 = kernel.gemm %x, %w row_scales(%s : tensor<?x81x2xf32>) column_scales(%t : tensor<2x6xf32>)
     {window = #kernel.window<height = 9, width = 9, rows = 3, columns = 3, stride_y = 1, stride_x = 1>}
     : tensor<?x81x4xi8>, tensor<6x36xi8> -> tensor<?x49x6xf32>
@@ -257,7 +257,7 @@ func.func @gemm_gives_bytes(%x: tensor<?x5x8xf32>, %w: tensor<6x8xf32>) -> tenso
 // -----
 
 func.func @patches_of_bytes(%x: tensor<?x1x8x8xi8>, %w: tensor<8x16xi8>) -> tensor<?x4x8xf32> {
-  // expected-error @+1 {{reads images of f32 or bf16, not 'tensor<?x1x8x8xi8>'}}
+  // expected-error @+1 {{reads images of floating-point numbers, not 'tensor<?x1x8x8xi8>'}}
   %0 = kernel.patch_embed %x, %w {patch = array<i64: 4, 4>} : tensor<?x1x8x8xi8>, tensor<8x16xi8> -> tensor<?x4x8xf32>
   return %0 : tensor<?x4x8xf32>
 }
@@ -281,7 +281,7 @@ func.func @patches_to_bf16(%x: tensor<?x1x8x8xf32>, %w: tensor<8x16xf32>) -> ten
 // -----
 
 func.func @attention_of_bytes(%x: tensor<?x5x24xi8>) -> tensor<?x5x8xf32> {
-  // expected-error @+1 {{takes f32 or bf16, not 'tensor<?x5x24xi8>'}}
+  // expected-error @+1 {{takes floating-point numbers, not 'tensor<?x5x24xi8>'}}
   %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x24xi8> -> tensor<?x5x8xf32>
   return %0 : tensor<?x5x8xf32>
 }
@@ -338,7 +338,7 @@ func.func @normalize_input(%x: tensor<?x5x8xbf16>) -> tensor<?x5x8xf32> {
 // -----
 
 func.func @convert_to_f32(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
-  // expected-error @+1 {{rounds f32 to bf16 of the same shape, not 'tensor<?x5x8xf32>' to 'tensor<?x5x8xf32>'}}
+  // expected-error @+1 {{rounds f32 to bf16, f16 or tf32 of the same shape, not 'tensor<?x5x8xf32>' to 'tensor<?x5x8xf32>'}}
   %0 = kernel.convert %x : tensor<?x5x8xf32> -> tensor<?x5x8xf32>
   return %0 : tensor<?x5x8xf32>
 }
@@ -371,7 +371,7 @@ func.func @pool_of_bf16(%x: tensor<?x64x4xbf16>) -> tensor<?x16x4xbf16> {
 // -----
 
 func.func @convert_weight(%w: tensor<6x8xf32>) -> tensor<8x6xbf16> {
-  // expected-error @+1 {{rounds a static f32 tensor to bf16 of the same shape}}
+  // expected-error @+1 {{rounds a static f32 tensor to bf16, f16 or tf32 of the same shape}}
   %0 = kernel.convert_weight %w : tensor<6x8xf32> -> tensor<8x6xbf16>
   return %0 : tensor<8x6xbf16>
 }

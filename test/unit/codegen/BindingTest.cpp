@@ -126,6 +126,59 @@ TEST(Binding, PacksRoundedWeightsInWords) {
   }
 }
 
+/// Numbers of every exponent, and those around where f16 and tf32 round, overflow and become subnormal.
+std::vector<float> roundedNumbers() {
+  std::vector<float> values;
+  std::mt19937 random(1);
+  for (uint32_t exponent = 0; exponent < 256; ++exponent)
+    for (int i = 0; i < 14; ++i)
+      values.push_back(std::bit_cast<float>(static_cast<uint32_t>(random() & 0x807fffff) | exponent << 23));
+  for (float value : {1.0F, 1.00048828F, 1.00146484F, 65504.0F, 65519.99F, 65520.0F, 0x1p-14F, 0x1.ffcp-15F, 0x1p-24F, 0x1p-25F, 0x1.8p-25F,
+                      0.0F, 3.4028235e38F, INFINITY, NAN, 1e-42F})
+    for (float sign : {1.0F, -1.0F})
+      for (int32_t ulps : {-1, 0, 1})
+        values.push_back(std::bit_cast<float>(static_cast<uint32_t>(std::bit_cast<int32_t>(sign * value) + ulps)));
+  values.resize(64 * 64);
+  return values;
+}
+
+/// The numbers as a weight that is rounded to `element`, its bytes as words.
+std::vector<float> bindRounded(std::vector<float> &values, const char *element, size_t words) {
+  std::string text = fmt::format("kernel.binding @rounded [@w] {{\n^bb0(%w: tensor<64x64xf32>):\n  %c = kernel.convert_weight %w : tensor<64x64xf32> "
+                                 "-> tensor<64x64x{0}>\n  kernel.yield %c : tensor<64x64x{0}>\n}}",
+                                 element);
+  return bind(text, {{values.data(), {64, 1}}}, words);
+}
+
+TEST(Binding, RoundsToF16AsTheHardwareDoes) {
+  std::vector<float> values = roundedNumbers();
+  std::vector<uint16_t> rounded = fromWords<uint16_t>(bindRounded(values, "f16", 64 * 32));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float result = static_cast<float>(std::bit_cast<_Float16>(rounded[i]));
+    if (std::isnan(values[i]))
+      EXPECT_TRUE(std::isnan(result)) << i;
+    else
+      EXPECT_EQ(rounded[i], std::bit_cast<uint16_t>(static_cast<_Float16>(values[i]))) << values[i];
+  }
+}
+
+/// To 10 bits of significand, from the middle away from zero.
+TEST(Binding, RoundsToTf32AsTheHardwareDoes) {
+  std::vector<float> values = roundedNumbers(), rounded = bindRounded(values, "tf32", 64 * 64);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      EXPECT_EQ(std::bit_cast<uint32_t>(rounded[i]), std::bit_cast<uint32_t>(values[i]));
+      continue;
+    }
+    EXPECT_EQ(std::bit_cast<uint32_t>(rounded[i]) & 0x1fff, 0U) << values[i];
+    int exponent;
+    std::frexp(values[i], &exponent);
+    const double unit = std::ldexp(1.0, std::max(exponent, -125) - 11);
+    const double expected = std::copysign(std::floor(std::abs(double(values[i])) / unit + 0.5) * unit, values[i]);
+    EXPECT_EQ(rounded[i], static_cast<float>(expected)) << values[i];
+  }
+}
+
 /// Bytes of the outputs, and what a product needs to give them their meaning back.
 class QuantizedBinding : public testing::Test {
 protected:

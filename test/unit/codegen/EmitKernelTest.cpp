@@ -53,6 +53,13 @@ TEST(EmitKernel, WantsASchedule) {
               HasSubstr("'kernel.normalize' op has no schedule to generate code by"));
 }
 
+TEST(EmitKernel, RefusesNumbersOfGpus) {
+  for (std::string type : {"f16", "tf32"})
+    EXPECT_EQ(emitError("func.func @f(%x: tensor<?x5x36xf32>) {\n  %y = kernel.convert %x : tensor<?x5x36xf32> -> tensor<?x5x36x" + type +
+                        ">\n  return\n}"),
+              "'kernel.convert' op computes with '" + type + "', of which a CPU has no products; there are f32, bf16 and i8");
+}
+
 TEST(EmitKernel, RefusesSchedulesOfNothing) {
   EXPECT_THAT(
       emitError("func.func @f(%x: tensor<?x5x36xf32>) {\n  %y = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32, schedule = "

@@ -103,28 +103,28 @@ TEST(ThreadAttentionGrad, RefusesMoreTokensThanFit) {
   EXPECT_NE(said.find("of 20000 tokens with heads of 64 takes"), std::string::npos) << said;
 }
 
-void expectWarps(const GradCase &c, const Half &half) {
-  SCOPED_TRACE(fmt::format("{} of {}", half.name, name(c)));
+void expectWarps(const GradCase &c, const ShortNumber &number) {
+  SCOPED_TRACE(fmt::format("{} of {}", number.name, name(c)));
   std::optional<DeviceKernel> kernel = compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
-    gpu::AttentionGradShape shape = shapeOf(c, half.type(module.getContext()));
+    gpu::AttentionGradShape shape = shapeOf(c, number.type(module.getContext()));
     EXPECT_TRUE(gpu::hasWarpAttentionGrad(shape));
     return gpu::emitWarpAttentionGrad(module, module.getLoc(), shape, symbol);
   });
   ASSERT_TRUE(kernel);
   const int64_t images = c.tokens < 60 ? 2 : 1;
-  GradProblem p = makeGradProblem(c, images, [&](float value) { return half.round(value); });
-  std::vector<std::vector<float>> operands{half.words(p.qkv), p.upstream};
+  GradProblem p = makeGradProblem(c, images, [&](float value) { return number.round(value); });
+  std::vector<std::vector<float>> operands{number.words(p.qkv), p.upstream};
   std::vector<float> result = kernel->run(operands, {p.expected.size()}, images).front();
   ASSERT_EQ(result.size(), p.expected.size());
   double worst = 0;
   for (size_t i = 0; i < result.size(); ++i) {
     double error = std::abs(result[i] - p.expected[i]);
     // Probabilities, their gradients and the upstream ones are rounded.
-    ASSERT_TRUE(error <= 2 * half.tolerance + 2 * half.ofResult * std::abs(p.expected[i]))
+    ASSERT_TRUE(error <= 2 * number.ofAttention + 2 * number.rounding * std::abs(p.expected[i]))
         << "element " << i << " is " << result[i] << ", expected " << p.expected[i];
     worst = std::max(worst, error);
   }
-  testing::Test::RecordProperty(parameterName(fmt::format("{}_{}", half.name, name(c))), fmt::format("{:.1e}", worst));
+  testing::Test::RecordProperty(parameterName(fmt::format("{}_{}", number.name, name(c))), fmt::format("{:.1e}", worst));
   std::vector<float> again = kernel->run(operands, {p.expected.size()}, images, /*seed=*/7).front();
   EXPECT_EQ(std::memcmp(result.data(), again.data(), result.size() * sizeof(float)), 0) << "the bits depend on the threads' order";
 }

@@ -9,6 +9,7 @@
 #define VITC_TEST_UNIT_GPU_ATTENTIONPROBLEM_H
 
 #include "DeviceHarness.h"
+#include "ShortNumbers.h"
 #include "compiler/codegen/gpu/AttentionOperands.h"
 #include "test/unit/codegen/Numbers.h"
 
@@ -107,81 +108,50 @@ inline std::vector<std::vector<float>> operandsOf(const Problem &p,
   return operands;
 }
 
-/// A type of 16 bits, and what its rounding may do to weights of a mean of numbers of size 1; a wrong index changes that by a tenth or more.
-struct Half {
-  const char *name;
-  std::function<mlir::Type(mlir::MLIRContext *)> type;
-  std::function<uint16_t(float)> bits;
-  std::function<float(uint16_t)> number;
-  double tolerance, ofResult; ///< absolute; and relative, of a result of that type
-
-  float round(float value) const { return number(bits(value)); }
-  std::vector<float> words(const std::vector<float> &values) const {
-    std::vector<uint16_t> halves(values.size() + values.size() % 2);
-    std::ranges::transform(values, halves.begin(), bits);
-    return toWords(halves);
-  }
-  std::vector<float> numbers(const std::vector<float> &words) const {
-    std::vector<uint16_t> halves = fromWords<uint16_t>(words);
-    std::vector<float> values(halves.size());
-    std::ranges::transform(halves, values.begin(), number);
-    return values;
-  }
-};
-
-inline const Half kBf16 = {"bf16", [](mlir::MLIRContext *context) { return mlir::BFloat16Type::get(context); }, bf16Bits, fromBf16, 4e-3,
-                           0x1p-8};
-inline const Half kF16 = {"f16",
-                          [](mlir::MLIRContext *context) { return mlir::Float16Type::get(context); },
-                          [](float value) { return std::bit_cast<uint16_t>(static_cast<_Float16>(value)); },
-                          [](uint16_t bits) { return static_cast<float>(std::bit_cast<_Float16>(bits)); },
-                          5e-4,
-                          0x1p-11};
-
-/// Attention of 16-bit operands as one of the emitters makes it.
-struct HalfAttention {
+/// Attention of shorter operands than f32 as one of the emitters makes it.
+struct ShortAttention {
   bool (*has)(const gpu::AttentionShape &);
   gpu::KernelInfo (*emit)(mlir::ModuleOp, mlir::Location, const gpu::AttentionShape &, llvm::StringRef symbol);
 };
 
-/// The result is of 16 bits too, or f32.
-inline std::optional<DeviceKernel> compileHalves(const HalfAttention &attention, const Case &c, const Half &half, bool halfResult) {
+/// The result is of the operands' type too, or f32.
+inline std::optional<DeviceKernel> compileShort(const ShortAttention &attention, const Case &c, const ShortNumber &number, bool shortResult) {
   return compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
-    mlir::Type element = half.type(module.getContext()), f32 = mlir::Float32Type::get(module.getContext());
-    gpu::AttentionShape shape = shapeOf(c, element, halfResult ? element : f32);
+    mlir::Type element = number.type(module.getContext()), f32 = mlir::Float32Type::get(module.getContext());
+    gpu::AttentionShape shape = shapeOf(c, element, shortResult ? element : f32);
     EXPECT_TRUE(attention.has(shape));
     return attention.emit(module, module.getLoc(), shape, symbol);
   });
 }
 
 /// A kernel's results beside doubles.
-inline void expectHalves(const HalfAttention &attention, const Case &c, const Half &half, bool halfResult) {
-  SCOPED_TRACE(fmt::format("{} to {}: {}", half.name, halfResult ? half.name : "f32", name(c)));
-  std::optional<DeviceKernel> kernel = compileHalves(attention, c, half, halfResult);
+inline void expectShort(const ShortAttention &attention, const Case &c, const ShortNumber &number, bool shortResult) {
+  SCOPED_TRACE(fmt::format("{} to {}: {}", number.name, shortResult ? number.name : "f32", name(c)));
+  std::optional<DeviceKernel> kernel = compileShort(attention, c, number, shortResult);
   ASSERT_TRUE(kernel);
   const int64_t images = c.tokens < 100 ? 2 : 1;
-  Problem p = makeProblem(c, images, [&](float value) { return half.round(value); });
+  Problem p = makeProblem(c, images, [&](float value) { return number.round(value); });
   std::vector<float> result = kernel
-                                  ->run(operandsOf(p, [&](const std::vector<float> &values) { return half.words(values); }),
-                                        {p.expected.size() / (halfResult ? 2 : 1)}, images, /*seed=*/1)
+                                  ->run(operandsOf(p, [&](const std::vector<float> &values) { return number.words(values); }),
+                                        {shortResult ? number.wordsOf(p.expected.size()) : p.expected.size()}, images, /*seed=*/1)
                                   .front();
-  if (halfResult)
-    result = half.numbers(result);
+  if (shortResult)
+    result = number.numbers(result);
   ASSERT_EQ(result.size(), p.expected.size());
   double worst = 0;
   for (size_t i = 0; i < result.size(); ++i) {
     double error = std::abs(result[i] - p.expected[i]),
-           bound = half.tolerance + (halfResult ? half.ofResult * std::abs(p.expected[i]) : 0.0);
+           bound = number.ofAttention + (shortResult ? number.rounding * std::abs(p.expected[i]) : 0.0);
     ASSERT_TRUE(error <= bound) << "element " << i << " is " << result[i] << ", expected " << p.expected[i];
     worst = std::max(worst, error);
   }
-  testing::Test::RecordProperty(parameterName(fmt::format("{}_{}", half.name, name(c))), fmt::format("{:.1e}", worst));
+  testing::Test::RecordProperty(parameterName(fmt::format("{}_{}", number.name, name(c))), fmt::format("{:.1e}", worst));
 }
 
 /// Keys that a bias takes out, a whole tile of them first; scores that would overflow exp; a NaN that must not get lost or spread.
-inline void expectExtremes(const HalfAttention &attention, const Case &c) {
+inline void expectExtremes(const ShortAttention &attention, const Case &c) {
   SCOPED_TRACE(name(c));
-  std::optional<DeviceKernel> kernel = compileHalves(attention, c, kBf16, false);
+  std::optional<DeviceKernel> kernel = compileShort(attention, c, kBf16, false);
   ASSERT_TRUE(kernel);
   Problem p = makeProblem(c, 1, [](float value) { return kBf16.round(value); });
   for (float &value : p.keys)

@@ -106,6 +106,90 @@ TEST(EmulatedKernels, MultiplyMatrices) {
   }
 }
 
+/// c [16, 8] = a [16, 8] b [8, 8]^T of tf32.
+constexpr const char *kWords = R"(
+  device.kernel @k(%a: !device.memory<global, tf32>, %b: !device.memory<global, tf32>, %c: !device.memory<global, f32>, %images: i32)
+      attributes {threads = 32 : i64, shared_bytes = 768 : i64} {
+    %c2 = arith.constant 2 : i32
+    %c4 = arith.constant 4 : i32
+    %c8 = arith.constant 8 : i32
+    %c16 = arith.constant 16 : i32
+    %zero = arith.constant dense<0.0> : vector<4xf32>
+    %t = device.thread_id
+    %left = device.shared 0 : !device.memory<shared, tf32>
+    %right = device.shared 512 : !device.memory<shared, tf32>
+    %t4 = arith.muli %t, %c4 : i32
+    device.copy_async %a[%t4] to %left[%t4] {bytes = 16 : i64} : !device.memory<global, tf32>[i32] to !device.memory<shared, tf32>[i32]
+    %first = arith.cmpi ult, %t, %c16 : i32
+    scf.if %first {
+      device.copy_async %b[%t4] to %right[%t4] {bytes = 16 : i64} : !device.memory<global, tf32>[i32] to !device.memory<shared, tf32>[i32]
+    }
+    device.copy_commit
+    device.copy_wait 0
+    device.barrier
+    %row = arith.remui %t, %c16 : i32
+    %half = arith.divui %t, %c16 : i32
+    %row8 = arith.muli %row, %c8 : i32
+    %half4 = arith.muli %half, %c4 : i32
+    %at = arith.addi %row8, %half4 : i32
+    %l = device.load_matrix %left[%at] : !device.memory<shared, tf32>[i32] -> vector<4xf32>
+    %n = arith.remui %row, %c8 : i32
+    %n8 = arith.muli %n, %c8 : i32
+    %upperK = arith.divui %row, %c8 : i32
+    %k4 = arith.muli %upperK, %c4 : i32
+    %of = arith.addi %n8, %k4 : i32
+    %r = device.load_matrix %right[%of] : !device.memory<shared, tf32>[i32] -> vector<2xf32>
+    %sums = device.mma %l, %r, %zero : vector<4xf32>, vector<2xf32>
+    %group = arith.divui %t, %c4 : i32
+    %place = arith.remui %t, %c4 : i32
+    %place2 = arith.muli %place, %c2 : i32
+    %group8 = arith.muli %group, %c8 : i32
+    %upper = arith.addi %group8, %place2 : i32
+    %c64 = arith.constant 64 : i32
+    %lower = arith.addi %upper, %c64 : i32
+    %u = vector.extract_strided_slice %sums {offsets = [0], sizes = [2], strides = [1]} : vector<4xf32> to vector<2xf32>
+    %d = vector.extract_strided_slice %sums {offsets = [2], sizes = [2], strides = [1]} : vector<4xf32> to vector<2xf32>
+    device.store %u, %c[%upper] : vector<2xf32>, !device.memory<global, f32>[i32]
+    device.store %d, %c[%lower] : vector<2xf32>, !device.memory<global, f32>[i32]
+    device.return
+  }
+)";
+
+Product multiplyWords(const std::string &text, float unit, uint64_t seed) {
+  Array<float> a(128), b(64), c(128);
+  for (size_t i = 0; i < 128; ++i)
+    a[i] = unit * (static_cast<float>(i * 7 % 23) - 11);
+  for (size_t i = 0; i < 64; ++i)
+    b[i] = static_cast<float>(i * 5 % 19) - 9;
+  Product product;
+  product.error = TextKernel(text).run({a.operand(false), b.operand(false), c.operand(true)}, 1, seed);
+  for (size_t row = 0; row < 16; ++row)
+    for (size_t column = 0; column < 8; ++column) {
+      float sum = 0;
+      for (size_t k = 0; k < 8; ++k)
+        sum += a[8 * row + k] * b[8 * column + k];
+      product.wrong += !(c[8 * row + column] == sum);
+    }
+  return product;
+}
+
+TEST(EmulatedKernels, MultiplyTf32) {
+  for (uint64_t seed = 0; seed < 3; ++seed) {
+    Product product = multiplyWords(kWords, 1, seed);
+    EXPECT_EQ(product.error, "");
+    EXPECT_EQ(product.wrong, 0);
+  }
+  EXPECT_GT(multiplyWords(with(kWords, "%half4 = arith.muli %half, %c4", "%half4 = arith.muli %half, %c8"), 1, 0).wrong, 0);
+}
+
+/// What nobody has rounded is undefined behaviour of the hardware.
+TEST(EmulatedKernels, MultiplyNumbersThatAreNoTf32) {
+  EXPECT_THAT(multiplyWords(kWords, 1.0001F, 0).error,
+              testing::ContainsRegex("'mma [0-9]+': multiplies a number that is no tf32: its lower 13 bits are not zero"));
+  EXPECT_EQ(multiplyWords(with(kWords, "%sums = device.mma %l,", "%lr = device.to_tf32 %l : vector<4xf32>\n    %sums = device.mma %lr,"), 1.0001F, 0).error,
+            "");
+}
+
 TEST(EmulatedKernels, MultiplyTheWrongElements) {
   const std::string text = with(kProduct, "E", "f16");
   for (auto [from, to] : {std::pair("%column = arith.muli %half, %c8", "%column = arith.muli %half, %c16"), std::pair(" {transposed}", ""),

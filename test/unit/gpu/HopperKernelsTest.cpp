@@ -237,7 +237,7 @@ TEST(HopperKernels, MultiplyWithBugs) {
            {"an operand of each thread's own", "%ws[%w3] <k, swizzle = 128>", "%ws[%lane] <k, swizzle = 128>",
             "threads of the warp have different operands|begins neither at a multiple of 8 rows"},
            {"an operand between rows", "%w3 = arith.addi %w0, %c48", "%w3 = arith.addi %w0, %c64",
-            "has an operand that begins neither at a multiple of 8 rows nor at a step of 16 along the first of them"},
+            "has an operand that begins neither at a multiple of 8 rows nor at a step of 32 bytes along the first of them"},
            {"not all of a warpgroup multiply", "%consumer = arith.cmpi ult, %t, %c128", "%consumer = arith.cmpi ult, %t, %c64",
             "wait for ever|warp [23] started 0 products of its warpgroup's"},
            {"sums used twice", "%s4 = device.wgmma %s3,", "%s4 = device.wgmma %s2,", "uses sums that another operation has used before"},

@@ -14,28 +14,28 @@ using namespace vitc::test;
 
 namespace {
 
-constexpr HalfAttention kWarpgroups = {gpu::hasWarpgroupAttention, gpu::emitWarpgroupAttention};
+constexpr ShortAttention kWarpgroups = {gpu::hasWarpgroupAttention, gpu::emitWarpgroupAttention};
 
 TEST(WarpgroupAttention, AgreesWithDoublePrecision) {
   // All keys at once; one and two consumers.
   for (const Case &c :
        {Case{17, 16, 2}, {50, 32, 3, 1, true}, {50, 72}, {64, 24, 2}, {197, 64, 2}, {197, 80, 1, 1, true}, {197, 128}, {256, 8}})
-    expectHalves(kWarpgroups, c, kBf16, c.tokens % 2 == 1);
+    expectShort(kWarpgroups, c, kBf16, c.tokens % 2 == 1);
   // In tiles, of which the last one is partial but once.
   for (const Case &c : {Case{257, 64}, {257, 128, 1, 1, true}, {577, 40}, {352, 96}, {785, 16, 2}})
-    expectHalves(kWarpgroups, c, kBf16, c.tokens % 2 == 1);
+    expectShort(kWarpgroups, c, kBf16, c.tokens % 2 == 1);
   for (const Case &c : {Case{50, 48, 2}, {197, 88}, {257, 104}, {577, 112}})
-    expectHalves(kWarpgroups, c, kF16, c.tokens % 2 == 1);
+    expectShort(kWarpgroups, c, kF16, c.tokens % 2 == 1);
 }
 
 TEST(WarpgroupAttention, ComputesSomeQueriesAlone) {
   for (const Case &c : {Case{50, 24, 1, 1, true, 7, 30}, {300, 16, 2, 1, true, 0, 70, true}, {300, 64, 2, 1, false, 11, 200}})
-    expectHalves(kWarpgroups, c, kBf16, true);
+    expectShort(kWarpgroups, c, kBf16, true);
 }
 
 TEST(WarpgroupAttention, StaysWithinWindows) {
-  expectHalves(kWarpgroups, {49, 32, 2, 3}, kBf16, true);
-  expectHalves(kWarpgroups, {49, 32, 2, 3, true}, kF16, true);
+  expectShort(kWarpgroups, {49, 32, 2, 3}, kBf16, true);
+  expectShort(kWarpgroups, {49, 32, 2, 3, true}, kF16, true);
 }
 
 TEST(WarpgroupAttention, KeepsExtremeScores) {

@@ -7,11 +7,11 @@
 
 #include "compiler/codegen/gpu/WarpgroupProduct.h"
 #include "test/unit/gpu/DeviceHarness.h"
+#include "test/unit/gpu/ShortNumbers.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 #include <random>
 
@@ -24,55 +24,51 @@ namespace {
 struct Case {
   WarpgroupSchedule schedule;
   int64_t rows, outputs, depth, images; ///< rows of an image
-  bool bias, residual, gelu, f16, shortResult;
+  bool bias, residual, gelu;
+  const test::ShortNumber *number;
+  bool shortResult;
 };
 
 std::string nameOf(const testing::TestParamInfo<Case> &info) {
   const Case &c = info.param;
-  return fmt::format("tile{}x{}x{}_M{}x{}_N{}_K{}{}{}{}{}{}", c.schedule.rows(), c.schedule.columns, c.schedule.parts, c.images, c.rows,
+  return fmt::format("tile{}x{}x{}_M{}x{}_N{}_K{}{}{}{}_{}{}", c.schedule.rows(), c.schedule.columns, c.schedule.parts, c.images, c.rows,
                      c.outputs, c.depth, c.bias ? "_bias" : "", c.residual ? "_residual" : "", c.gelu ? "_gelu" : "",
-                     c.f16 ? "_f16" : "_bf16", c.shortResult ? "_short" : "");
+                     c.number->name, c.shortResult ? "_short" : "");
 }
 
-uint16_t shortened(float value, bool f16) {
-  if (f16)
-    return std::bit_cast<uint16_t>(static_cast<_Float16>(value));
-  return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
-}
-float lengthened(uint16_t bits, bool f16) {
-  return f16 ? static_cast<float>(std::bit_cast<_Float16>(bits)) : std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+/// The tile for operands of a type: its steps of K are as many bytes whatever that is.
+WarpgroupSchedule tileOf(WarpgroupSchedule schedule, const test::ShortNumber &number) {
+  schedule.bytes = number.bytes;
+  return schedule;
 }
 
-/// Numbers of 16 bits from -1 to 1, two in each word.
-std::vector<float> draw(std::mt19937 &random, int64_t count, bool f16, std::vector<double> &values) {
-  std::vector<uint16_t> bits(static_cast<size_t>((count + 1) / 2 * 2));
-  for (uint16_t &number : bits) {
-    number = shortened(std::uniform_real_distribution<float>(-1, 1)(random), f16);
-    values.push_back(lengthened(number, f16));
-  }
-  std::vector<float> words(bits.size() / 2);
-  std::memcpy(words.data(), bits.data(), bits.size() * 2);
-  return words;
+/// Numbers from -1 to 1 as words.
+std::vector<float> draw(std::mt19937 &random, int64_t count, const test::ShortNumber &number, std::vector<double> &values) {
+  std::vector<float> numbers(static_cast<size_t>(count));
+  for (float &drawn : numbers)
+    values.push_back(drawn = number.round(std::uniform_real_distribution<float>(-1, 1)(random)));
+  return number.words(numbers);
 }
 
 class WarpgroupProducts : public testing::TestWithParam<Case> {};
 
 FailureOr<KernelInfo> emitCase(const Case &c, ModuleOp module, StringRef symbol) {
   MLIRContext *context = module.getContext();
-  Type f32 = Float32Type::get(context), element = c.f16 ? Type(Float16Type::get(context)) : Type(BFloat16Type::get(context));
+  Type f32 = Float32Type::get(context), element = c.number->type(context);
+  const WarpgroupSchedule schedule = tileOf(c.schedule, *c.number);
   SmallVector<Type> elements{element, element};
   if (c.bias)
     elements.push_back(f32);
   if (c.residual)
     elements.push_back(f32);
   elements.push_back(c.shortResult ? element : f32);
-  DeviceFunction f(module, symbol, UnknownLoc::get(context), withParts(elements, c.schedule.parts), c.schedule.threads());
+  DeviceFunction f(module, symbol, UnknownLoc::get(context), withParts(elements, schedule.parts), schedule.threads());
   ImplicitLocOpBuilder &b = f.b;
   Product product;
   takeParts(product, f, c.schedule.parts, elements.size());
   product.outputs = c.outputs;
   product.depth = c.depth;
-  product.segment = 8;
+  product.segment = 16 / c.number->bytes;
   product.rows = mul(b, f.images, c.rows);
   product.activation = c.gelu ? vit::Activation::GeluErf : vit::Activation::None;
   product.weight = f.operand(1);
@@ -87,7 +83,7 @@ FailureOr<KernelInfo> emitCase(const Case &c, ModuleOp module, StringRef symbol)
   product.result = rowMajor(f.operand(operand));
   KernelInfo info;
   info.symbol = symbol.str();
-  emitWarpgroupProduct(f, product, c.schedule, c.rows, info);
+  emitWarpgroupProduct(f, product, schedule, c.rows, info);
   return info;
 }
 
@@ -98,8 +94,8 @@ TEST_P(WarpgroupProducts, AgreeWithDoubles) {
   ASSERT_TRUE(kernel);
   std::mt19937 random(7);
   std::vector<double> input, weight, bias, residual;
-  std::vector<std::vector<float>> operands{draw(random, c.images * c.rows * c.depth, c.f16, input),
-                                           draw(random, c.outputs * c.depth, c.f16, weight)};
+  std::vector<std::vector<float>> operands{draw(random, c.images * c.rows * c.depth, *c.number, input),
+                                           draw(random, c.outputs * c.depth, *c.number, weight)};
   auto drawLong = [&](int64_t count, std::vector<double> &values) {
     std::vector<float> words(static_cast<size_t>(count));
     for (float &word : words)
@@ -113,7 +109,9 @@ TEST_P(WarpgroupProducts, AgreeWithDoubles) {
   const int64_t count = c.images * c.rows * c.outputs;
   for (uint64_t seed = 0; seed < 2; ++seed) {
     std::vector<float> words =
-        kernel->run(operands, {static_cast<size_t>(c.shortResult ? (count + 1) / 2 : count)}, c.images, seed).front();
+        kernel->run(operands, {c.shortResult ? c.number->wordsOf(static_cast<size_t>(count)) : static_cast<size_t>(count)}, c.images, seed).front();
+    if (c.shortResult)
+      words = c.number->numbers(words);
     double worst = 0;
     for (int64_t row = 0; row < c.images * c.rows; ++row)
       for (int64_t column = 0; column < c.outputs; ++column) {
@@ -125,14 +123,11 @@ TEST_P(WarpgroupProducts, AgreeWithDoubles) {
           sum = sum / 2 * std::erfc(-sum / std::sqrt(2.0));
         const auto at = static_cast<size_t>(row * c.outputs + column);
         sum += c.residual ? residual[at] : 0;
-        float value = words[c.shortResult ? at / 2 : at];
-        if (c.shortResult)
-          value = lengthened(static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16 * (at % 2)), c.f16);
-        double error = std::abs(value - sum) / (1 + std::abs(sum));
+        double error = std::abs(words[at] - sum) / (1 + std::abs(sum));
         // A NaN is the worst.
         worst = error > worst || std::isnan(error) ? error : worst;
       }
-    EXPECT_LE(worst, !c.shortResult ? 1e-6 + 4e-9 * static_cast<double>(c.depth) : c.f16 ? 6e-4 : 4e-3);
+    EXPECT_LE(worst, 1e-6 + 4e-9 * static_cast<double>(c.depth) + (c.shortResult ? c.number->rounding : 0));
   }
 }
 
@@ -142,27 +137,35 @@ constexpr WarpgroupSchedule kLarge{2, 256, 4}, kWide{2, 192, 5}, kSquare{2, 128,
 INSTANTIATE_TEST_SUITE_P(
     Sizes, WarpgroupProducts,
     testing::Values(
-        Case{kLarge, 197, 768, 64, 1, true, false, true, false, true}, Case{kLarge, 50, 300, 200, 3, true, true, false, false, false},
-        Case{kWide, 197, 192, 192, 1, true, true, false, false, false}, Case{kWide, 5, 194, 72, 1, false, false, false, true, true},
-        Case{kSquare, 257, 130, 136, 1, true, false, false, false, false}, Case{kSquare, 1, 1000, 768, 4, true, false, false, true, false},
-        Case{kTall, 197, 62, 8, 1, false, true, false, false, false}, Case{kSmall, 577, 66, 40, 1, true, false, true, false, true},
-        Case{kFlat, 65, 514, 320, 1, false, false, true, true, false}, Case{kMiddle, 90, 202, 264, 2, true, true, false, false, true},
-        Case{kLeast, 1, 2, 1024, 1, true, true, false, false, false}, Case{kLeast, 17, 34, 576, 5, true, true, true, true, false},
+        Case{kLarge, 197, 768, 64, 1, true, false, true, &test::kBf16, true}, Case{kLarge, 50, 300, 200, 3, true, true, false, &test::kBf16, false},
+        Case{kWide, 197, 192, 192, 1, true, true, false, &test::kBf16, false}, Case{kWide, 5, 194, 72, 1, false, false, false, &test::kF16, true},
+        Case{kSquare, 257, 130, 136, 1, true, false, false, &test::kBf16, false}, Case{kSquare, 1, 1000, 768, 4, true, false, false, &test::kF16, false},
+        Case{kTall, 197, 62, 8, 1, false, true, false, &test::kBf16, false}, Case{kSmall, 577, 66, 40, 1, true, false, true, &test::kBf16, true},
+        Case{kFlat, 65, 514, 320, 1, false, false, true, &test::kF16, false}, Case{kMiddle, 90, 202, 264, 2, true, true, false, &test::kBf16, true},
+        Case{kLeast, 1, 2, 1024, 1, true, true, false, &test::kBf16, false}, Case{kLeast, 17, 34, 576, 5, true, true, true, &test::kF16, false},
         // Several tasks for a tile.
-        Case{kSmallInParts, 197, 130, 456, 1, true, true, true, false, false},
-        Case{kSquareInParts, 150, 260, 192, 1, true, false, true, false, true},
-        Case{kLeastInParts, 1, 34, 1024, 3, true, true, false, true, false},
-        Case{kLeastInParts, 197, 66, 512, 1, false, false, false, false, true}),
+        Case{kSmallInParts, 197, 130, 456, 1, true, true, true, &test::kBf16, false},
+        Case{kSquareInParts, 150, 260, 192, 1, true, false, true, &test::kBf16, true},
+        Case{kLeastInParts, 1, 34, 1024, 3, true, true, false, &test::kF16, false},
+        Case{kLeastInParts, 197, 66, 512, 1, false, false, false, &test::kBf16, true},
+        Case{kLarge, 50, 300, 100, 3, true, true, false, &test::kTf32, false}, Case{kWide, 197, 192, 192, 1, true, true, false, &test::kTf32, false},
+        Case{kSquare, 130, 130, 36, 1, true, false, true, &test::kTf32, true}, Case{kTall, 65, 62, 4, 1, false, true, false, &test::kTf32, false},
+        Case{kSmall, 90, 66, 264, 2, true, false, true, &test::kTf32, true}, Case{kLeast, 17, 34, 576, 5, true, true, true, &test::kTf32, false},
+        Case{kSmallInParts, 197, 130, 228, 1, true, true, true, &test::kTf32, false},
+        Case{kLeastInParts, 1, 34, 1024, 3, true, true, false, &test::kTf32, true}),
     nameOf);
 
 /// So images have the same results in every group whose number of images chooses a tile of as many parts.
-TEST(WarpgroupProduct, HasTheSameBitsInEveryTile) {
+class WarpgroupBits : public testing::TestWithParam<const test::ShortNumber *> {};
+
+TEST_P(WarpgroupBits, AreTheSameInEveryTile) {
+  const test::ShortNumber &number = *GetParam();
   std::mt19937 random(3);
   std::vector<double> unused;
   const int64_t rows = 130, outputs = 72, depth = 200;
-  std::vector<std::vector<float>> operands{draw(random, rows * depth, false, unused), draw(random, outputs * depth, false, unused)}, first;
+  std::vector<std::vector<float>> operands{draw(random, rows * depth, number, unused), draw(random, outputs * depth, number, unused)}, first;
   for (const WarpgroupSchedule &schedule : {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kMiddle, kLeast}) {
-    Case c{schedule, rows, outputs, depth, 1, false, false, true, false, false};
+    Case c{schedule, rows, outputs, depth, 1, false, false, true, &number, false};
     std::optional<test::DeviceKernel> kernel =
         test::compileDevice([&](ModuleOp module, StringRef symbol) { return emitCase(c, module, symbol); });
     ASSERT_TRUE(kernel);
@@ -173,20 +176,23 @@ TEST(WarpgroupProduct, HasTheSameBitsInEveryTile) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Products, WarpgroupBits, testing::Values(&test::kBf16, &test::kTf32), [](const auto &info) { return info.param->name; });
+
 /// Every tile of the table, for operands as large as models have.
 TEST(WarpgroupProduct, TakesNoSpills) {
   if (!test::hasPtxas())
     GTEST_SKIP() << "no ptxas";
   std::unique_ptr<MLIRContext> context = test::makeContext();
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context.get()));
-  for (bool shortResult : {false, true})
-    for (const WarpgroupSchedule &schedule :
-         {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kMiddle, kLeast, kSmallInParts, kSquareInParts}) {
-      std::string symbol = fmt::format("product_{}x{}x{}_{}", schedule.rows(), schedule.columns, schedule.parts, shortResult);
-      ASSERT_TRUE(succeeded(emitCase({schedule, 197, 3072, 768, 1, true, !shortResult, shortResult, false, shortResult}, *module, symbol)));
-    }
+  for (const test::ShortNumber *number : {&test::kBf16, &test::kTf32})
+    for (bool shortResult : {false, true})
+      for (const WarpgroupSchedule &schedule : {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kMiddle, kLeast, kSmallInParts, kSquareInParts}) {
+        std::string symbol = fmt::format("product_{}_{}x{}x{}_{}", number->name, schedule.rows(), schedule.columns, schedule.parts, shortResult);
+        Case c{schedule, 197, 3072, 768, 1, true, !shortResult, shortResult, number, shortResult};
+        ASSERT_TRUE(succeeded(emitCase(c, *module, symbol)));
+      }
   std::map<std::string, test::Resources> kernels = test::assemble(*module, "sm_90a");
-  EXPECT_EQ(kernels.size(), 20u);
+  EXPECT_EQ(kernels.size(), 40u);
   for (const auto &[name, resources] : kernels)
     EXPECT_EQ(resources.spilledBytes, 0) << name << " with " << resources.registers << " registers";
 }

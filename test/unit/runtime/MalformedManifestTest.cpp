@@ -151,7 +151,7 @@ const Malformed kCases[] = {
     {"programs[0].buffers[0] has 64 bytes an image for 15 elements", [](fb::ManifestT &m) { program(m).buffers[0]->bytes_per_image = 64; }},
     {"programs[0].buffers[1].weight is 2, but there are 2 weights", [](fb::ManifestT &m) { program(m).buffers[1]->weight = 2; }},
     {"programs[0].buffers[1].kind is 17", [](fb::ManifestT &m) { program(m).buffers[1]->kind = fb::BufferKind(17); }},
-    {"programs[0].buffers[2].type is 3", [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType(3); }},
+    {"programs[0].buffers[2].type is 5", [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType(5); }},
     {"programs[0].buffers[2].type is -1", [](fb::ManifestT &m) { program(m).buffers[2]->type = fb::NumberType(-1); }},
     {"programs[0].buffers[0] is of type 1; an output is f32, an input f32 or bytes",
      [](fb::ManifestT &m) { program(m).buffers[0]->type = fb::NumberType::BF16; }},
