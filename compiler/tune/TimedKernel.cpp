@@ -7,8 +7,11 @@
 
 #include "compiler/tune/TimedKernel.h"
 #include "compiler/codegen/gpu/Ptxas.h"
+#include "dialects/kernel/KernelDialect.h"
 #include "runtime/artifact/FileFormat.h"
 #include "runtime/device/cuda/TensorMap.h"
+
+#include "mlir/IR/TypeUtilities.h"
 
 #include <algorithm>
 #include <cstring>
@@ -61,7 +64,7 @@ static uint64_t bytesOf(Value value, int64_t images) {
   uint64_t elements = 1;
   for (int64_t size : type.getShape())
     elements *= static_cast<uint64_t>(ShapedType::isDynamic(size) ? images : size);
-  return elements * type.getElementTypeBitWidth() / 8;
+  return elements * static_cast<uint64_t>(kernel::bytesOf(type.getElementType()));
 }
 
 /// Copies `size` bytes of `source` to `to`, one of which is filled behind the other.
@@ -94,7 +97,8 @@ Expected<LaunchMemory> LaunchMemory::create(Operation *launch, MeasuringGpu &gpu
     return std::move(memory.error());
   result.memory = std::move(*memory);
 
-  // Halves from -1 to 1 of either type of 16 bits, words too: what a multiplication takes depends on its operands' bits.
+  // Halves from -1 to 1 of either type of 16 bits, words too: what a multiplication takes depends on its operands' bits. The lower 13 of a tf32 are zero.
+  const bool hasTf32 = llvm::any_of(values, [](Value value) { return isa<FloatTF32Type>(getElementTypeOrSelf(value)); });
   constexpr uint64_t pieceBytes = uint64_t(1) << 22;
   Expected<PinnedMemory> source = PinnedMemory::allocate(*gpu.device, pieceBytes, "random numbers");
   if (!source)
@@ -102,7 +106,8 @@ Expected<LaunchMemory> LaunchMemory::create(Operation *launch, MeasuringGpu &gpu
   std::minstd_rand random(1);
   for (uint64_t i = 0; i < pieceBytes; i += sizeof(uint16_t)) {
     constexpr uint32_t sign = 0x8000, belowOne = 0x3bff;
-    const auto bits = static_cast<uint16_t>((random() & sign) | (random() % belowOne));
+    const uint32_t mask = hasTf32 && i % sizeof(float) == 0 ? 0xe000 : 0xffff;
+    const auto bits = static_cast<uint16_t>(((random() & sign) | (random() % belowOne)) & mask);
     std::memcpy(source->bytes().data() + i, &bits, sizeof(bits));
   }
   if (Error error = copyAll(gpu, result.memory.begin(), end, *source))
