@@ -134,7 +134,8 @@ struct PipelineCommandLine : PassPipelineOptions<PipelineCommandLine> {
 
   Option<Precision> precision{*this, "precision", llvm::cl::desc("What products compute with"), llvm::cl::init(Precision::F32),
                               llvm::cl::values(clEnumValN(Precision::F32, "f32", "f32"), clEnumValN(Precision::Bf16, "bf16", "bf16"),
-                                               clEnumValN(Precision::F16, "f16", "f16, of a GPU"), clEnumValN(Precision::Tf32, "tf32", "tf32, of a GPU"),
+                                               clEnumValN(Precision::F16, "f16", "f16, of a GPU"),
+                                               clEnumValN(Precision::Tf32, "tf32", "tf32, of a GPU"),
                                                clEnumValN(Precision::Int8, "int8", "int8, and bf16 where that cannot be"))};
   Option<Recompute> recompute{
       *this, "recompute", llvm::cl::desc("What a training program computes again instead of keeping it"), llvm::cl::init(Recompute::None),

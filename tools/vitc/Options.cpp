@@ -77,8 +77,9 @@ static cl::opt<std::string>
 static cl::opt<std::string> calibration("calibration",
                                         cl::desc("Images that int8 takes ranges from; otherwise rows are quantized as they come"),
                                         cl::value_desc("FOLDER-OR-NPY"), cl::cat(targetOptions));
-static cl::opt<std::string> precision("precision", cl::desc("Number type of the products: f32 (default), bf16, int8 (cpu), or f16 and\ntf32 (emulator and cuda)"),
-                                      cl::value_desc("P"), cl::init("f32"), cl::cat(targetOptions));
+static cl::opt<std::string>
+    precision("precision", cl::desc("Number type of the products: f32 (default), bf16, int8 (cpu), or f16 and\ntf32 (emulator and cuda)"),
+              cl::value_desc("P"), cl::init("f32"), cl::cat(targetOptions));
 static cl::opt<bool> listTargets("list-targets", cl::desc("List the targets"), cl::cat(targetOptions));
 static cl::opt<std::string>
     optLevel("O",
@@ -298,7 +299,8 @@ static std::string readValues(Request &request) {
   const bool ofGpus = *wanted == Precision::F16 || *wanted == Precision::Tf32;
   if (ofGpus && llvm::is_contained(request.compile.targets, "cpu"))
     return "--precision=" + precision +
-           " is for a GPU's tensor cores, --target=emulator and cuda; --target=cpu multiplies f32, bf16 and int8, and wants a file of its own";
+           " is for a GPU's tensor cores, --target=emulator and cuda; --target=cpu multiplies f32, bf16 and int8, and wants a file of its "
+           "own";
   if (ofGpus && train)
     return "--precision=" + precision + " has no products of gradients, which --train needs; there are f32 and bf16";
   for (std::string target : {"emulator", "cuda"})

@@ -21,7 +21,8 @@ static constexpr int64_t kVectors = 4;
 FailureOr<KernelInfo> emitConvert(ModuleOp module, kernel::ConvertOp op, StringRef symbol) {
   RankedTensorType type = tensorOf(op.getInput());
   Type from = type.getElementType(), to = tensorOf(op.getValue()).getElementType();
-  const int64_t width = type.getShape().back(), elements = type.hasStaticShape() ? type.getNumElements() : rowsOfImage(op.getInput()) * width;
+  const int64_t width = type.getShape().back(),
+                elements = type.hasStaticShape() ? type.getNumElements() : rowsOfImage(op.getInput()) * width;
   // Of a thread, where rows allow that many: 16 bytes of the narrower type.
   const int64_t most = 16 / std::min(device::bytesOf(from), device::bytesOf(to));
   const auto lanes = static_cast<int64_t>(llvm::MinAlign(type.hasStaticShape() ? width : elements, most));

@@ -132,7 +132,9 @@ void populate(RewritePatternSet &patterns, const TypeConverter &converter) {
   });
   add.operator()<MmaOp>([](MmaOp op, auto adaptor, Caller &c) -> Value {
     Value sums = c.stored(adaptor.getAccumulator());
-    c.call(Call::Mma, {}, {sums, c.stored(adaptor.getA()), c.stored(adaptor.getB()), c.number(operandType(op.getA().getType().getElementType())), c.site()});
+    c.call(
+        Call::Mma, {},
+        {sums, c.stored(adaptor.getA()), c.stored(adaptor.getB()), c.number(operandType(op.getA().getType().getElementType())), c.site()});
     return LLVM::LoadOp::create(c.b, op.getType(), sums);
   });
   add.operator()<ToTf32Op>([](ToTf32Op, auto adaptor, Caller &c) { return cpu::roundToTf32(c.b, adaptor.getValue()); });

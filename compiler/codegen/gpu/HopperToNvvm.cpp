@@ -139,7 +139,7 @@ Value product(B &b, device::SumsType type, Type element, Value sums, ArrayRef<Va
   std::string operand = a.size() == 1 ? llvm::formatv("${0}", 2 * count).str() : list(2 * count, a.size());
   // Operands of tf32 lie along k, and the instruction has no place to say otherwise.
   auto major = [](device::LayoutAttr layout) { return static_cast<int>(layout.getMajor()); };
-  std::string majors = isTf32           ? ""
+  std::string majors = isTf32          ? ""
                        : a.size() == 1 ? llvm::formatv(", {0}, {1}", major(aLayout), major(bLayout)).str()
                                        : llvm::formatv(", {0}", major(bLayout)).str();
   std::string text = llvm::formatv("{{ .reg .pred p; setp.ne.b32 p, {0}, 0; wgmma.mma_async.sync.aligned.m64n{1}k{2}.f32.{3}.{3} {4}, {5}, "

@@ -19,7 +19,8 @@ struct NvvmBuilder : mlir::ImplicitLocOpBuilder {
 
   /// The address of element `index` of memory whose type was `type`.
   mlir::Value element(device::MemoryType type, mlir::Value memory, mlir::Value index) {
-    return mlir::LLVM::GEPOp::create(*this, memory.getType(), device::registerType(type.getElement()), memory, llvm::ArrayRef<mlir::LLVM::GEPArg>{index});
+    return mlir::LLVM::GEPOp::create(*this, memory.getType(), device::registerType(type.getElement()), memory,
+                                     llvm::ArrayRef<mlir::LLVM::GEPArg>{index});
   }
 
   /// PTX text in whose place operands stand as $0, $1, ..: the results, then the arguments; `constraints` are LLVM's ("=r,l").

@@ -140,7 +140,8 @@ struct Fragments {
 
 void mma(ThreadState *state, float *sums, const void *a, const void *b, Operands operands, const char *site) {
   Thread &thread = threadOf(state);
-  Fragments argument = {sums, static_cast<const std::byte *>(a), static_cast<const std::byte *>(b), ProductElements(operands), &thread, site};
+  Fragments argument = {sums, static_cast<const std::byte *>(a), static_cast<const std::byte *>(b), ProductElements(operands), &thread,
+                        site};
   blockOf(thread).meet(thread, &argument, site, [](std::span<void *, kWarp> arguments) {
     float left[16][16], right[16][8];
     const ProductElements elements = static_cast<Fragments *>(arguments[0])->elements;

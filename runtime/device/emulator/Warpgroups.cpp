@@ -19,7 +19,7 @@ namespace {
 constexpr int32_t kWarpgroup = 128;
 constexpr int32_t kRegisters = 65536; ///< of a multiprocessor
 constexpr uint32_t kSlotBits = 8;
-constexpr int64_t kRows = 16;     ///< of a warp
+constexpr int64_t kRows = 16;      ///< of a warp
 constexpr int64_t kMostDepth = 16; ///< steps of a product's sum, of 16-bit elements
 constexpr int64_t kStepBytes = 32; ///< of a row, all steps
 
@@ -171,7 +171,8 @@ int32_t Warpgroups::start(Block &block, Thread &thread, int32_t handle, const Pr
     }
     auto offsetOf = [&](const void *address) { return uint64_t(static_cast<const std::byte *>(address) - thread.shared); };
     if ((!product.fragments && !isPlace(offsetOf(product.a), product.aLayout)) || !isPlace(offsetOf(product.b), product.bLayout))
-      block.fault(thread, site, "has an operand that begins neither at a multiple of 8 rows nor at a step of 32 bytes along the first of them");
+      block.fault(thread, site,
+                  "has an operand that begins neither at a multiple of 8 rows nor at a step of 32 bytes along the first of them");
     const int32_t actor = block.productsOf(warp);
     std::optional<Race> race;
     uint64_t beyond = 0;

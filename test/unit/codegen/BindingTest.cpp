@@ -144,9 +144,10 @@ std::vector<float> roundedNumbers() {
 
 /// The numbers as a weight that is rounded to `element`, its bytes as words.
 std::vector<float> bindRounded(std::vector<float> &values, const char *element, size_t words) {
-  std::string text = fmt::format("kernel.binding @rounded [@w] {{\n^bb0(%w: tensor<64x64xf32>):\n  %c = kernel.convert_weight %w : tensor<64x64xf32> "
-                                 "-> tensor<64x64x{0}>\n  kernel.yield %c : tensor<64x64x{0}>\n}}",
-                                 element);
+  std::string text =
+      fmt::format("kernel.binding @rounded [@w] {{\n^bb0(%w: tensor<64x64xf32>):\n  %c = kernel.convert_weight %w : tensor<64x64xf32> "
+                  "-> tensor<64x64x{0}>\n  kernel.yield %c : tensor<64x64x{0}>\n}}",
+                  element);
   return bind(text, {{values.data(), {64, 1}}}, words);
 }
 

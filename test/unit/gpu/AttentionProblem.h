@@ -115,7 +115,8 @@ struct ShortAttention {
 };
 
 /// The result is of the operands' type too, or f32.
-inline std::optional<DeviceKernel> compileShort(const ShortAttention &attention, const Case &c, const ShortNumber &number, bool shortResult) {
+inline std::optional<DeviceKernel> compileShort(const ShortAttention &attention, const Case &c, const ShortNumber &number,
+                                                bool shortResult) {
   return compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
     mlir::Type element = number.type(module.getContext()), f32 = mlir::Float32Type::get(module.getContext());
     gpu::AttentionShape shape = shapeOf(c, element, shortResult ? element : f32);

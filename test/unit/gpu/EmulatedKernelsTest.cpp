@@ -186,7 +186,9 @@ TEST(EmulatedKernels, MultiplyTf32) {
 TEST(EmulatedKernels, MultiplyNumbersThatAreNoTf32) {
   EXPECT_THAT(multiplyWords(kWords, 1.0001F, 0).error,
               testing::ContainsRegex("'mma [0-9]+': multiplies a number that is no tf32: its lower 13 bits are not zero"));
-  EXPECT_EQ(multiplyWords(with(kWords, "%sums = device.mma %l,", "%lr = device.to_tf32 %l : vector<4xf32>\n    %sums = device.mma %lr,"), 1.0001F, 0).error,
+  EXPECT_EQ(multiplyWords(with(kWords, "%sums = device.mma %l,", "%lr = device.to_tf32 %l : vector<4xf32>\n    %sums = device.mma %lr,"),
+                          1.0001F, 0)
+                .error,
             "");
 }
 

@@ -280,7 +280,8 @@ TEST_F(Schedules, Tf32TakesTwiceAsLong) {
   words.bytes = 4;
   words.depth /= 2;
   const int64_t rows = 4096, outputs = 3072, depth = 1 << 16;
-  EXPECT_NEAR(timeOf(words, shapeOfTf32(rows, outputs, depth), 8, target) / timeOf(halves, shape(rows, outputs, depth), 8, target), 2, 0.02);
+  EXPECT_NEAR(timeOf(words, shapeOfTf32(rows, outputs, depth), 8, target) / timeOf(halves, shape(rows, outputs, depth), 8, target), 2,
+              0.02);
 }
 
 } // namespace

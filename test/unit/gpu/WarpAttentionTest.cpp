@@ -26,8 +26,18 @@ TEST(WarpAttention, AgreesWithDoublePrecision) {
   for (const Case &c : {Case{50, 48, 2}, {197, 64}, {197, 40, 1, 1, true}, {257, 88}, {577, 64}})
     expectShort(kWarps, c, kF16, c.tokens % 2 == 1);
   // Keys and values of 32 bits fill shared memory earlier; an odd number of pairs, and of half operands.
-  for (const Case &c : {Case{1, 32, 2}, {5, 20, 2}, {50, 72, 1, 1, true}, {197, 64}, {197, 80, 1, 1, true}, {256, 88}, {200, 128}, {257, 32, 1, 1, true},
-                        {320, 16}, {577, 64}, {300, 6, 3, 1, true}, {385, 104}})
+  for (const Case &c : {Case{1, 32, 2},
+                        {5, 20, 2},
+                        {50, 72, 1, 1, true},
+                        {197, 64},
+                        {197, 80, 1, 1, true},
+                        {256, 88},
+                        {200, 128},
+                        {257, 32, 1, 1, true},
+                        {320, 16},
+                        {577, 64},
+                        {300, 6, 3, 1, true},
+                        {385, 104}})
     expectShort(kWarps, c, kTf32, c.tokens % 2 == 1);
 }
 

@@ -109,8 +109,7 @@ struct Case {
 
 std::ostream &operator<<(std::ostream &os, const Case &c) {
   return os << fmt::format("{}{}_k{}_of{}_chunk{}_stages{}_{}", c.left == OperandLayout::LeftMK ? "MK" : "KM",
-                           c.right == OperandLayout::RightNK ? "NK" : "KN", c.depth, c.stepsOfK, c.chunk, c.stages,
-                           c.number->name);
+                           c.right == OperandLayout::RightNK ? "NK" : "KN", c.depth, c.stepsOfK, c.chunk, c.stages, c.number->name);
 }
 
 constexpr int64_t kRows = 32, kColumns = 48;
@@ -124,7 +123,8 @@ KernelInfo emitProduct(ModuleOp module, llvm::StringRef symbol, const Case &c) {
   SharedTile left(f, leftMK ? kRows : c.stepsOfK, leftMK ? c.stepsOfK : kRows, element, c.stages);
   SharedTile right(f, rightNK ? kColumns : c.stepsOfK, rightNK ? c.stepsOfK : kColumns, element, c.stages);
   Value warpRow = mul(b, div(b, f.thread, device::kWarp), 16);
-  FragmentReader readLeft(f, c.left, leftMK ? warpRow : Value(), leftMK ? Value() : warpRow, element), readRight(f, c.right, {}, {}, element);
+  FragmentReader readLeft(f, c.left, leftMK ? warpRow : Value(), leftMK ? Value() : warpRow, element),
+      readRight(f, c.right, {}, {}, element);
   auto fill = [&](Value step, Value stage) {
     Value first = mul(b, step, c.stepsOfK);
     auto copy = [&](const SharedTile &tile, Value from, bool kAcross, int64_t others) {
@@ -181,7 +181,8 @@ TEST_P(WarpTiles, Multiply) {
       b[static_cast<size_t>(c.right == OperandLayout::RightNK ? n * c.depth + k : k * kColumns + n)] = right(n, k);
   }
   for (uint64_t seed = 0; seed < 2; ++seed) {
-    std::vector<float> result = kernel->run({c.number->words(a), c.number->words(b)}, {static_cast<size_t>(kRows * kColumns)}, 1, seed).front();
+    std::vector<float> result =
+        kernel->run({c.number->words(a), c.number->words(b)}, {static_cast<size_t>(kRows * kColumns)}, 1, seed).front();
     for (int64_t m = 0; m < kRows; ++m)
       for (int64_t n = 0; n < kColumns; ++n) {
         float sum = 0;

@@ -32,8 +32,8 @@ struct Case {
 std::string nameOf(const testing::TestParamInfo<Case> &info) {
   const Case &c = info.param;
   return fmt::format("tile{}x{}x{}_M{}x{}_N{}_K{}{}{}{}_{}{}", c.schedule.rows(), c.schedule.columns, c.schedule.parts, c.images, c.rows,
-                     c.outputs, c.depth, c.bias ? "_bias" : "", c.residual ? "_residual" : "", c.gelu ? "_gelu" : "",
-                     c.number->name, c.shortResult ? "_short" : "");
+                     c.outputs, c.depth, c.bias ? "_bias" : "", c.residual ? "_residual" : "", c.gelu ? "_gelu" : "", c.number->name,
+                     c.shortResult ? "_short" : "");
 }
 
 /// The tile for operands of a type: its steps of K are as many bytes whatever that is.
@@ -109,7 +109,8 @@ TEST_P(WarpgroupProducts, AgreeWithDoubles) {
   const int64_t count = c.images * c.rows * c.outputs;
   for (uint64_t seed = 0; seed < 2; ++seed) {
     std::vector<float> words =
-        kernel->run(operands, {c.shortResult ? c.number->wordsOf(static_cast<size_t>(count)) : static_cast<size_t>(count)}, c.images, seed).front();
+        kernel->run(operands, {c.shortResult ? c.number->wordsOf(static_cast<size_t>(count)) : static_cast<size_t>(count)}, c.images, seed)
+            .front();
     if (c.shortResult)
       words = c.number->numbers(words);
     double worst = 0;
@@ -134,26 +135,33 @@ TEST_P(WarpgroupProducts, AgreeWithDoubles) {
 constexpr WarpgroupSchedule kLarge{2, 256, 4}, kWide{2, 192, 5}, kSquare{2, 128, 6}, kTall{2, 64, 8}, kSmall{1, 64, 8}, kFlat{1, 256, 5},
     kMiddle{1, 128, 8}, kLeast{1, 32, 8}, kSmallInParts{1, 64, 8, 3}, kSquareInParts{2, 128, 6, 2}, kLeastInParts{1, 32, 8, 8};
 
-INSTANTIATE_TEST_SUITE_P(
-    Sizes, WarpgroupProducts,
-    testing::Values(
-        Case{kLarge, 197, 768, 64, 1, true, false, true, &test::kBf16, true}, Case{kLarge, 50, 300, 200, 3, true, true, false, &test::kBf16, false},
-        Case{kWide, 197, 192, 192, 1, true, true, false, &test::kBf16, false}, Case{kWide, 5, 194, 72, 1, false, false, false, &test::kF16, true},
-        Case{kSquare, 257, 130, 136, 1, true, false, false, &test::kBf16, false}, Case{kSquare, 1, 1000, 768, 4, true, false, false, &test::kF16, false},
-        Case{kTall, 197, 62, 8, 1, false, true, false, &test::kBf16, false}, Case{kSmall, 577, 66, 40, 1, true, false, true, &test::kBf16, true},
-        Case{kFlat, 65, 514, 320, 1, false, false, true, &test::kF16, false}, Case{kMiddle, 90, 202, 264, 2, true, true, false, &test::kBf16, true},
-        Case{kLeast, 1, 2, 1024, 1, true, true, false, &test::kBf16, false}, Case{kLeast, 17, 34, 576, 5, true, true, true, &test::kF16, false},
-        // Several tasks for a tile.
-        Case{kSmallInParts, 197, 130, 456, 1, true, true, true, &test::kBf16, false},
-        Case{kSquareInParts, 150, 260, 192, 1, true, false, true, &test::kBf16, true},
-        Case{kLeastInParts, 1, 34, 1024, 3, true, true, false, &test::kF16, false},
-        Case{kLeastInParts, 197, 66, 512, 1, false, false, false, &test::kBf16, true},
-        Case{kLarge, 50, 300, 100, 3, true, true, false, &test::kTf32, false}, Case{kWide, 197, 192, 192, 1, true, true, false, &test::kTf32, false},
-        Case{kSquare, 130, 130, 36, 1, true, false, true, &test::kTf32, true}, Case{kTall, 65, 62, 4, 1, false, true, false, &test::kTf32, false},
-        Case{kSmall, 90, 66, 264, 2, true, false, true, &test::kTf32, true}, Case{kLeast, 17, 34, 576, 5, true, true, true, &test::kTf32, false},
-        Case{kSmallInParts, 197, 130, 228, 1, true, true, true, &test::kTf32, false},
-        Case{kLeastInParts, 1, 34, 1024, 3, true, true, false, &test::kTf32, true}),
-    nameOf);
+INSTANTIATE_TEST_SUITE_P(Sizes, WarpgroupProducts,
+                         testing::Values(Case{kLarge, 197, 768, 64, 1, true, false, true, &test::kBf16, true},
+                                         Case{kLarge, 50, 300, 200, 3, true, true, false, &test::kBf16, false},
+                                         Case{kWide, 197, 192, 192, 1, true, true, false, &test::kBf16, false},
+                                         Case{kWide, 5, 194, 72, 1, false, false, false, &test::kF16, true},
+                                         Case{kSquare, 257, 130, 136, 1, true, false, false, &test::kBf16, false},
+                                         Case{kSquare, 1, 1000, 768, 4, true, false, false, &test::kF16, false},
+                                         Case{kTall, 197, 62, 8, 1, false, true, false, &test::kBf16, false},
+                                         Case{kSmall, 577, 66, 40, 1, true, false, true, &test::kBf16, true},
+                                         Case{kFlat, 65, 514, 320, 1, false, false, true, &test::kF16, false},
+                                         Case{kMiddle, 90, 202, 264, 2, true, true, false, &test::kBf16, true},
+                                         Case{kLeast, 1, 2, 1024, 1, true, true, false, &test::kBf16, false},
+                                         Case{kLeast, 17, 34, 576, 5, true, true, true, &test::kF16, false},
+                                         // Several tasks for a tile.
+                                         Case{kSmallInParts, 197, 130, 456, 1, true, true, true, &test::kBf16, false},
+                                         Case{kSquareInParts, 150, 260, 192, 1, true, false, true, &test::kBf16, true},
+                                         Case{kLeastInParts, 1, 34, 1024, 3, true, true, false, &test::kF16, false},
+                                         Case{kLeastInParts, 197, 66, 512, 1, false, false, false, &test::kBf16, true},
+                                         Case{kLarge, 50, 300, 100, 3, true, true, false, &test::kTf32, false},
+                                         Case{kWide, 197, 192, 192, 1, true, true, false, &test::kTf32, false},
+                                         Case{kSquare, 130, 130, 36, 1, true, false, true, &test::kTf32, true},
+                                         Case{kTall, 65, 62, 4, 1, false, true, false, &test::kTf32, false},
+                                         Case{kSmall, 90, 66, 264, 2, true, false, true, &test::kTf32, true},
+                                         Case{kLeast, 17, 34, 576, 5, true, true, true, &test::kTf32, false},
+                                         Case{kSmallInParts, 197, 130, 228, 1, true, true, true, &test::kTf32, false},
+                                         Case{kLeastInParts, 1, 34, 1024, 3, true, true, false, &test::kTf32, true}),
+                         nameOf);
 
 /// So images have the same results in every group whose number of images chooses a tile of as many parts.
 class WarpgroupBits : public testing::TestWithParam<const test::ShortNumber *> {};
@@ -163,7 +171,8 @@ TEST_P(WarpgroupBits, AreTheSameInEveryTile) {
   std::mt19937 random(3);
   std::vector<double> unused;
   const int64_t rows = 130, outputs = 72, depth = 200;
-  std::vector<std::vector<float>> operands{draw(random, rows * depth, number, unused), draw(random, outputs * depth, number, unused)}, first;
+  std::vector<std::vector<float>> operands{draw(random, rows * depth, number, unused), draw(random, outputs * depth, number, unused)},
+      first;
   for (const WarpgroupSchedule &schedule : {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kMiddle, kLeast}) {
     Case c{schedule, rows, outputs, depth, 1, false, false, true, &number, false};
     std::optional<test::DeviceKernel> kernel =
@@ -176,7 +185,8 @@ TEST_P(WarpgroupBits, AreTheSameInEveryTile) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Products, WarpgroupBits, testing::Values(&test::kBf16, &test::kTf32), [](const auto &info) { return info.param->name; });
+INSTANTIATE_TEST_SUITE_P(Products, WarpgroupBits, testing::Values(&test::kBf16, &test::kTf32),
+                         [](const auto &info) { return info.param->name; });
 
 /// Every tile of the table, for operands as large as models have.
 TEST(WarpgroupProduct, TakesNoSpills) {
@@ -186,8 +196,10 @@ TEST(WarpgroupProduct, TakesNoSpills) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context.get()));
   for (const test::ShortNumber *number : {&test::kBf16, &test::kTf32})
     for (bool shortResult : {false, true})
-      for (const WarpgroupSchedule &schedule : {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kMiddle, kLeast, kSmallInParts, kSquareInParts}) {
-        std::string symbol = fmt::format("product_{}_{}x{}x{}_{}", number->name, schedule.rows(), schedule.columns, schedule.parts, shortResult);
+      for (const WarpgroupSchedule &schedule :
+           {kLarge, kWide, kSquare, kTall, kSmall, kFlat, kMiddle, kLeast, kSmallInParts, kSquareInParts}) {
+        std::string symbol =
+            fmt::format("product_{}_{}x{}x{}_{}", number->name, schedule.rows(), schedule.columns, schedule.parts, shortResult);
         Case c{schedule, 197, 3072, 768, 1, true, !shortResult, shortResult, number, shortResult};
         ASSERT_TRUE(succeeded(emitCase(c, *module, symbol)));
       }
