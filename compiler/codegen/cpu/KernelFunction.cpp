@@ -69,6 +69,8 @@ Value KernelFunction::scratch(int64_t offset, ArrayRef<int64_t> shape, Type elem
 Value memrefAt(ImplicitLocOpBuilder &b, Value pointer, MemRefType type, Value rows) {
   assert(type.getLayout().isIdentity() && (type.hasStaticShape() || (type.isDynamicDim(0) && type.getNumDynamicDims() == 1 && rows)));
   LLVMTypeConverter converter(b.getContext());
+  // What cpu-floats-as-bits makes of it later.
+  converter.addConversion([](FloatTF32Type element) -> Type { return Float32Type::get(element.getContext()); });
   Location loc = b.getLoc();
   MemRefDescriptor descriptor = MemRefDescriptor::poison(b, loc, converter.convertType(type));
   descriptor.setAllocatedPtr(b, loc, pointer);
