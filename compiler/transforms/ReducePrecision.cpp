@@ -190,9 +190,11 @@ private:
 
   /// Pixels are rounded on their way into the product.
   void chooseOfPixels(Operation *product) {
-    halfWeights.push_back(product);
+    if (element.getIntOrFloatBitWidth() != 16)
+      return report.missed(product, "the product stays f32: pixels are rounded to numbers of 16 bits alone");
+    shortWeights.push_back(product);
     ++halves;
-    report.done(product, "product of bf16");
+    report.done(product, "product of " + name());
   }
 
   /// Products of a training program round their operands while they copy them, and so need nothing of other launches; or, where operands are to

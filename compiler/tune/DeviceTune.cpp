@@ -28,14 +28,15 @@ namespace {
 /// The search for one launch, on a copy of it.
 class KernelTuner {
 public:
-  KernelTuner(Operation *launch, MeasuringGpu &gpu, const gpu::DeviceTarget &target, const DeviceTuneOptions &options)
-      : gpu(gpu), target(target), options(options), function(isolate(launch)), copy(&function->getBody().front().front()) {}
+  KernelTuner(Operation *launch, MeasuringGpu &gpu, const gpu::DeviceTarget &target, const DeviceTuneOptions &options, uint64_t weightBytes)
+      : gpu(gpu), target(target), options(options), weightBytes(weightBytes), function(isolate(launch)),
+        copy(&function->getBody().front().front()) {}
 
   /// The best schedules found, and their mean gain over the default ones; nothing if there is nothing to choose.
   FailureOr<std::optional<ScheduleTable::Entry>> search() {
     if (gpu::productCandidates(copy, target).empty())
       return std::optional<ScheduleTable::Entry>();
-    Expected<LaunchMemory> allocated = LaunchMemory::create(copy, gpu, *std::ranges::max_element(gpu::imageCounts));
+    Expected<LaunchMemory> allocated = LaunchMemory::create(copy, gpu, *std::ranges::max_element(gpu::imageCounts), weightBytes);
     if (!allocated)
       return copy->emitError() << allocated.error().message;
     memory = std::move(*allocated);
@@ -104,6 +105,7 @@ private:
   MeasuringGpu &gpu;
   gpu::DeviceTarget target;
   const DeviceTuneOptions &options;
+  const uint64_t weightBytes;         ///< of the model
   OwningOpRef<func::FuncOp> function; ///< holds the launch alone
   Operation *copy;
   LaunchMemory memory;
@@ -123,23 +125,51 @@ const gpu::DeviceTarget *targetFor(const vitrt::cuda::Device &device, const std:
 
 } // namespace
 
+/// The array of schedules in an entry, one for each of gpu::imageCounts; null where it is none, or not of this launch.
+static ArrayAttr schedulesIn(const ScheduleTable::Entry &entry, Operation *launch, const gpu::DeviceTarget &target) {
+  Attribute schedule;
+  {
+    // The parser's complaint is of a text that nobody sees.
+    ScopedDiagnosticHandler silence(launch->getContext(), [](Diagnostic &) { return success(); });
+    schedule = parseAttribute(entry.schedule, launch->getContext());
+  }
+  auto each = dyn_cast_or_null<ArrayAttr>(schedule);
+  if (!each || each.size() != std::size(gpu::imageCounts))
+    return {};
+  const SmallVector<Attribute> possible = gpu::allProductSchedules(launch, target);
+  return llvm::all_of(each, [&](Attribute one) { return llvm::is_contained(possible, one); }) ? each : ArrayAttr();
+}
+
+static uint64_t bytesOfWeights(ModuleOp module) {
+  uint64_t bytes = 0;
+  module.walk([&](kernel::WeightOp weight) {
+    auto type = cast<RankedTensorType>(weight.getType());
+    bytes += static_cast<uint64_t>(type.getNumElements()) * type.getElementTypeBitWidth() / 8;
+  });
+  return bytes;
+}
+
 LogicalResult tune(ModuleOp module, const DeviceTuneOptions &options, ScheduleTable &table) {
+  // Of no operation: it would be printed whole.
+  auto error = [&] { return emitError(UnknownLoc::get(module.getContext())); };
   Expected<MeasuringGpu> gpu = MeasuringGpu::open(options.ordinal);
   if (!gpu)
-    return module.emitError() << gpu.error().message;
+    return error() << gpu.error().message;
   const gpu::DeviceTarget *target = targetFor(*gpu->device, options.targets);
   if (!target)
-    return module.emitError() << gpu->device->describe() << " of compute capability " << gpu->device->major() << "." << gpu->device->minor()
-                              << " runs none of the kernels of --gpu-arch";
+    return error() << gpu->device->describe() << " of compute capability " << gpu->device->major() << "." << gpu->device->minor()
+                   << " runs none of the kernels of --gpu-arch";
   module.getContext()->loadDialect<device::DeviceDialect>();
+  const uint64_t weightBytes = bytesOfWeights(module);
   llvm::StringSet<> seen;
   WalkResult walked = module.walk([&](kernel::KernelLaunchInterface launch) {
     if (launch->getNumRegions() != 0)
       return WalkResult::advance();
     std::string name = launchName(launch);
-    if (table.find(target->architecture, name) || !seen.insert(name).second)
+    const ScheduleTable::Entry *known = table.find(target->architecture, name);
+    if ((known && schedulesIn(*known, launch, *target)) || !seen.insert(name).second)
       return WalkResult::advance();
-    auto entry = KernelTuner(launch, *gpu, *target, options).search();
+    auto entry = KernelTuner(launch, *gpu, *target, options, weightBytes).search();
     if (failed(entry))
       return WalkResult::interrupt();
     if (*entry) {
@@ -164,17 +194,8 @@ size_t applySchedules(ModuleOp module, const gpu::DeviceTarget &target, const Sc
     const ScheduleTable::Entry *entry = table.find(target.architecture, name);
     if (!entry)
       return;
-    Attribute schedule;
-    {
-      // The parser's complaint is of a text that nobody sees.
-      ScopedDiagnosticHandler silence(context, [](Diagnostic &) { return success(); });
-      schedule = parseAttribute(entry->schedule, context);
-    }
-    auto each = dyn_cast_or_null<ArrayAttr>(schedule);
-    const SmallVector<Attribute> possible = gpu::allProductSchedules(launch, target);
-    if (each && each.size() == std::size(gpu::imageCounts) &&
-        llvm::all_of(each, [&](Attribute one) { return llvm::is_contained(possible, one); })) {
-      launch->setAttr(gpu::kScheduleAttribute, schedule);
+    if (ArrayAttr schedules = schedulesIn(*entry, launch, target)) {
+      launch->setAttr(gpu::kScheduleAttribute, schedules);
       ++applied;
     } else if (reported.insert(name).second) {
       launch->emitWarning() << "the schedule '" << entry->schedule << "' of '" << file

@@ -24,9 +24,8 @@ using vitrt::Expected;
 
 namespace vitc::tune {
 
-/// Copies of a launch's weights take so much: more than the caches of NVIDIA's GPUs (an H200's second level has 50 MB).
-static constexpr uint64_t kBytesOfWeights = uint64_t(192) << 20;
-static constexpr size_t kMostCopies = 64;
+/// Copies of a launch's weights, however small.
+static constexpr size_t kMostCopies = 4096;
 static constexpr uint64_t kAlignment = 256;
 
 Expected<MeasuringGpu> MeasuringGpu::open(int ordinal) {
@@ -78,12 +77,12 @@ static Error copyAll(MeasuringGpu &gpu, api::DevicePointer to, uint64_t size, co
   return gpu.stream.wait();
 }
 
-Expected<LaunchMemory> LaunchMemory::create(Operation *launch, MeasuringGpu &gpu, int64_t images) {
+Expected<LaunchMemory> LaunchMemory::create(Operation *launch, MeasuringGpu &gpu, int64_t images, uint64_t weightBytes) {
   LaunchMemory result;
   uint64_t end = 0, ofWeights = 1;
   for (Value operand : launch->getOperands())
     ofWeights += isWeight(operand) ? bytesOf(operand, images) : 0;
-  const auto copies = std::clamp<size_t>(kBytesOfWeights / ofWeights, 1, kMostCopies);
+  const auto copies = std::clamp<size_t>(weightBytes / ofWeights, 1, kMostCopies);
   SmallVector<Value> values(launch->getOperands());
   llvm::append_range(values, launch->getResults());
   for (Value value : values) {
@@ -219,11 +218,18 @@ Error TimedKernel::launch(MeasuringGpu &gpu, const LaunchMemory &memory, int64_t
 }
 
 Expected<double> TimedKernel::timeOf(MeasuringGpu &gpu, const LaunchMemory &memory, int64_t images, int64_t calls) {
+  Expected<Graph> graph = gpu.stream.capture([&]() -> Error {
+    for (int64_t call = 0; call < calls; ++call)
+      if (Error error = launch(gpu, memory, images, size_t(call)))
+        return error;
+    return Error::success();
+  });
+  if (!graph)
+    return std::move(graph.error());
   if (Error error = gpu.stream.record(gpu.begin))
     return error;
-  for (int64_t call = 0; call < calls; ++call)
-    if (Error error = launch(gpu, memory, images, size_t(call)))
-      return error;
+  if (Error error = gpu.stream.launch(*graph))
+    return error;
   if (Error error = gpu.stream.record(gpu.end))
     return error;
   if (Error error = gpu.end.wait(*gpu.device))
@@ -235,7 +241,7 @@ Expected<double> TimedKernel::timeOf(MeasuringGpu &gpu, const LaunchMemory &memo
 Expected<double> TimedKernel::measure(MeasuringGpu &gpu, const LaunchMemory &memory, int64_t images, double seconds) {
   if (Error error = reserve(gpu, images))
     return error;
-  constexpr int64_t fewest = 3, most = 2000;
+  constexpr int64_t fewest = 3, most = 500;
   Expected<double> first = timeOf(gpu, memory, images, fewest);
   if (!first)
     return first;

@@ -25,11 +25,11 @@ struct MeasuringGpu {
   vitrt::cuda::Event begin, end;
 };
 
-/// Memory for a launch of up to `images` images: random numbers, results, and weights in several copies that are used in turn, as the layers of
-/// a model are, so that no cache of the GPU's holds them.
+/// Memory for a launch of up to `images` images: random numbers, results, and weights in so many copies as fill `weightBytes`, what all weights of
+/// the model take, which are used in turn as the layers of a model are: the GPU's cache holds them if it holds the model.
 class LaunchMemory {
 public:
-  static vitrt::Expected<LaunchMemory> create(mlir::Operation *launch, MeasuringGpu &gpu, int64_t images);
+  static vitrt::Expected<LaunchMemory> create(mlir::Operation *launch, MeasuringGpu &gpu, int64_t images, uint64_t weightBytes);
 
   /// Operands and results of call number `call`.
   std::vector<vitrt::cuda::api::DevicePointer> operands(size_t call) const;
@@ -50,7 +50,8 @@ public:
   static mlir::FailureOr<TimedKernel> create(mlir::Operation *launch, const MeasuringGpu &gpu, const gpu::DeviceTarget &target,
                                              const std::string &ptxas, const std::string &cubinCache);
 
-  /// Seconds of a launch for `images` images by the GPU's clock: the mean of as many as fill about `seconds`, three at least.
+  /// Seconds of a launch for `images` images by the GPU's clock: the mean of as many as fill about `seconds`, three at least. They are one
+  /// graph, so that the host is not what is measured.
   vitrt::Expected<double> measure(MeasuringGpu &gpu, const LaunchMemory &memory, int64_t images, double seconds);
 
 private:

@@ -106,6 +106,7 @@ private:
   const cuda::Device &device;
   const StateSizes sizes;
   const int64_t groupImages;
+  bool withAverages = false; ///< memory for which was counted
   std::unique_ptr<ThreadPool> pool;
   LoadedProgram programs[ProgramCount];
   uint32_t imagesBuffer = 0;   ///< of `train`

@@ -52,6 +52,7 @@ CudaTraining::~CudaTraining() {
 }
 
 Error CudaTraining::initialize(const TrainingSessionOptions &options) {
+  withAverages = options.averages;
   if (Error error = device.makeCurrent())
     return error;
   Expected<std::unique_ptr<ThreadPool>> started = ThreadPool::create(options.threads);
@@ -175,6 +176,8 @@ Error CudaTraining::checkMemory() const {
   uint64_t stateBytes = 0;
   for (uint64_t bytes : {sizes.parameters, sizes.gradients, sizes.derived, sizes.first, sizes.second})
     place(stateBytes, bytes);
+  if (withAverages)
+    place(stateBytes, sizes.parameters);
   const uint64_t values = groupBytes(groupImages);
   if (stateBytes + values <= there->free)
     return Error::success();
@@ -182,10 +185,11 @@ Error CudaTraining::checkMemory() const {
   while (fewer > 0 && stateBytes + groupBytes(fewer) > there->free)
     fewer = fewer > 16 ? fewer * 15 / 16 : fewer - 1;
   return makeError(VITRT_ERROR_MEMORY,
-                   "training in groups of {} images needs {:.1f} MB, {:.1f} of them for parameters, gradients and moments, but of the "
+                   "training in groups of {} images needs {:.1f} MB, {:.1f} of them for parameters, gradients{} and moments, but of the "
                    "{:.1f} MB of {} only {:.1f} MB are free; {}",
-                   groupImages, megabytes(stateBytes + values), megabytes(stateBytes), megabytes(there->total), device.describe(),
-                   megabytes(there->free), fewer > 0 ? fmt::format("--group={} fits", fewer) : "one image at a time does not fit either");
+                   groupImages, megabytes(stateBytes + values), megabytes(stateBytes), withAverages ? ", averages" : "",
+                   megabytes(there->total), device.describe(), megabytes(there->free),
+                   fewer > 0 ? fmt::format("--group={} fits", fewer) : "one image at a time does not fit either");
 }
 
 Error CudaTraining::allocate() {

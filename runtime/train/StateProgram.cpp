@@ -125,8 +125,11 @@ Error StateProgram::run(int64_t images, const float *const *inputs, float *const
       runTasks(0, 0, tasks);
     else
       pool.parallelRanges(tasks, tasks / (int64_t(pool.size()) * kRangesPerWorker), runTasks);
-    if (emulated && emulated->hasFailed())
+    if (emulated && emulated->hasFailed()) {
+      // Blocks that did not run are not counted.
+      std::memset(parts.counters, 0, plan.partBytes(plan.groupImages).counters);
       return emulated->takeFailure(artifact);
+    }
     if (observer)
       observer->launched({plan, i, launch, 0, true, 0, images, start, LaunchEvent::Clock::now(), operand});
     operand += launch.operands.size();

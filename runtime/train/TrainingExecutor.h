@@ -18,6 +18,7 @@ namespace vitrt {
 struct TrainingSessionOptions {
   unsigned threads = 0;    ///< of the host; 0: every available core
   int64_t groupImages = 0; ///< most images that go forward and backward together, up to kMaxGroup; 0: as the file says
+  bool averages = false;   ///< whether keepAverages() will be asked for, whose memory counts
   size_t batch = 0;        ///< most images of one accumulate(), for which there is memory then; 0: any number
   /// Of a GPU: as in SessionOptions.
   bool dependentLaunch = false;

@@ -234,7 +234,7 @@ int benchTraining(const BenchOptions &options, long baseKilobytes) {
   auto images = loadImages(options, shape, /*pixels=*/false);
   if (!images)
     return failArgument(images.error());
-  auto session = createTrainable(**model, options.common, images->batch);
+  auto session = createTrainable(**model, options.common, images->batch, /*averages=*/false);
   if (!session)
     return failArgument(session.error());
   std::unique_ptr<Trace> trace;

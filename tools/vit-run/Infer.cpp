@@ -120,7 +120,11 @@ void addInferCommand(CLI::App &tool, Action &action) {
   auto options = std::make_shared<InferOptions>();
   CLI::App *command = tool.add_subcommand("infer", "Run a model on arrays");
   command->add_option("FILE.vitx", options->file, "The compiled model")->required();
-  command->add_option("--input", options->input, "Images f32 [N, C, H, W], already normalised, N >= 1")->type_name("X.npy")->required();
+  command
+      ->add_option("--input", options->input,
+                   "Images f32 [N, C, H, W], already normalised, or for a model that takes pixels u8 [N, H, W, C]; N >= 1")
+      ->type_name("X.npy")
+      ->required();
   command->add_option("--output", options->output, "Where the output [N, ...] goes; several outputs: an .npz")->type_name("Y.npy");
   command->add_option("--expected", options->expected, "Compare the output with this array (several: an .npz); exit 1 if they differ")
       ->type_name("Y.npy");

@@ -78,9 +78,11 @@ Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const
   return model;
 }
 
-Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(vitrt::Model &model, const CommonOptions &options, size_t batch) {
+Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(vitrt::Model &model, const CommonOptions &options, size_t batch,
+                                                                 bool averages) {
   auto session = vitrt::TrainingSession::create(model, {.threads = options.threads,
                                                         .groupImages = options.group,
+                                                        .averages = averages,
                                                         .batch = batch,
                                                         .dependentLaunch = options.dependentLaunch,
                                                         .emulatorSeed = emulatorSeedOf(options)});

@@ -27,9 +27,10 @@ namespace vitrun {
 /// Opens the artifact and binds weights if the options name some. Warnings of binding go to stderr, phases to the trace if there is one.
 vitrt::Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const CommonOptions &options, Trace *trace = nullptr);
 
-/// The training program of a model where the options say, with memory for up to `batch` images at a time. VITRT_ERROR_ARGUMENT if the artifact
-/// holds none.
-vitrt::Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(vitrt::Model &model, const CommonOptions &options, size_t batch);
+/// The training program of a model where the options say, with memory for up to `batch` images at a time, and for averages of the
+/// parameters if they are to be kept. VITRT_ERROR_ARGUMENT if the artifact holds none.
+vitrt::Expected<std::unique_ptr<vitrt::TrainableModel>> createTrainable(vitrt::Model &model, const CommonOptions &options, size_t batch,
+                                                                        bool averages);
 
 /// A model with its weights, a session and the trace that was asked for.
 class Runner {

@@ -84,7 +84,7 @@ Error TrainingRun::prepare() {
   if (!opened)
     return std::move(opened.error());
   model = std::move(*opened);
-  auto created = createTrainable(*model, options.common, (options.batch + options.accumulate - 1) / options.accumulate);
+  auto created = createTrainable(*model, options.common, (options.batch + options.accumulate - 1) / options.accumulate, options.ema > 0);
   if (!created)
     return std::move(created.error());
   session = std::move(*created);

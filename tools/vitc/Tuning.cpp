@@ -58,7 +58,9 @@ static LogicalResult tuneInto(const std::string &path, Compilation &compilation,
     reportError(toString(std::move(error)));
     return failure();
   }
-  if (failed(gpu ? compilation.tuneOnGpu(*gpu, table, report) : compilation.tune(table, report)))
+  // What was measured before something failed is kept: it took minutes too.
+  const LogicalResult tuned = gpu ? compilation.tuneOnGpu(*gpu, table, report) : compilation.tune(table, report);
+  if (failed(tuned) && table.machines().empty())
     return failure();
   llvm::Expected<ScheduleTable> current = ScheduleTable::read(path);
   if (current) {
@@ -71,7 +73,7 @@ static LogicalResult tuneInto(const std::string &path, Compilation &compilation,
     reportError(toString(std::move(error)));
     return failure();
   }
-  return success();
+  return tuned;
 }
 
 LogicalResult tool::settleTuning(MLIRContext &context, const ModelConfig &config, Request &request) {
