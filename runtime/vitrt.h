@@ -118,7 +118,8 @@ VITRT_API void vitrt_session_destroy(vitrt_session *session);
 
 /* Runs `batch` >= 1 images. inputs[i] holds batch * elements floats (of VITRT_U8: as many bytes, its pointer cast), outputs[i] has room for
  * batch * elements floats; no alignment is asked of them.
- * The same artifact, input and number of threads give the same bits. */
+ * The same artifact, input and number of threads give the same bits; on a GPU if there is memory for groups of the same size, since sums of few
+ * images are cut elsewhere than those of many. */
 VITRT_API vitrt_status vitrt_run(vitrt_session *session, size_t batch, const float *const *inputs, float *const *outputs);
 
 #ifdef __cplusplus

@@ -15,8 +15,9 @@
 
 namespace vitrt {
 
-/// Anonymous memory of a training run in bytes, by what HostTraining and StateProgram allocate, or a GPU's memory, by what CudaTraining does. The file, the data set and a moving average
-/// of the weights (as large as the parameters) are not in it. It does not depend on the batch, which runs in groups.
+/// Anonymous memory of a training run in bytes, by what HostTraining and StateProgram allocate, or a GPU's memory, by what CudaTraining does.
+/// The file, the data set, a moving average of the weights (as large as the parameters) and what tasks leave each other of sums in parts, a few
+/// MB, are not in it. It does not depend on the batch, which runs in groups.
 struct TrainingMemory {
   uint64_t state = 0;      ///< parameters, gradients, moments and derived weights
   uint64_t values = 0;     ///< activations and their gradients of a group of images

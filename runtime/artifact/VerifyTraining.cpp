@@ -67,7 +67,12 @@ bool ManifestVerifier::checkUpdates(const fb::Target &target, const fb::Training
   bool isSgd = optimizer == "sgd";
   if (!isSgd && optimizer != "adam" && optimizer != "adamw" && optimizer != "labml-adam")
     return fail("{}.optimizer is '{}', which this version does not know", where, optimizer);
-  auto hasTasks = [&](uint32_t index) { return target.kernels()->Get(index)->rows_per_task() == updateTaskElements; };
+  // They are launched with their operands and a number of elements, and nothing else.
+  auto hasTasks = [&](uint32_t index) {
+    const fb::Kernel &kernel = *target.kernels()->Get(index);
+    return kernel.rows_per_task() == updateTaskElements && !kernel.persistent() && kernel.part_bytes() == 0 &&
+           sizeOf(kernel.tensor_maps()) == 0;
+  };
   if (!hasTasks(training.square_sum()))
     return fail("{}.square_sum has tasks of another size than {}", where, updateTaskElements);
   for (bool average : {false, true})

@@ -62,6 +62,8 @@ static LogicalResult tuneInto(const std::string &path, Compilation &compilation,
   const LogicalResult tuned = gpu ? compilation.tuneOnGpu(*gpu, table, report) : compilation.tune(table, report);
   if (failed(tuned) && table.machines().empty())
     return failure();
+  if (gpu && table.machines().empty())
+    llvm::errs() << "vitc: note: nothing was measured: products of f32 have one schedule on a GPU, those of --precision=bf16 several\n";
   llvm::Expected<ScheduleTable> current = ScheduleTable::read(path);
   if (current) {
     current->merge(table);

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Both operands come through a ring of tiles in shared memory; each warp multiplies its part of them by device.mma, 16 x 8 x 16 or of tf32 16 x 8 x 8 at a time, with sums of
-// f32 in the order of K, whatever the tile's size. Operands that have to be rounded go through registers instead of asynchronous copies.
+// f32 in the order of K, whatever the tile's size; of parts of K one after the other. Operands that have to be rounded go through registers instead of asynchronous copies.
 //
 //===--------------------------------------------------------------------------------------===//
 

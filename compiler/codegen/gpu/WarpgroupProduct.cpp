@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // One warpgroup has the copy engine bring tiles of both operands, the others multiply them from shared memory (CUTLASS calls the pattern warp
-// specialization, persistent cooperative): sums are in the order of K, whatever the tile.
+// specialization, persistent cooperative): sums are in the order of K, whatever the tile; of parts of K one after the other.
 //
 //===--------------------------------------------------------------------------------------===//
 

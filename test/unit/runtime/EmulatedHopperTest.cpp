@@ -75,7 +75,7 @@ void product(ThreadState *self, void *const *buffers, int64_t bug) {
     for (int32_t k = 0; k < 4; ++k) {
       if (bug == HalfAProduct && k == 3 && self->thread >= 64)
         continue;
-      Product one = {self->shared + 8192 * stage + 32 * k, self->shared + 16384 + 1024 * stage + 32 * k, {128, 0, 0}, {128, 0, 0}, 0, 1, 0};
+      Product one = {self->shared + 8192 * stage + 32 * k, self->shared + 16384 + 1024 * stage + 32 * k, {128, 0, 0}, {128, 0, 0}, 0, Operands::Bf16, 0};
       sums = calls.wgmma(self, sums, &one, "wgmma 9");
     }
     calls.wgmmaCommit(self, "wgmma_commit 10");
