@@ -63,7 +63,9 @@ device.kernel @registers(%n: i32) attributes {threads = 128 : i64, shared_bytes 
 
 // -----
 
-device.kernel @numbers(%n: i32, %s: !device.sums<64>) attributes {threads = 128 : i64, shared_bytes = 64 : i64} {
+device.kernel @numbers(%n: i32) attributes {threads = 128 : i64, shared_bytes = 64 : i64} {
+  %zeros = arith.constant dense<0.0> : vector<32xf32>
+  %s = device.wgmma_begin %zeros : vector<32xf32> -> !device.sums<64>
   %a = device.shared 0 : !device.memory<shared, f32>
   // expected-error @+1 {{multiplies 'f32' by 'f32'; operands are both bf16, both f16 or both tf32}}
   %0 = device.wgmma %s, %a[%n] <k, swizzle = 128>, %a[%n] <k, swizzle = 128> : !device.sums<64>, !device.memory<shared, f32>[i32], !device.memory<shared, f32>[i32]
@@ -72,7 +74,9 @@ device.kernel @numbers(%n: i32, %s: !device.sums<64>) attributes {threads = 128 
 
 // -----
 
-device.kernel @along_mn(%n: i32, %s: !device.sums<64>) attributes {threads = 128 : i64, shared_bytes = 64 : i64} {
+device.kernel @along_mn(%n: i32) attributes {threads = 128 : i64, shared_bytes = 64 : i64} {
+  %zeros = arith.constant dense<0.0> : vector<32xf32>
+  %s = device.wgmma_begin %zeros : vector<32xf32> -> !device.sums<64>
   %a = device.shared 0 : !device.memory<shared, tf32>
   // expected-error @+1 {{has operands of tf32 along mn; they lie along k}}
   %0 = device.wgmma %s, %a[%n] <k, swizzle = 128>, %a[%n] <mn, swizzle = 128, panel = 8192> : !device.sums<64>, !device.memory<shared, tf32>[i32], !device.memory<shared, tf32>[i32]
