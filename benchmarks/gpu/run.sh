@@ -38,6 +38,7 @@ if ((${#models[@]} == 0)) || [[ ! -e ${models[0]} ]]; then
   echo "run.sh: error: no model in $here/models is called '$pattern.vitx'" >&2
   exit 2
 fi
+((${#trained[@]} == 0)) || [[ -e ${trained[0]} ]] || trained=()
 mkdir -p "$output" || exit 1
 : >"$output/checks.jsonl"
 : >"$output/steps.jsonl"
