@@ -7,6 +7,8 @@
 
 #include "dialects/kernel/KernelDialect.h"
 
+#include "mlir/Support/DebugStringHelper.h"
+
 #include <numeric>
 
 using namespace mlir;
@@ -166,7 +168,7 @@ static LogicalResult verifyAttentionNumbers(AttentionOp op) {
     return success();
   int64_t width = tensorType(op.getValue()).getDimSize(2) / static_cast<int64_t>(op.getHeads());
   if (width % 2 != 0 || op.getRowTable() || op.getColumnTable() || op.getScale().convertToDouble() <= 0)
-    return op.emitOpError() << "of " << element << " needs heads of even width, a positive scale and no tables, but has heads of " << width
+    return op.emitOpError() << "of " << debugString(element) << " needs heads of even width, a positive scale and no tables, but has heads of " << width
                             << ", a scale of " << op.getScale().convertToDouble() << (op.getRowTable() ? " and tables" : "");
   return success();
 }

@@ -289,7 +289,7 @@ func.func @attention_of_bytes(%x: tensor<?x5x24xi8>) -> tensor<?x5x8xf32> {
 // -----
 
 func.func @attention_odd_heads(%x: tensor<?x5x18xbf16>) -> tensor<?x5x6xf32> {
-  // expected-error @+1 {{of 'bf16' needs heads of even width, a positive scale and no tables, but has heads of 3, a scale of 1}}
+  // expected-error @+1 {{of bf16 needs heads of even width, a positive scale and no tables, but has heads of 3, a scale of 1}}
   %0 = kernel.attention %x {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x18xbf16> -> tensor<?x5x6xf32>
   return %0 : tensor<?x5x6xf32>
 }
