@@ -19,9 +19,13 @@ static constexpr int64_t kChunkBytes = 16;
 /// Chunks that meet all banks.
 static constexpr int64_t kChunksOfBanks = 8;
 
+int64_t pitchOf(int64_t columns, Type element, RowSpread spread) {
+  const int64_t chunk = kChunkBytes / device::bytesOf(element);
+  return spread == RowSpread::Padded && columns / chunk % 2 == 0 ? columns + chunk : columns;
+}
+
 SharedTile::SharedTile(DeviceFunction &f, int64_t rows, int64_t columns, Type element, int64_t stages, RowSpread spread)
-    : rows(rows), columns(columns), chunk(kChunkBytes / device::bytesOf(element)),
-      pitch(spread == RowSpread::Padded && columns / chunk % 2 == 0 ? columns + chunk : columns),
+    : rows(rows), columns(columns), chunk(kChunkBytes / device::bytesOf(element)), pitch(pitchOf(columns, element, spread)),
       memory(f.takeShared(stages * rows * pitch, element)), b(&f.b), spread(spread) {
   assert(columns % chunk == 0);
 }

@@ -21,6 +21,9 @@ struct Place {
 /// of constants and what depends on the thread: fewer registers, of which attention's gradient has none left.
 enum class RowSpread { Swizzled, Padded };
 
+/// Elements from a tile's row of `columns` to the next.
+int64_t pitchOf(int64_t columns, Type element, RowSpread spread);
+
 /// rows x columns of bf16, f16 or tf32, row by row, each row n whole chunks of 16 bytes. Chunks change places within their row by an exclusive or with bits
 /// of its number, so that eight threads meet all 32 banks whether they touch one chunk of eight consecutive rows (ldmatrix) or eight consecutive
 /// chunks of a row or of neighbouring rows (copies): with g = gcd(n, 8), row r's chunk c lies at c xor (r / (8 / g) mod g). A padded tile's rows are an

@@ -36,17 +36,21 @@ struct Schedule {
   int64_t warps;
   bool whole;           ///< whether all keys are one tile
   int64_t resident = 1; ///< blocks that a multiprocessor is to have registers for
+  RowSpread spread;     ///< of keys and values
 };
 
 Schedule scheduleFor(const AttentionShape &s) {
   Schedule schedule;
   const auto columns = static_cast<int64_t>(llvm::alignTo(s.width, kSquare)), all = static_cast<int64_t>(llvm::alignTo(s.tokens, kSquare));
   const int64_t bytes = device::bytesOf(s.element);
+  // A thread has twice the registers of words for its queries; with wide heads none are left for places in rows whose chunks change theirs.
+  schedule.spread = bytes == 4 ? RowSpread::Padded : RowSpread::Swizzled;
   // Of keys and values.
-  auto sharedBytes = [&](int64_t keys) { return 2 * keys * columns * bytes; };
+  auto sharedBytes = [&](int64_t keys) { return 2 * keys * pitchOf(columns, s.element, schedule.spread) * bytes; };
   // 256 keys' scores take 128 registers, beside at most 64 of the result.
   schedule.whole = s.tokens <= 256 && sharedBytes(all) <= kMostSharedBytes;
-  schedule.keys = schedule.whole ? all : 64;
+  // The widest heads of tf32 have no registers for more scores, and two blocks in a multiprocessor's shared memory.
+  schedule.keys = schedule.whole ? all : bytes == 4 && columns > 96 ? 32 : 64;
   // Every operand from shared memory serves two products then; wider heads' sums do not fit, nor do twice as wide queries.
   schedule.rowTiles = !schedule.whole && s.width <= 64 && bytes == 2 ? 2 : 1;
   // Blocks of four warps where two of them have their keys and values in a multiprocessor's shared memory, of eight otherwise.
@@ -72,8 +76,8 @@ public:
         tiles(llvm::divideCeilSigned(s.queries, schedule.warps * rowTiles * kSquare)),
         o(f, s, div(b, f.block, s.heads * tiles), div(b, rem(b, f.block, s.heads * tiles), tiles)), layout(f),
         keyReader(f, OperandLayout::RightNK, {}, {}, s.element), valueReader(f, OperandLayout::RightKN, {}, {}, s.element),
-        keyTile(f, schedule.keys, padded, s.element, schedule.whole ? 1 : kStages),
-        valueTile(f, schedule.keys, padded, s.element, schedule.whole ? 1 : kStages),
+        keyTile(f, schedule.keys, padded, s.element, schedule.whole ? 1 : kStages, schedule.spread),
+        valueTile(f, schedule.keys, padded, s.element, schedule.whole ? 1 : kStages, schedule.spread),
         unit(s.hasBias || s.scale <= 0 ? 1 : s.scale * kLog2E) {
     f.limitRegisters(schedule.resident);
     Value warp = div(b, f.thread, device::kWarp);
