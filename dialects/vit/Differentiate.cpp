@@ -16,6 +16,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 using namespace mlir;
 
@@ -52,6 +53,7 @@ public:
       sum = ReferenceBuilder(builder, loc, value).fill(shapeOf(value), 0.0);
     return sum;
   }
+  bool has(Value value) const { return gradients.lookup(value) != nullptr; }
 
   LogicalResult reverse(Operation *op);
 
@@ -64,6 +66,7 @@ private:
   }
   LogicalResult reverseGeneric(linalg::GenericOp op, Value upstream);
   LogicalResult reverseRead(linalg::GenericOp op, OpOperand &read, Value upstream);
+  Value paddedSlice(tensor::ExtractSliceOp slice, Value upstream);
 
   OpBuilder &builder;
   Location loc;
@@ -82,7 +85,21 @@ static SmallVector<utils::IteratorType> iteratorsFor(AffineMap write) {
   return iterators;
 }
 
-/// The contribution of one operand of `op` to its gradient, over the same loops: gradient[where it was read] += upstream * derivative.
+/// Whether a walk reads each element of a tensor of this shape once.
+static bool readsEachOnce(AffineMap at, ArrayRef<int64_t> shape) {
+  llvm::SmallBitVector axes(at.getNumDims());
+  for (auto [expression, size] : llvm::zip_equal(at.getResults(), shape)) {
+    auto axis = dyn_cast<AffineDimExpr>(expression);
+    if (axis && !axes.test(axis.getPosition()))
+      axes.set(axis.getPosition());
+    else if (size != 1 || !isa<AffineConstantExpr>(expression))
+      return false;
+  }
+  return axes.all();
+}
+
+/// The contribution of one operand of `op` to its gradient, over the same loops: gradient[where it was read] += upstream * derivative. What is the
+/// first contribution and reaches every element once is the gradient, without zeros that it would be added to.
 LogicalResult TensorDerivatives::reverseRead(linalg::GenericOp op, OpOperand &read, Value upstream) {
   SmallVector<Value> inputs = op.getDpsInputs();
   SmallVector<AffineMap> maps;
@@ -98,7 +115,8 @@ LogicalResult TensorDerivatives::reverseRead(linalg::GenericOp op, OpOperand &re
   }
   AffineMap at = op.getMatchingIndexingMap(&read);
   maps.push_back(at);
-  Value into = of(read.get());
+  const bool isWhole = !has(read.get()) && readsEachOnce(at, shapeOf(read.get()));
+  Value into = isWhole ? ReferenceBuilder(builder, loc, read.get()).empty(shapeOf(read.get())) : of(read.get());
   LogicalResult complete = success();
   auto generic = linalg::GenericOp::create(
       builder, loc, into.getType(), inputs, into, maps, iteratorsFor(at), [&](OpBuilder &nested, Location, ValueRange arguments) {
@@ -120,9 +138,9 @@ LogicalResult TensorDerivatives::reverseRead(linalg::GenericOp op, OpOperand &re
         }
         FailureOr<Value> derivative = differentiateScalars(b, *body, map, from, seed, body->getArgument(read.getOperandNumber()));
         complete = derivative;
-        Value sum = arguments.back();
+        Value sum = isWhole ? Value(arith::ConstantOp::create(b, b.getF32FloatAttr(0))) : arguments.back();
         if (succeeded(derivative) && *derivative)
-          sum = arith::AddFOp::create(b, sum, *derivative);
+          sum = isWhole ? *derivative : Value(arith::AddFOp::create(b, sum, *derivative));
         linalg::YieldOp::create(b, sum);
       });
   gradients[read.get()] = generic.getResult(0);
@@ -140,6 +158,37 @@ LogicalResult TensorDerivatives::reverseGeneric(linalg::GenericOp op, Value upst
   return success();
 }
 
+/// `upstream` in the place of the slice, zeros around it. Beside each other along one axis, no element is written twice.
+Value TensorDerivatives::paddedSlice(tensor::ExtractSliceOp slice, Value upstream) {
+  ReferenceBuilder b(builder, loc, upstream);
+  SmallVector<int64_t> whole(shapeOf(slice.getSource()));
+  ArrayRef<int64_t> sizes = slice.getStaticSizes(), offsets = slice.getStaticOffsets();
+  SmallVector<unsigned> cut;
+  for (unsigned axis = 0; axis < whole.size(); ++axis)
+    if (sizes[axis] != whole[axis])
+      cut.push_back(axis);
+  if (cut.size() != 1 || shapeOf(upstream).size() != whole.size() || !slice.hasUnitStride())
+    return tensor::InsertSliceOp::create(b, upstream, b.fill(whole, 0.0), slice.getMixedOffsets(), slice.getMixedSizes(),
+                                         slice.getMixedStrides());
+  const unsigned axis = cut.front();
+  Value result = b.empty(whole);
+  SmallVector<int64_t> at(whole.size(), 0);
+  auto put = [&](Value part) {
+    result = b.insert(part, result, at);
+    at[axis] += shapeOf(part)[axis];
+  };
+  auto zeros = [&](int64_t count) {
+    SmallVector<int64_t> shape = whole;
+    shape[axis] = count;
+    if (count > 0)
+      put(b.fill(shape, 0.0));
+  };
+  zeros(offsets[axis]);
+  put(upstream);
+  zeros(whole[axis] - offsets[axis] - sizes[axis]);
+  return result;
+}
+
 LogicalResult TensorDerivatives::reverse(Operation *op) {
   if (op->getNumResults() != 1 || !active.contains(op->getResult(0)) || !gradients.lookup(op->getResult(0)))
     return success();
@@ -152,6 +201,10 @@ LogicalResult TensorDerivatives::reverse(Operation *op) {
     return success();
   }
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    if (!has(slice.getSource())) {
+      add(slice.getSource(), paddedSlice(slice, upstream));
+      return success();
+    }
     Value whole = of(slice.getSource());
     auto at = [&](Value tensor) {
       return tensor::ExtractSliceOp::create(b, slice.getType(), tensor, slice.getMixedOffsets(), slice.getMixedSizes(),

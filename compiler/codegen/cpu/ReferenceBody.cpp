@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/ReferenceBody.h"
+#include "compiler/codegen/cpu/IndependentElements.h"
 #include "compiler/codegen/cpu/ReferenceLoops.h"
 #include "compiler/conversion/VitToLinalg.h"
 #include "dialects/kernel/KernelDialect.h"
@@ -89,6 +90,34 @@ static LogicalResult run(ModuleOp module, function_ref<void(OpPassManager &)> bu
   return passes.run(module);
 }
 
+/// A result that is another value in another shape is written in that shape, in one walk.
+static LogicalResult writeReshapedInPlace(func::FuncOp function) {
+  SmallVector<bufferization::MaterializeInDestinationOp> writes(function.getOps<bufferization::MaterializeInDestinationOp>());
+  for (bufferization::MaterializeInDestinationOp write : writes) {
+    OpBuilder b(write);
+    while (Operation *source = write.getSource().getDefiningOp()) {
+      Value dest = write.getDest();
+      auto type = cast<MemRefType>(dest.getType());
+      if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(source)) {
+        SmallVector<ReassociationIndices> groups = collapse.getReassociationIndices();
+        FailureOr<MemRefType> shaped = memref::ExpandShapeOp::computeExpandedType(type, collapse.getSrcType().getShape(), groups);
+        if (failed(shaped))
+          return failure();
+        dest = memref::ExpandShapeOp::create(b, write.getLoc(), *shaped, dest, groups);
+      } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(source)) {
+        SmallVector<ReassociationIndices> groups = expand.getReassociationIndices();
+        dest =
+            memref::CollapseShapeOp::create(b, write.getLoc(), memref::CollapseShapeOp::computeCollapsedType(type, groups), dest, groups);
+      } else {
+        break;
+      }
+      write.getSourceMutable().assign(source->getOperand(0));
+      write.getDestMutable().assign(dest);
+    }
+  }
+  return success();
+}
+
 FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefType> arguments, ArrayRef<MemRefType> results,
                                               const ParallelWalk &walk) {
   loadDialects(region.getContext());
@@ -103,15 +132,29 @@ FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefTyp
   if (failed(applyPatternsGreedily(function, std::move(patterns))) || failed(run(*body.module, [&](OpPassManager &passes) {
         passes.addPass(createCanonicalizerPass());
         passes.addPass(createCSEPass());
-        // Computes a result in its destination. Of several results one may then wait in another's destination, which is written first:
-        // bufferization does not see that both are the same memory.
-        if (results.size() == 1)
-          passes.addPass(bufferization::createEmptyTensorEliminationPass());
+      })))
+    return failure();
+  // Computes a result in its destination. Of several results one may then wait in another's destination, which is written first:
+  // bufferization does not see that both are the same memory.
+  if (results.size() == 1) {
+    if (failed(writeReshapedInPlace(function)))
+      return failure();
+    // A part of a result is first computed in a part of what the whole would be computed in, then in the result's.
+    for (int round = 0; round < 2; ++round) {
+      RewritePatternSet parts(region.getContext());
+      tensor::populateFoldTensorEmptyPatterns(parts);
+      if (failed(applyPatternsGreedily(function, std::move(parts))) ||
+          failed(run(*body.module, [](OpPassManager &passes) { passes.addPass(bufferization::createEmptyTensorEliminationPass()); })))
+        return failure();
+    }
+  }
+  if (failed(run(*body.module, [&](OpPassManager &passes) {
         passes.addPass(bufferization::createOneShotBufferizePass());
         passes.addPass(createCanonicalizerPass());
         passes.addPass(createCSEPass());
       })))
     return failure();
+  body.independent = elementsAreIndependent(function);
   if (failed(lowerLinalgToLoops(function, walk)) ||
       failed(run(*body.module, [](OpPassManager &passes) { passes.addPass(createLowerAffinePass()); })) || failed(body.layOutTemporaries()))
     return failure();

@@ -28,6 +28,9 @@ public:
 
   int64_t scratchBytes() const { return bytes; }
 
+  /// See cpu::elementsAreIndependent.
+  bool hasIndependentElements() const { return independent; }
+
   /// Copies the loops to where `b` stands. `operands`: memrefs of `arguments`, then of `results`; `scratch` gives the memory of a temporary by its
   /// byte offset, a multiple of 64.
   void inlineInto(mlir::ImplicitLocOpBuilder &b, mlir::ValueRange operands,
@@ -39,6 +42,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< holds one function
   llvm::DenseMap<mlir::Operation *, int64_t> offsets;
   int64_t bytes = 0;
+  bool independent = false;
 };
 
 } // namespace vitc::cpu

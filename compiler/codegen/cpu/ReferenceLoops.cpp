@@ -124,7 +124,8 @@ static LogicalResult lowerCopy(memref::CopyOp op, const ParallelWalk &walk) {
   if (!type.hasStaticShape())
     return op.emitOpError() << "has no form as loops over buffers of static shape";
   ImplicitLocOpBuilder b(op.getLoc(), op);
-  walk(b, type.getShape(), [&](ValueRange at) { store(b, load(b, op.getSource(), at), op.getTarget(), at); });
+  if (op.getSource() != op.getTarget())
+    walk(b, type.getShape(), [&](ValueRange at) { store(b, load(b, op.getSource(), at), op.getTarget(), at); });
   op.erase();
   return success();
 }

@@ -64,10 +64,9 @@ FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, Str
     types.push_back(MemRefType::get(shape, tensor.getElementType()));
   }
   ArrayRef<MemRefType> all = types;
-  int64_t walks = 0, longest = 0;
+  int64_t longest = 0;
   auto lower = [&](int64_t blocks) {
     auto walk = [&, blocks](ImplicitLocOpBuilder &b, ArrayRef<int64_t> sizes, function_ref<void(ValueRange)> body) {
-      ++walks;
       longest = std::max(longest, llvm::product_of(sizes));
       forThreads(b, llvm::product_of(sizes), threads, blocks, [&](Value number) { body(positionOf(b, number, sizes)); });
     };
@@ -76,7 +75,7 @@ FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, Str
   FailureOr<cpu::ReferenceBody> body = lower(/*blocks=*/1);
   // Where no element needs another one, nobody has to meet, and an image may be several blocks'.
   int64_t blocks = 1;
-  if (succeeded(body) && walks == 1 && !sums)
+  if (succeeded(body) && body->hasIndependentElements() && !sums)
     blocks = std::max<int64_t>(1, longest / (threads * kElementsOfThread));
   if (blocks > 1)
     body = lower(blocks);
