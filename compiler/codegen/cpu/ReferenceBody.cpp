@@ -119,7 +119,7 @@ static LogicalResult writeReshapedInPlace(func::FuncOp function) {
 }
 
 FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefType> arguments, ArrayRef<MemRefType> results,
-                                              const ParallelWalk &walk) {
+                                              const ParallelWalk &walk, const ReductionTeam *team) {
   loadDialects(region.getContext());
   ReferenceBody body;
   body.module = makeFunction(region, arguments, results);
@@ -155,7 +155,7 @@ FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefTyp
       })))
     return failure();
   body.independent = elementsAreIndependent(function);
-  if (failed(lowerLinalgToLoops(function, walk)) ||
+  if (failed(lowerLinalgToLoops(function, walk, team)) ||
       failed(run(*body.module, [](OpPassManager &passes) { passes.addPass(createLowerAffinePass()); })) || failed(body.layOutTemporaries()))
     return failure();
   return body;

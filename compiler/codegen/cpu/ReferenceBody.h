@@ -22,9 +22,10 @@ namespace vitc::cpu {
 class ReferenceBody {
 public:
   /// `arguments` are the memref types that stand for the region's arguments (read only), then `results` those that its yielded values are written to.
-  /// `walk` says who computes which elements. Errors name the operation that has no reference lowering.
+  /// `walk` and `team` say who computes which elements. Errors name the operation that has no reference lowering.
   static mlir::FailureOr<ReferenceBody> lower(mlir::Region &region, llvm::ArrayRef<mlir::MemRefType> arguments,
-                                              llvm::ArrayRef<mlir::MemRefType> results, const ParallelWalk &walk = walkInOrder);
+                                              llvm::ArrayRef<mlir::MemRefType> results, const ParallelWalk &walk = walkInOrder,
+                                              const ReductionTeam *team = nullptr);
 
   int64_t scratchBytes() const { return bytes; }
 

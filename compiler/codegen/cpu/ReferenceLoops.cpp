@@ -24,7 +24,7 @@ namespace {
 /// One linalg operation's loops: its parallel axes outside, its reductions inside.
 class LoopNest {
 public:
-  LoopNest(linalg::LinalgOp op, const ParallelWalk &walk) : op(op), b(op.getLoc(), op), walk(walk) {
+  LoopNest(linalg::LinalgOp op, const ParallelWalk &walk, const ReductionTeam *team) : op(op), b(op.getLoc(), op), walk(walk), team(team) {
     op.getParallelDims(axes);
     parallelAxes = axes.size();
     SmallVector<unsigned> reductions;
@@ -41,11 +41,24 @@ public:
     SmallVector<int64_t> parallel;
     for (unsigned depth = 0; depth < parallelAxes; ++depth)
       parallel.push_back(sizes[axes[depth]]);
-    walk(b, parallel, [&](ValueRange at) {
+    auto take = [&](ValueRange at) {
       for (auto [depth, value] : llvm::enumerate(at))
         position[axes[depth]] = value;
-      computeElement();
-    });
+    };
+    int64_t length = 1;
+    for (unsigned axis : ArrayRef(axes).drop_front(parallelAxes))
+      length *= sizes[axis];
+    const int64_t lanes = team && length > 1 && findCombiners() ? team->lanes(llvm::product_of(parallel), length) : 1;
+    if (lanes > 1)
+      team->walk(b, parallel, lanes, [&](ValueRange at, Value lane) {
+        take(at);
+        computeTogether(lane, lanes, length);
+      });
+    else
+      walk(b, parallel, [&](ValueRange at) {
+        take(at);
+        computeElement();
+      });
     op.erase();
     return success();
   }
@@ -75,6 +88,43 @@ private:
       initial.push_back(element(result));
     for (auto [value, result] : llvm::zip_equal(reduceOver(parallelAxes, initial), op.getDpsInitsMutable()))
       store(b, value, result.get(), indices(result));
+  }
+
+  /// Finds how two parts of each result become one: false if they do not.
+  bool findCombiners() {
+    Block *block = op.getBlock();
+    for (auto [value, accumulator] : llvm::zip_equal(block->getTerminator()->getOperands(), op.getRegionOutputArgs())) {
+      Operation *combiner = value.getDefiningOp();
+      if (!isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, arith::MinimumFOp>(combiner) || !value.getType().isF32() ||
+          !accumulator.hasOneUse() || *accumulator.user_begin() != combiner)
+        return false;
+      combiners.push_back(combiner);
+    }
+    return true;
+  }
+
+  /// Of one thread of a team: every so manyth number of the reduction.
+  void computeTogether(Value lane, int64_t lanes, int64_t length) {
+    SmallVector<Value> neutral;
+    for (Operation *combiner : combiners)
+      neutral.push_back(arith::ConstantOp::create(b, *arith::getNeutralElement(combiner)));
+    SmallVector<Value> parts = forLoop(b, lane, indexConstant(b, length), lanes, neutral, [&](Value number, ValueRange carried) {
+      Value left = number;
+      for (size_t depth = axes.size(); depth-- > parallelAxes;) {
+        const bool outermost = depth == parallelAxes;
+        position[axes[depth]] = outermost ? left : rem(b, left, sizes[axes[depth]]);
+        left = outermost ? left : div(b, left, sizes[axes[depth]]);
+      }
+      return scalarBody(carried);
+    });
+    for (auto [i, result] : llvm::enumerate(op.getDpsInitsMutable())) {
+      auto combine = [&](Value x, Value y) {
+        OperationState state(b.getLoc(), combiners[i]->getName(), {x, y}, {x.getType()});
+        return b.create(state)->getResult(0);
+      };
+      Value total = team->meet(b, parts[i], lanes, combine);
+      team->byFirst(b, lane, [&] { store(b, combine(element(result), total), result.get(), indices(result)); });
+    }
   }
 
   SmallVector<Value> reduceOver(unsigned depth, ValueRange accumulators) {
@@ -111,7 +161,9 @@ private:
   linalg::LinalgOp op;
   ImplicitLocOpBuilder b;
   const ParallelWalk &walk;
-  SmallVector<unsigned> axes; ///< loop depth -> axis of the operation
+  const ReductionTeam *team;
+  SmallVector<Operation *> combiners; ///< in the body, of each result
+  SmallVector<unsigned> axes;         ///< loop depth -> axis of the operation
   unsigned parallelAxes = 0;
   SmallVector<int64_t> sizes;
   SmallVector<Value> position; ///< the loops' variables by axis
@@ -145,7 +197,7 @@ void walkInOrder(ImplicitLocOpBuilder &b, ArrayRef<int64_t> sizes, function_ref<
   walkAxes(b, sizes, position, body);
 }
 
-LogicalResult lowerLinalgToLoops(func::FuncOp function, const ParallelWalk &walk) {
+LogicalResult lowerLinalgToLoops(func::FuncOp function, const ParallelWalk &walk, const ReductionTeam *team) {
   SmallVector<Operation *> work;
   function.walk([&](Operation *op) {
     if (isa<linalg::LinalgOp, memref::CopyOp>(op))
@@ -153,7 +205,7 @@ LogicalResult lowerLinalgToLoops(func::FuncOp function, const ParallelWalk &walk
   });
   for (Operation *op : work) {
     auto copy = dyn_cast<memref::CopyOp>(op);
-    if (failed(copy ? lowerCopy(copy, walk) : LoopNest(cast<linalg::LinalgOp>(op), walk).build()))
+    if (failed(copy ? lowerCopy(copy, walk) : LoopNest(cast<linalg::LinalgOp>(op), walk, team).build()))
       return failure();
   }
   return success();

@@ -20,6 +20,21 @@ namespace vitc::cpu {
 using ParallelWalk =
     std::function<void(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<int64_t> sizes, llvm::function_ref<void(mlir::ValueRange)> body)>;
 
+/// Threads that have the positions of a reduction together, each some of the numbers that meet in an element.
+class ReductionTeam {
+public:
+  virtual ~ReductionTeam() = default;
+  /// How many threads are to have a position, 1 if one alone.
+  virtual int64_t lanes(int64_t positions, int64_t length) const = 0;
+  /// As ParallelWalk for `lanes` threads a position, of whose numbers, from 0 on, `body` gets the thread's.
+  virtual void walk(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<int64_t> sizes, int64_t lanes,
+                    llvm::function_ref<void(mlir::ValueRange position, mlir::Value lane)> body) const = 0;
+  /// What the threads of a position have, f32, in all of them, by `combine`, which is associative.
+  virtual mlir::Value meet(mlir::ImplicitLocOpBuilder &b, mlir::Value own, int64_t lanes,
+                           llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine) const = 0;
+  virtual void byFirst(mlir::ImplicitLocOpBuilder &b, mlir::Value lane, llvm::function_ref<void()> body) const = 0;
+};
+
 /// Nested loops, the last axis innermost.
 void walkInOrder(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<int64_t> sizes, llvm::function_ref<void(mlir::ValueRange)> body);
 
@@ -30,10 +45,11 @@ void walkInOrder(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<int64_t> sizes, l
 /// partial sums are also the more accurate way to add).
 ///
 /// `walk` makes the loops over the elements of a result or a copy; it alone decides who computes which of them, as none needs another. The
-/// loops of a reduction lie within its body, so that each element is summed in one place and in one order.
+/// loops of a reduction lie within its body, so that each element is summed in one place and in one order: that of `team`, if there is one and
+/// it wants to.
 ///
 /// Fails with an error on the operation that has no such form.
-llvm::LogicalResult lowerLinalgToLoops(mlir::func::FuncOp function, const ParallelWalk &walk);
+llvm::LogicalResult lowerLinalgToLoops(mlir::func::FuncOp function, const ParallelWalk &walk, const ReductionTeam *team = nullptr);
 
 } // namespace vitc::cpu
 

@@ -89,15 +89,19 @@ Value narrowed(ImplicitLocOpBuilder &b, Value value, Type element) {
   return element.isF32() ? value : arith::TruncFOp::create(b, withElement(value.getType(), element), value);
 }
 
-static Value overLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes, Value (*combine)(ImplicitLocOpBuilder &, Value, Value)) {
+Value meetingOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes, function_ref<Value(Value, Value)> combine) {
   assert(std::has_single_bit(static_cast<uint64_t>(lanes)) && lanes <= device::kWarp);
   for (int64_t mask = lanes / 2; mask > 0; mask /= 2)
-    value = combine(b, value, device::ShuffleOp::create(b, value.getType(), value, static_cast<uint32_t>(mask)));
+    value = combine(value, device::ShuffleOp::create(b, value.getType(), value, static_cast<uint32_t>(mask)));
   return value;
 }
 
-Value sumOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes) { return overLanes(b, value, lanes, &addf); }
-Value maximumOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes) { return overLanes(b, value, lanes, &maximum); }
+Value sumOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes) {
+  return meetingOfLanes(b, value, lanes, [&](Value x, Value y) { return addf(b, x, y); });
+}
+Value maximumOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes) {
+  return meetingOfLanes(b, value, lanes, [&](Value x, Value y) { return maximum(b, x, y); });
+}
 
 static Type accessType(Value memory, int64_t lanes) {
   Type element = device::registerType(cast<device::MemoryType>(memory.getType()).getElement());

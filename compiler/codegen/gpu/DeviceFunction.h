@@ -84,7 +84,8 @@ Value maximum(ImplicitLocOpBuilder &b, Value lhs, Value rhs);
 Value widened(ImplicitLocOpBuilder &b, Value value);
 Value narrowed(ImplicitLocOpBuilder &b, Value value, Type element);
 
-/// The sum or maximum over the `lanes` neighbouring threads, a power of two up to 32; all of them get it.
+/// What `combine`, associative and commutative, makes of the values of `lanes` neighbouring threads, a power of two up to 32; all of them get it.
+Value meetingOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes, llvm::function_ref<Value(Value, Value)> combine);
 Value sumOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes);
 Value maximumOfLanes(ImplicitLocOpBuilder &b, Value value, int64_t lanes);
 

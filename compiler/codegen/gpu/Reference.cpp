@@ -19,19 +19,21 @@ using namespace mlir;
 namespace vitc::gpu {
 
 static constexpr int64_t kThreads = 128;
-/// Of a kernel that has one block: it sums over images.
-static constexpr int64_t kThreadsOfSum = 512;
+/// Where a block has a large image, or all of them, to itself.
+static constexpr int64_t kMostThreads = 512;
 /// Of a thread, where several blocks share an image's elements.
 static constexpr int64_t kElementsOfThread = 4;
 
 static bool isActivation(RankedTensorType type) { return type.isDynamicDim(0); }
 
-/// Numbers below `count` among the threads of the `blocks` that share an image; those of a block meet behind it.
-static void forThreads(ImplicitLocOpBuilder &b, int64_t count, int64_t threads, int64_t blocks, function_ref<void(Value)> body) {
+/// Numbers below `count` among the threads of the `blocks` that share an image, `together` of whom have the same; those of a block meet behind it.
+static void forThreads(ImplicitLocOpBuilder &b, int64_t count, int64_t threads, int64_t blocks, function_ref<void(Value)> body,
+                       int64_t together = 1) {
   Value thread = device::ThreadIdOp::create(b, b.getI32Type());
   if (blocks > 1)
     thread = add(b, thread, mul(b, rem(b, device::BlockIdOp::create(b, b.getI32Type()), blocks), threads));
-  cpu::forLoop(b, arith::IndexCastOp::create(b, b.getIndexType(), thread), cpu::indexConstant(b, count), threads * blocks, body);
+  Value first = arith::IndexCastOp::create(b, b.getIndexType(), div(b, thread, together));
+  cpu::forLoop(b, first, cpu::indexConstant(b, count), threads * blocks / together, body);
   barrier(b);
 }
 
@@ -45,6 +47,38 @@ static SmallVector<Value> positionOf(ImplicitLocOpBuilder &b, Value number, Arra
   return position;
 }
 
+namespace {
+
+/// Warps have the positions of long reductions, if there are too few positions for every thread to have its own.
+class WarpTeam : public cpu::ReductionTeam {
+public:
+  WarpTeam(int64_t threads, int64_t blocks, int64_t &longest) : threads(threads), blocks(blocks), longest(longest) {}
+
+  int64_t lanes(int64_t positions, int64_t length) const override {
+    return length >= device::kWarp && positions < kElementsOfThread * threads ? device::kWarp : 1;
+  }
+  void walk(ImplicitLocOpBuilder &b, ArrayRef<int64_t> sizes, int64_t lanes, function_ref<void(ValueRange, Value)> body) const override {
+    const int64_t positions = llvm::product_of(sizes);
+    longest = std::max(longest, positions * lanes);
+    auto lane = [&]() -> Value {
+      return arith::IndexCastOp::create(b, b.getIndexType(), rem(b, device::ThreadIdOp::create(b, b.getI32Type()), lanes));
+    };
+    forThreads(b, positions, threads, blocks, [&](Value number) { body(positionOf(b, number, sizes), lane()); }, lanes);
+  }
+  Value meet(ImplicitLocOpBuilder &b, Value own, int64_t lanes, function_ref<Value(Value, Value)> combine) const override {
+    return meetingOfLanes(b, own, lanes, combine);
+  }
+  void byFirst(ImplicitLocOpBuilder &b, Value lane, function_ref<void()> body) const override {
+    ifThen(b, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, lane, cpu::indexConstant(b, 0)), body);
+  }
+
+private:
+  const int64_t threads, blocks;
+  int64_t &longest; ///< of the walks, in threads that have something to do
+};
+
+} // namespace
+
 /// A weight's gradient is a sum over images: what an image adds to it is computed beside it, and added by one block in the images' order.
 FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, StringRef symbol) {
   SmallVector<RankedTensorType> tensors = llvm::map_to_vector(op->getOperands(), tensorOf);
@@ -53,7 +87,7 @@ FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, Str
   const bool readsImages = llvm::any_of(ArrayRef(tensors).take_front(inputs), isActivation);
   auto isSum = [&](size_t index) { return readsImages && index >= inputs && !isActivation(tensors[index]); };
   const bool sums = llvm::any_of(llvm::seq<size_t>(inputs, tensors.size()), isSum);
-  const int64_t threads = sums ? kThreadsOfSum : kThreads;
+  int64_t threads = sums ? kMostThreads : kThreads, blocks = 1;
 
   // An image's memory begins where the image does.
   SmallVector<MemRefType> types;
@@ -65,22 +99,27 @@ FailureOr<KernelInfo> emitReference(ModuleOp module, kernel::ReferenceOp op, Str
   }
   ArrayRef<MemRefType> all = types;
   int64_t longest = 0;
-  auto lower = [&](int64_t blocks) {
-    auto walk = [&, blocks](ImplicitLocOpBuilder &b, ArrayRef<int64_t> sizes, function_ref<void(ValueRange)> body) {
+  auto lower = [&] {
+    auto walk = [&](ImplicitLocOpBuilder &b, ArrayRef<int64_t> sizes, function_ref<void(ValueRange)> body) {
       longest = std::max(longest, llvm::product_of(sizes));
       forThreads(b, llvm::product_of(sizes), threads, blocks, [&](Value number) { body(positionOf(b, number, sizes)); });
     };
-    return cpu::ReferenceBody::lower(op.getBody(), all.take_front(inputs), all.drop_front(inputs), walk);
+    const WarpTeam team(threads, blocks, longest);
+    return cpu::ReferenceBody::lower(op.getBody(), all.take_front(inputs), all.drop_front(inputs), walk, &team);
   };
-  FailureOr<cpu::ReferenceBody> body = lower(/*blocks=*/1);
-  // Where no element needs another one, nobody has to meet, and an image may be several blocks'.
-  int64_t blocks = 1;
-  if (succeeded(body) && body->hasIndependentElements() && !sums)
-    blocks = std::max<int64_t>(1, longest / (threads * kElementsOfThread));
-  if (blocks > 1)
-    body = lower(blocks);
+  FailureOr<cpu::ReferenceBody> body = lower();
   if (failed(body))
     return failure();
+  // Where no element needs another one, nobody has to meet, and an image may be several blocks'.
+  if (!sums && longest >= kThreads * kElementsOfThread) {
+    if (body->hasIndependentElements())
+      blocks = longest / (kThreads * kElementsOfThread);
+    else
+      threads = std::min(kMostThreads, kThreads * llvm::divideCeilSigned(longest, kThreads * kElementsOfThread));
+    body = lower();
+    if (failed(body))
+      return failure();
+  }
 
   DeviceFunction f(module, symbol, op.getLoc(), elementsOf(op), threads);
   ImplicitLocOpBuilder &b = f.b;
