@@ -104,6 +104,8 @@ public:
           wanted[op->getOperand(operand)].push_back({&op->getOpOperand(operand), element});
       }
     });
+    if (storedOperands)
+      function.walk([&](kernel::MatmulOp matmul) { storeDerivativeShort(matmul); });
     for (Operation *product : shortWeights)
       convertWeight(product);
     roundParameters();
@@ -215,6 +217,19 @@ private:
       wanted[right.get()].push_back({&right, builder.getBF16Type()});
     else
       parameterUses.push_back(&right);
+  }
+
+  /// An activation's derivative is a factor of what is rounded as it is stored, and as large as that.
+  void storeDerivativeShort(kernel::MatmulOp matmul) {
+    Value derivative = matmul.getDerivative();
+    auto isShortFactor = [](OpOperand &use) {
+      auto product = dyn_cast<kernel::MatmulOp>(use.getOwner());
+      return product && product.getBf16() && product.getFactor() &&
+             use.getOperandNumber() == product.getFactorMutable().begin()->getOperandNumber();
+    };
+    if (derivative && matmul.getBf16() && typeOf(derivative).getShape().back() % 2 == 0 && !isReturned(derivative) &&
+        llvm::all_of(derivative.getUses(), isShortFactor))
+      derivative.setType(withElement(typeOf(derivative), builder.getBF16Type()));
   }
 
   /// Parameters are the master copies; one copy of each is rounded for all its products, once a step.

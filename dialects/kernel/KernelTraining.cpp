@@ -61,6 +61,9 @@ LogicalResult MatmulOp::verify() {
     std::swap(weight[0], weight[1]);
   if (Type element = typeOf(getValue()).getElementType(); !element.isF32() && !(element.isBF16() && getBf16() && !getResidual()))
     return emitOpError() << "has a result of " << element << ", expected f32, or bf16 of a product of bf16 that has no residual";
+  for (auto [what, value] : {std::pair("factor", getFactor()), std::pair("derivative", getDerivative())})
+    if (Type element = value ? typeOf(value).getElementType() : Type(); element && !element.isF32() && !(element.isBF16() && getBf16()))
+      return emitOpError() << "has a " << what << " of " << element << ", expected f32, or bf16 of a product of bf16";
   return failure(failed(expectOperands(*this, getInput(), getWeight(), getBf16())) ||
                  failed(expect(*this, "weight", getWeight(), weight)) || failed(expect(*this, "bias", getBias(), {outputs})) ||
                  failed(expectRows(*this, "result", getValue(), getInput(), outputs)) ||
@@ -165,9 +168,10 @@ std::string MatmulOp::getOperandRole(unsigned operand) { return getOperand(opera
 std::string NormalizeGradOp::getOperandRole(unsigned operand) { return "gain"; }
 
 Value MatmulOp::getInPlaceOperand() {
-  // What a tile's results are made of is read before any of them is written; the input is read by other tiles too.
+  // What a tile's results are made of is read before any of them is written; the input is read by other tiles too. Of fewer bits than 32 a
+  // device's threads write vectors of what their neighbours have read.
   for (Value operand : {getResidual(), getFactor()})
-    if (operand && operand != getInput() && operand.getType() == getValue().getType())
+    if (operand && typeOf(operand).getElementType().isF32() && operand != getInput() && operand.getType() == getValue().getType())
       return operand;
   return {};
 }

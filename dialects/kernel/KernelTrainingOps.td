@@ -39,13 +39,13 @@ def Kernel_MatmulOp : Kernel_TrainingOp<"matmul", [AttrSizedOperandSegments,
     respect to its input. bias [N], residual and factor of the result's shape, whose memory the result may share. `derivative` is the
     activation's, of the result's shape, for a `factor` of the way back. Each task copies the panel of the
     weight that it works on into scratch, transposed where need be. With `bf16` input and weight are bf16, or f32 and rounded to it as they
-    are copied; sums and everything else are f32, but for the result, which may be bf16 if there is no residual.
+    are copied; sums and everything else are f32, but for the result, which may be bf16 if there is no residual, factor and derivative.
   }];
   let arguments = (ins Kernel_FloatTensor:$input, Kernel_FloatTensor:$weight, Optional<Kernel_F32Tensor>:$bias,
-                       Optional<Kernel_F32Tensor>:$residual, Optional<Kernel_F32Tensor>:$factor, UnitAttr:$transposed,
+                       Optional<Kernel_F32Tensor>:$residual, Optional<Kernel_FloatTensor>:$factor, UnitAttr:$transposed,
                        OptionalAttr<Kernel_GemmScheduleAttr>:$schedule, UnitAttr:$bf16,
                        DefaultValuedAttr<Vit_ActivationAttr, "::vitc::vit::Activation::None">:$activation);
-  let results = (outs Kernel_FloatTensor:$value, Optional<Kernel_F32Tensor>:$derivative);
+  let results = (outs Kernel_FloatTensor:$value, Optional<Kernel_FloatTensor>:$derivative);
   let assemblyFormat = [{
     $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
     (`factor` `(` $factor^ `:` type($factor) `)`)? attr-dict

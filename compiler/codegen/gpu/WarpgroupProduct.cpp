@@ -37,10 +37,9 @@ class WarpgroupProduct {
 public:
   WarpgroupProduct(DeviceFunction &f, const Product &product, const WarpgroupSchedule &schedule)
       : f(f), b(f.b), p(product), s(schedule), parts(b, s.parts, p.counters, p.partialSums),
-        element(cast<device::MemoryType>(p.weight.getType()).getElement()),
-        resultElement(cast<device::MemoryType>(p.result(constant(b, 0), constant(b, 0)).memory.getType()).getElement()),
-        inputMap(f.takeTensorMap(element, 2)), weightMap(f.takeTensorMap(element, 2)),
-        left(f.takeShared(s.stages * s.rows() * s.depth(), element, kAlignment)),
+        element(cast<device::MemoryType>(p.weight.getType()).getElement()), resultElement(elementOf(p.result)),
+        derivativeElement(p.derivative ? elementOf(p.derivative) : Type()), inputMap(f.takeTensorMap(element, 2)),
+        weightMap(f.takeTensorMap(element, 2)), left(f.takeShared(s.stages * s.rows() * s.depth(), element, kAlignment)),
         right(f.takeShared(s.stages * s.columns * s.depth(), element, kAlignment)), pipeline(f, s.stages, /*releases=*/4 * s.consumers),
         columnTiles(llvm::divideCeilSigned(p.outputs, s.columns)) {
     tasks = mul(b, div(b, add(b, p.rows, s.rows() - 1), s.rows()), columnTiles * s.parts);
@@ -197,6 +196,10 @@ private:
     }
   }
 
+  Type elementOf(const std::function<Place(Value, Value)> &place) {
+    return cast<device::MemoryType>(place(constant(b, 0), constant(b, 0)).memory.getType()).getElement();
+  }
+
   Value readPair(const Place &from, Value exists) { return widened(b, loadIf(b, exists, from.memory, from.index, 2)); }
 
   Value readBias(Value column) {
@@ -216,7 +219,7 @@ private:
     for (int64_t i = 0; i < 2; ++i)
       values.push_back(finishSum(b, p, lane(b, sums, first + i), at(bias, i), at(residual, i), resultElement, at(factor, i), &slopes[i]));
     if (p.derivative)
-      derivatives.push_back(vectorOf(b, slopes));
+      derivatives.push_back(narrowed(b, vectorOf(b, slopes), derivativeElement));
     return narrowed(b, vectorOf(b, values), resultElement);
   }
 
@@ -240,7 +243,7 @@ private:
   const Product &p;
   const WarpgroupSchedule s;
   const PartialSums parts;
-  const Type element, resultElement;
+  const Type element, resultElement, derivativeElement;
   Value inputMap, weightMap, left, right;
   Pipeline pipeline;
   const int64_t columnTiles;

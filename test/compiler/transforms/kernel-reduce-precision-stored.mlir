@@ -35,3 +35,18 @@ func.func @odd(%x: tensor<?x5x8xf32>, %w: tensor<7x8xf32>) -> (tensor<?x5x7xf32>
   %1 = kernel.matmul %0, %w {transposed} : tensor<?x5x7xf32>, tensor<7x8xf32> -> tensor<?x5x8xf32>
   return %0, %1 : tensor<?x5x7xf32>, tensor<?x5x8xf32>
 }
+
+// An activation's derivative is stored as bf16 where it is nothing but a factor, in rows of whole words.
+// CHECK-LABEL: func.func @derivative
+func.func @derivative(%x: tensor<?x5x8xf32>, %w: tensor<24x8xf32>, %v: tensor<24x8xf32>, %t: tensor<?x5x24xf32>)
+    -> (tensor<?x5x24xf32>, tensor<?x5x24xf32>, tensor<?x5x24xf32>) {
+  // CHECK: %{{.*}}, %[[D:.*]] = kernel.matmul {{.*}} {activation = #vit.activation<gelu_erf>, bf16} : {{.*}} -> tensor<?x5x24xf32>, tensor<?x5x24xbf16>
+  %0, %1 = kernel.matmul %x, %w {activation = #vit.activation<gelu_erf>} : tensor<?x5x8xf32>, tensor<24x8xf32> -> tensor<?x5x24xf32>, tensor<?x5x24xf32>
+  // CHECK: kernel.matmul {{.*}} factor(%[[D]] : tensor<?x5x24xbf16>)
+  %2 = kernel.matmul %x, %v factor(%1 : tensor<?x5x24xf32>) : tensor<?x5x8xf32>, tensor<24x8xf32> -> tensor<?x5x24xf32>
+  // CHECK: %{{.*}}, %[[E:.*]] = kernel.matmul {{.*}} -> tensor<?x5x24xf32>, tensor<?x5x24xf32>
+  %3, %4 = kernel.matmul %x, %w {activation = #vit.activation<gelu_erf>} : tensor<?x5x8xf32>, tensor<24x8xf32> -> tensor<?x5x24xf32>, tensor<?x5x24xf32>
+  // CHECK: kernel.add %[[E]]
+  %5 = kernel.add %4, %t : tensor<?x5x24xf32>
+  return %0, %2, %5 : tensor<?x5x24xf32>, tensor<?x5x24xf32>, tensor<?x5x24xf32>
+}

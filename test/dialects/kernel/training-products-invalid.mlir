@@ -56,6 +56,14 @@ func.func @f(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x5x8xbf16> {
 
 // -----
 
+func.func @f(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>, %d: tensor<?x5x8xbf16>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{has a factor of 'bf16', expected f32, or bf16 of a product of bf16}}
+  %y = kernel.matmul %x, %w factor(%d : tensor<?x5x8xbf16>) : tensor<?x5x8xf32>, tensor<8x8xf32> -> tensor<?x5x8xf32>
+  return %y : tensor<?x5x8xf32>
+}
+
+// -----
+
 func.func @mixed(%x: tensor<?x5x8xbf16>, %w: tensor<8x8xf32>) -> tensor<?x5x8xf32> {
   // expected-error @+1 {{has operands 'tensor<?x5x8xbf16>' and 'tensor<8x8xf32>', expected both f32, or both bf16 of a product of bf16}}
   %y = kernel.matmul %x, %w {bf16} : tensor<?x5x8xbf16>, tensor<8x8xf32> -> tensor<?x5x8xf32>
