@@ -81,7 +81,7 @@ private:
   void collect() {
     for (Operation &op : body()) {
       if (auto weight = dyn_cast<vit::WeightOp>(op))
-        lengths.emplace_back(weight.getSource().str(), elementsIn(weight));
+        sources.push_back(weight);
       if (!isLaunch(&op))
         continue;
       for (Value operand : op.getOperands())
@@ -97,23 +97,30 @@ private:
         results.push_back({name.getValue().str(), value, elementsOf(value)});
   }
 
-  /// Weights that are only ever joined lie in that order.
+  /// Weights that are only ever joined lie in that order. Vectors and biases, which are not decayed as a rule, lie behind everything else: what
+  /// an update does alike lies side by side, and is a launch.
   void placeParameters() {
-    for (Value weight : weights) {
-      std::optional<SmallVector<vit::WeightOp>> joined = joinedWeights(unrounded(weight));
-      if (!joined || joined->size() < 2)
-        continue;
-      std::vector<std::pair<std::string, int64_t>> sideBySide;
-      for (vit::WeightOp part : *joined)
-        sideBySide.emplace_back(part.getSource().str(), elementsIn(part));
-      llvm::StringSet<> distinct;
-      bool isNew =
-          llvm::all_of(sideBySide, [&](const auto &part) { return !parameters.find(part.first) && distinct.insert(part.first).second; });
-      if (isNew)
-        parameters.placeSideBySide(sideBySide);
+    for (bool vectors : {false, true}) {
+      auto isNow = [&](vit::WeightOp weight) {
+        return (typeOf(weight).getRank() == 1 || weight.getSource().ends_with(".bias")) == vectors;
+      };
+      for (Value weight : weights) {
+        std::optional<SmallVector<vit::WeightOp>> joined = joinedWeights(unrounded(weight));
+        if (!joined || joined->size() < 2 || !isNow(joined->front()))
+          continue;
+        std::vector<std::pair<std::string, int64_t>> sideBySide;
+        for (vit::WeightOp part : *joined)
+          sideBySide.emplace_back(part.getSource().str(), elementsIn(part));
+        llvm::StringSet<> distinct;
+        bool isNew =
+            llvm::all_of(sideBySide, [&](const auto &part) { return !parameters.find(part.first) && distinct.insert(part.first).second; });
+        if (isNew)
+          parameters.placeSideBySide(sideBySide);
+      }
+      for (vit::WeightOp weight : sources)
+        if (isNow(weight))
+          (void)parameters.place(weight.getSource(), elementsIn(weight));
     }
-    for (auto &[name, length] : lengths)
-      (void)parameters.place(name, length);
   }
 
   /// The range of weights that a joined weight is, if they lie that way.
@@ -296,7 +303,7 @@ private:
   func::FuncOp train;
   OpBuilder builder;
   llvm::SetVector<Value> weights, sums;
-  std::vector<std::pair<std::string, int64_t>> lengths; ///< of all weights
+  SmallVector<vit::WeightOp> sources;
   std::vector<Gradient> results;
   StateLayout parameters, gradients, derived;
   llvm::MapVector<Value, std::pair<std::string, StateRange>> sumPlaces;

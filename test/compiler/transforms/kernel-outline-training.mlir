@@ -4,7 +4,8 @@
 
 //--- trained.mlir
 
-// Query and key, which are only joined, lie side by side, and so do their gradients; the standardized weight is made once a step.
+// Query and key, which are only joined, lie side by side, and so do their gradients; a vector lies behind all matrices; the standardized weight is
+// made once a step.
 // CHECK: kernel.derived = {"std#0" = array<i64: 0, 42>}
 // CHECK-SAME: kernel.gradients = {"all parameters" = array<i64: 0, 87>, head.bias = array<i64: 80, 7>
 // CHECK-SAME: key.weight = array<i64: 10, 20>
@@ -33,12 +34,12 @@
 // CHECK: kernel.reference
 // CHECK: vit.standardize
 func.func @train(%x: tensor<?x5xf32>, %targets: tensor<?x7xf32>) -> tensor<?x1xf32> {
+  %b = vit.weight @head.bias : tensor<7xf32>
   %q = vit.weight @query.weight : tensor<2x5xf32>
   %k = vit.weight @key.weight : tensor<4x5xf32>
   %w = vit.concat %q, %k : (tensor<2x5xf32>, tensor<4x5xf32>) -> tensor<6x5xf32> loc("qk.weight")
   %s = vit.weight @std.weight : tensor<7x6xf32>
   %v = vit.standardize %s {eps = 1.0e-6 : f32} : tensor<7x6xf32> loc("std")
-  %b = vit.weight @head.bias : tensor<7xf32>
   %y = vit.linear %x, %w : tensor<?x5xf32>, tensor<6x5xf32> -> tensor<?x6xf32> loc("qk")
   %l = vit.linear %y, %v bias(%b : tensor<7xf32>) : tensor<?x6xf32>, tensor<7x6xf32> -> tensor<?x7xf32> loc("head")
   %e = vit.cross_entropy %l, %targets : tensor<?x7xf32>, tensor<?x7xf32> -> tensor<?x1xf32> loc("loss")
