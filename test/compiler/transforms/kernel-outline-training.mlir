@@ -11,7 +11,7 @@
 // CHECK-SAME: key.weight = array<i64: 10, 20>
 // CHECK-SAME: query.weight = array<i64: 0, 10>, std.weight = array<i64: 32, 42>, "sum#0" = array<i64: 96, 42>
 // CHECK-SAME: kernel.parameters = {head.bias = array<i64: 80, 7>, key.weight = array<i64: 10, 20>, query.weight = array<i64: 0, 10>, "query.weight .. key.weight" = array<i64: 0, 30>, std.weight = array<i64: 32, 42>}
-// CHECK-SAME: kernel.trained = ["query.weight", "key.weight", "std.weight", "head.bias"]
+// CHECK-SAME: kernel.trained = ["head.bias", "query.weight", "key.weight", "std.weight"]
 // CHECK-LABEL: func.func @train(
 // CHECK-SAME: -> (tensor<?x1xf32>, tensor<7x6xf32> {kernel.region = "gradient", kernel.state = "sum#0"}
 // CHECK-SAME: tensor<7xf32> {kernel.region = "gradient", kernel.state = "[[BIAS:head.grad.bias#[0-9]+]]"}
