@@ -5,7 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/codegen/gpu/GpuCodegen.h"
+#include "compiler/codegen/gpu/ColumnSums.h"
 #include "dialects/device/DeviceDialect.h"
 
 #include "llvm/ADT/StringSwitch.h"
@@ -56,13 +56,13 @@ static FailureOr<KernelInfo> emitAny(ModuleOp module, Operation *launch, StringR
       .Case([&](kernel::MatmulOp op) { return emitMatmul(module, op, symbol, target); })
       .Case([&](kernel::NormalizeGradOp op) { return emitNormalizeGrad(module, op, symbol); })
       .Case([&](kernel::NormalizeOp op) { return emitNormalize(module, op, symbol); })
-      .Case([&](kernel::NormalizeWeightGradOp op) { return emitNormalizeWeightGrad(module, op, symbol); })
+      .Case([&](kernel::NormalizeWeightGradOp op) { return emitNormalizeWeightGrad(module, op, symbol, target); })
       .Case([&](kernel::PadRowsOp op) { return emitPadRows(module, op, symbol); })
       .Case([&](kernel::PatchEmbedOp op) { return emitPatchEmbed(module, op, symbol, target); })
       .Case([&](kernel::PixelEmbedOp op) { return emitPixelEmbed(module, op, symbol, target); })
       .Case([&](kernel::PoolRowsOp op) { return emitPoolRows(module, op, symbol); })
       .Case([&](kernel::ReferenceOp op) { return emitReference(module, op, symbol); })
-      .Case([&](kernel::SumRowsOp op) { return emitSumRows(module, op, symbol); })
+      .Case([&](kernel::SumRowsOp op) { return emitSumRows(module, op, symbol, target); })
       .Default([](Operation *op) -> FailureOr<KernelInfo> { return op->emitOpError() << "is not a launch that a GPU has a kernel for"; });
 }
 

@@ -22,7 +22,8 @@ std::pair<Value, Value> PartialSums::range(Value task, Value steps) const {
   return {div(b, part, parts), div(b, add(b, part, steps), parts)};
 }
 
-void PartialSums::join(Value task, Value thread, int64_t threads, ArrayRef<Value> own, function_ref<void(ArrayRef<Value>)> then) const {
+void PartialSums::join(Value task, Value thread, int64_t threads, ArrayRef<Value> own, function_ref<void(ArrayRef<Value>)> then,
+                       int64_t together) const {
   if (parts == 1)
     return then(own);
   const int64_t ofTask = kChunk * threads * static_cast<int64_t>(own.size());
@@ -36,15 +37,24 @@ void PartialSums::join(Value task, Value thread, int64_t threads, ArrayRef<Value
   Value last = device::ArriveOp::create(b, b.getI1Type(), counters, counter, static_cast<uint32_t>(parts));
   ifThen(b, last, [&] {
     Value begin = mul(b, tile, parts);
+    auto added = [&](Value from, ValueRange before, int64_t count) {
+      SmallVector<SmallVector<Value>> read(count);
+      for (int64_t i = 0; i < count; ++i)
+        for (size_t chunk = 0; chunk < own.size(); ++chunk)
+          read[i].push_back(load(b, rowOf(b, sums, add(b, from, i), ofTask), place(chunk), kChunk));
+      SmallVector<Value> after(before);
+      for (ArrayRef<Value> theirs : read)
+        for (auto [sum, part] : llvm::zip_equal(after, theirs))
+          sum = addf(b, sum, part);
+      return after;
+    };
     Value zero = arith::ConstantOp::create(b, b.getZeroAttr(VectorType::get({kChunk}, b.getF32Type())));
     SmallVector<Value> zeros(own.size(), zero);
-    then(forLoop(b, begin, add(b, begin, parts), 1, zeros, [&](Value other, ValueRange before) {
-      Value theirs = rowOf(b, sums, other, ofTask);
-      SmallVector<Value> after;
-      for (auto [chunk, sum] : llvm::enumerate(before))
-        after.push_back(addf(b, sum, load(b, theirs, place(chunk), kChunk)));
-      return after;
-    }));
+    const int64_t rest = parts % together;
+    Value whole = add(b, begin, parts - rest);
+    SmallVector<Value> totals =
+        forLoop(b, begin, whole, together, zeros, [&](Value from, ValueRange before) { return added(from, before, together); });
+    then(added(whole, totals, rest));
   });
 }
 

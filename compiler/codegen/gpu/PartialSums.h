@@ -30,9 +30,9 @@ public:
   std::pair<Value, Value> range(Value task, Value steps) const;
 
   /// `own`, vectors of four f32, are the sums of thread `thread` of `threads`. `then` is called with those of all parts, in code that the
-  /// last warp alone runs.
-  void join(Value task, Value thread, int64_t threads, llvm::ArrayRef<Value> own,
-            llvm::function_ref<void(llvm::ArrayRef<Value>)> then) const;
+  /// last warp alone runs. It reads `together` parts before it adds the first of them.
+  void join(Value task, Value thread, int64_t threads, llvm::ArrayRef<Value> own, llvm::function_ref<void(llvm::ArrayRef<Value>)> then,
+            int64_t together = 1) const;
 
 private:
   ImplicitLocOpBuilder &b;

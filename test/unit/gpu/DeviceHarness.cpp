@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -64,18 +65,22 @@ TensorMap mapOf(const plan::TensorMap &from, const std::byte *data, int64_t imag
 
 std::vector<std::vector<float>> DeviceKernel::run(const std::vector<std::vector<float>> &operands, const std::vector<size_t> &resultWords,
                                                   int64_t images, uint64_t seed) const {
+  // Every bit is set: a NaN of f32, bf16 and f16.
+  std::vector<std::vector<float>> results;
+  for (size_t words : resultWords)
+    results.emplace_back(words, std::bit_cast<float>(~uint32_t(0)));
+  return addTo(results, operands, images, seed);
+}
+
+std::vector<std::vector<float>> DeviceKernel::addTo(const std::vector<std::vector<float>> &before,
+                                                    const std::vector<std::vector<float>> &operands, int64_t images, uint64_t seed) const {
   std::vector<AlignedWords> memory;
   std::vector<Operand> launched;
-  for (const std::vector<float> &operand : operands) {
-    std::ranges::copy(operand, memory.emplace_back(operand.size()).begin());
-    launched.push_back(memory.back().operand(/*written=*/false));
-  }
-  for (size_t words : resultWords) {
-    // Every bit is set: a NaN of f32, bf16 and f16.
-    AlignedWords &result = memory.emplace_back(words);
-    std::memset(result.begin(), 0xff, words * sizeof(float));
-    launched.push_back(result.operand(/*written=*/true));
-  }
+  for (const std::vector<std::vector<float>> *group : {&operands, &before})
+    for (const std::vector<float> &values : *group) {
+      std::ranges::copy(values, memory.emplace_back(values.size()).begin());
+      launched.push_back(memory.back().operand(/*written=*/group == &before));
+    }
   const auto tasks = static_cast<size_t>(blocks(images));
   AlignedWords counters(tasks * static_cast<size_t>(info.partCounters)), parts(tasks * static_cast<size_t>(info.partBytes) / sizeof(float));
   std::memset(counters.begin(), 0, static_cast<size_t>(counters.end() - counters.begin()) * sizeof(float));

@@ -30,6 +30,9 @@ struct DeviceKernel {
   /// whatever is there where the emulator finds an error.
   std::vector<std::vector<float>> run(const std::vector<std::vector<float>> &operands, const std::vector<size_t> &resultWords,
                                       int64_t images, uint64_t seed = 0) const;
+  /// The same of results that hold something before, which is added to.
+  std::vector<std::vector<float>> addTo(const std::vector<std::vector<float>> &results, const std::vector<std::vector<float>> &operands,
+                                        int64_t images, uint64_t seed = 0) const;
 };
 
 /// Nothing, and a failed test, where there is no code for it.
