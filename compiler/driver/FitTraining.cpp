@@ -35,6 +35,24 @@ uint64_t blocksScratchBytes(const plan::Program &program, int64_t images) {
   return bytes;
 }
 
+vitrt::PartBytes partBytes(const plan::Program &program, int64_t images) {
+  vitrt::PartBytes bytes;
+  auto add = [&](uint32_t index, int64_t count) {
+    const plan::Kernel &kernel = program.kernels[index];
+    bytes.add(kernel.tasks(count), kernel.partCounters, kernel.partBytes);
+  };
+  for (const plan::Launch &launch : program.launches) {
+    int64_t most = images;
+    for (auto [from, kernel] : llvm::reverse(launch.larger))
+      if (from <= most) {
+        add(kernel, most);
+        most = from - 1;
+      }
+    add(launch.kernel, most);
+  }
+  return bytes;
+}
+
 uint64_t stagedBytes(const plan::Program &program, int64_t images) {
   uint64_t bytes = 0;
   for (const plan::Buffer &buffer : program.buffers)
@@ -65,9 +83,9 @@ vitrt::TrainingMemory vitc::trainingMemory(vitrt::OptimizerKind kind, const arti
     uint64_t arena = program.arenaBytesPerImage * images, staged = stagedBytes(program, images),
              scratch = gpu ? blocksScratchBytes(program, images) : scratchBytes(program);
     if (gpu && isTraining(program))
-      memory.addGpuProgram(arena, staged, scratch);
+      memory.addGpuProgram(arena, staged, partBytes(program, images), scratch);
     else if (isTraining(program))
-      memory.addProgram(arena, staged, scratch);
+      memory.addProgram(arena, staged, partBytes(program, images), scratch);
     else
       memory.addEvaluation(weights, arena + staged, scratch);
   }

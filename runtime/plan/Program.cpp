@@ -35,9 +35,7 @@ PartBytes Program::partBytes(int64_t images) const {
   for (const Launch &launch : launches)
     for (size_t choice = 0; choice <= launch.larger.size(); ++choice) {
       const LaunchKernel &kernel = launch.chosen(choice);
-      const auto tasks = uint64_t(kernel.tasks(launch.mostImages(choice, images)));
-      most.counters = std::max(most.counters, alignTo(tasks * kernel.counterBytes(), kBufferAlignment));
-      most.sums = std::max(most.sums, alignTo(tasks * kernel.kernel->part_bytes(), kBufferAlignment));
+      most.add(uint64_t(kernel.tasks(launch.mostImages(choice, images))), kernel.kernel->part_counters(), kernel.kernel->part_bytes());
     }
   return most;
 }

@@ -9,6 +9,7 @@
 #define VITC_RUNTIME_PLAN_PROGRAM_H
 
 #include "runtime/artifact/Artifact.h"
+#include "runtime/artifact/PartBytes.h"
 #include "runtime/device/emulator/EmulatorAbi.h"
 
 #include <string>
@@ -74,23 +75,17 @@ struct Launch : LaunchKernel {
   }
 };
 
-/// A program of the plan, resolved against the loaded code.
 /// Memory that tasks of a launch leave parts of sums in, for each other; launches use it in turn. The counters are 0 between launches.
 struct PartMemory {
   std::byte *counters = nullptr, *sums = nullptr;
 };
 
-/// What that takes, each a multiple of kBufferAlignment.
-struct PartBytes {
-  uint64_t counters = 0, sums = 0;
-  uint64_t total() const { return counters + sums; }
-};
-
+/// A program of the plan, resolved against the loaded code.
 struct Program {
   static Expected<Program> resolve(const Artifact &artifact, const fb::Program &program);
 
   bool onDevice() const;
-  /// For groups of up to `images` images.
+  /// What PartMemory takes for groups of up to `images` images.
   PartBytes partBytes(int64_t images) const;
 
   std::string name;

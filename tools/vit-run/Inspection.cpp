@@ -186,15 +186,25 @@ Json memoryJson(const fb::Target &target) {
     for (const fb::Buffer *buffer : *program->buffers())
       if (buffer->kind() == fb::BufferKind::Input || buffer->kind() == fb::BufferKind::Output)
         staged += vitrt::alignTo(buffer->bytes_per_image() * group, vitrt::kBufferAlignment);
-    for (const fb::Launch *launch : *program->launches()) {
-      const fb::Kernel &kernel = *target.kernels()->Get(launch->kernel());
-      uint64_t tasks = (group * kernel.rows_per_image() + kernel.rows_per_task() - 1) / kernel.rows_per_task() * kernel.column_tasks();
+    vitrt::PartBytes parts;
+    auto add = [&](const fb::Kernel &kernel, uint64_t images) {
+      uint64_t tasks = (images * kernel.rows_per_image() + kernel.rows_per_task() - 1) / kernel.rows_per_task() * kernel.column_tasks();
       scratch = std::max(scratch, kernel.scratch_bytes() * (gpu ? tasks : 1));
+      parts.add(tasks, kernel.part_counters(), kernel.part_bytes());
+    };
+    for (const fb::Launch *launch : *program->launches()) {
+      uint64_t most = group;
+      for (uint32_t i = launch->larger() ? launch->larger()->size() : 0; i-- > 0;)
+        if (const fb::KernelChoice &larger = *launch->larger()->Get(i); larger.images() <= most) {
+          add(*target.kernels()->Get(larger.kernel()), most);
+          most = larger.images() - 1;
+        }
+      add(*target.kernels()->Get(launch->kernel()), most);
     }
     if (gpu && isTraining(*program))
-      memory.addGpuProgram(arena, staged, scratch);
+      memory.addGpuProgram(arena, staged, parts, scratch);
     else if (isTraining(*program))
-      memory.addProgram(arena, staged, scratch);
+      memory.addProgram(arena, staged, parts, scratch);
     else
       memory.addEvaluation(packed, arena + staged, scratch);
   }
