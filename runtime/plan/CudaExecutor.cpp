@@ -92,8 +92,9 @@ Error CudaExecutor::reserve(int64_t images) {
   if (images <= capacity || (capacity > 0 && images <= refused))
     return Error::success();
   Error error;
-  // Where there is no room for all images, groups become smaller.
-  for (int64_t count = images; count > 0; count /= 2) {
+  // Where there is no room for all images, groups become smaller, but not than those that there was room for.
+  const int64_t before = capacity;
+  for (int64_t count = images; count > 0; count = count / 2 < before && before < count ? before : count / 2) {
     if (error = allocate(count); !error || error.status != VITRT_ERROR_MEMORY)
       return error;
     refused = images;
@@ -122,10 +123,10 @@ Error CudaExecutor::allocate(int64_t images) {
       const uint64_t bytes = isStaged(buffer) ? buffer.bytesPerImage * count : 0;
       offsets.emplace_back(place(deviceBytes, bytes), place(hostBytes, bytes));
     }
-  Expected<DeviceMemory> onDevice = DeviceMemory::allocate(device, deviceBytes, fmt::format("the activations of {} images", images));
+  Expected<DeviceMemory> onDevice = DeviceMemory::allocate(device, deviceBytes, "the activations of " + countImages(images));
   if (!onDevice)
     return std::move(onDevice.error());
-  Expected<PinnedMemory> onHost = PinnedMemory::allocate(device, hostBytes, fmt::format("copies of {} images", images));
+  Expected<PinnedMemory> onHost = PinnedMemory::allocate(device, hostBytes, "copies of " + countImages(images));
   if (!onHost)
     return std::move(onHost.error());
   memory = std::move(*onDevice);

@@ -9,6 +9,8 @@
 
 #include "runtime/artifact/FileFormat.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -25,6 +27,8 @@ constexpr uint64_t kThreadPiece = 1 << 20;
 constexpr size_t kMostGraphs = 32;
 
 } // namespace
+
+std::string vitrt::countImages(int64_t images) { return fmt::format("{} image{}", images, images == 1 ? "" : "s"); }
 
 void vitrt::copyOnHost(ThreadPool &pool, std::byte *to, const std::byte *from, uint64_t bytes) {
   if (bytes <= kThreadPiece) {

@@ -14,6 +14,7 @@
 
 #include <array>
 #include <map>
+#include <string>
 
 namespace vitrt {
 
@@ -75,6 +76,9 @@ public:
 private:
   std::map<int64_t, cuda::Graph> graphs; ///< empty after the first time
 };
+
+/// "1 image", "64 images"
+std::string countImages(int64_t images);
 
 } // namespace vitrt
 

@@ -185,9 +185,9 @@ Error CudaTraining::checkMemory() const {
   while (fewer > 0 && stateBytes + groupBytes(fewer) > there->free)
     fewer = fewer > 16 ? fewer * 15 / 16 : fewer - 1;
   return makeError(VITRT_ERROR_MEMORY,
-                   "training in groups of {} images needs {:.1f} MB, {:.1f} of them for parameters, gradients{} and moments, but of the "
+                   "training in groups of {} needs {:.1f} MB, {:.1f} of them for parameters, gradients{} and moments, but of the "
                    "{:.1f} MB of {} only {:.1f} MB are free; {}",
-                   groupImages, megabytes(stateBytes + values), megabytes(stateBytes), withAverages ? ", averages" : "",
+                   countImages(groupImages), megabytes(stateBytes + values), megabytes(stateBytes), withAverages ? ", averages" : "",
                    megabytes(there->total), device.describe(), megabytes(there->free),
                    fewer > 0 ? fmt::format("--group={} fits", fewer) : "one image at a time does not fit either");
 }
@@ -216,12 +216,12 @@ Error CudaTraining::allocate() {
     return error;
 
   Places places;
-  Expected<DeviceMemory> values = DeviceMemory::allocate(device, groupBytes(groupImages, &places),
-                                                         fmt::format("the activations and gradients of {} images", groupImages));
+  Expected<DeviceMemory> values =
+      DeviceMemory::allocate(device, groupBytes(groupImages, &places), "the activations and gradients of " + countImages(groupImages));
   if (!values)
     return std::move(values.error());
   memory = std::move(*values);
-  Expected<PinnedMemory> host = PinnedMemory::allocate(device, places.hostEnd, fmt::format("copies of {} images", groupImages));
+  Expected<PinnedMemory> host = PinnedMemory::allocate(device, places.hostEnd, "copies of " + countImages(groupImages));
   if (!host)
     return std::move(host.error());
   pinned = std::move(*host);

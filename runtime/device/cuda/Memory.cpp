@@ -23,8 +23,8 @@ Expected<DeviceMemory> DeviceMemory::allocate(const Device &device, uint64_t byt
     Expected<Device::Memory> there = device.memory();
     if (!there)
       return std::move(there.error());
-    return makeError(VITRT_ERROR_MEMORY, "{} need {:.1f} MB, but of the {:.1f} MB of {} only {:.1f} MB are free", what, megabytes(bytes),
-                     megabytes(there->total), device.describe(), megabytes(there->free));
+    return makeError(VITRT_ERROR_MEMORY, "{:.1f} MB are needed for {}, but of the {:.1f} MB of {} only {:.1f} MB are free",
+                     megabytes(bytes), what, megabytes(there->total), device.describe(), megabytes(there->free));
   }
   if (Error error = driver.check(result, "{} gives no {} bytes for {}", device.describe(), bytes, what))
     return error;

@@ -111,7 +111,7 @@ TEST_F(Cuda, SaysHowMuchMemoryIsMissing) {
   auto second = DeviceMemory::allocate(*device, 7 << 19, "the activations");
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().status, VITRT_ERROR_MEMORY);
-  EXPECT_EQ(second.error().message, "the activations need 3.5 MB, but of the 4.0 MB of GPU 0 ('Fake GPU') only 3.0 MB are free");
+  EXPECT_EQ(second.error().message, "3.5 MB are needed for the activations, but of the 4.0 MB of GPU 0 ('Fake GPU') only 3.0 MB are free");
 }
 
 TEST_F(Cuda, SaysWhyKernelsDoNotLoad) {
