@@ -189,6 +189,26 @@ Value TensorDerivatives::paddedSlice(tensor::ExtractSliceOp slice, Value upstrea
   return result;
 }
 
+/// Whether what is inserted into consists of parts that were inserted into nothing, none of which the new one overwrites: the gradient of what lies
+/// between them is nobody's.
+static bool isBesideAll(tensor::InsertSliceOp insert) {
+  auto isApart = [&](tensor::InsertSliceOp other) {
+    for (auto [begin, size, otherBegin, otherSize] :
+         llvm::zip_equal(insert.getStaticOffsets(), insert.getStaticSizes(), other.getStaticOffsets(), other.getStaticSizes()))
+      if (llvm::none_of(ArrayRef{begin, size, otherBegin, otherSize}, ShapedType::isDynamic) &&
+          (begin + size <= otherBegin || otherBegin + otherSize <= begin))
+        return true;
+    return false;
+  };
+  Value rest = insert.getDest();
+  while (auto earlier = rest.getDefiningOp<tensor::InsertSliceOp>()) {
+    if (!insert.hasUnitStride() || !earlier.hasUnitStride() || !isApart(earlier))
+      return false;
+    rest = earlier.getDest();
+  }
+  return rest.getDefiningOp<tensor::EmptyOp>() != nullptr;
+}
+
 LogicalResult TensorDerivatives::reverse(Operation *op) {
   if (op->getNumResults() != 1 || !active.contains(op->getResult(0)) || !gradients.lookup(op->getResult(0)))
     return success();
@@ -222,7 +242,9 @@ LogicalResult TensorDerivatives::reverse(Operation *op) {
     if (active.contains(insert.getSource()))
       add(insert.getSource(), tensor::ExtractSliceOp::create(b, partType, upstream, insert.getMixedOffsets(), insert.getMixedSizes(),
                                                              insert.getMixedStrides()));
-    if (active.contains(insert.getDest())) {
+    if (active.contains(insert.getDest()) && isBesideAll(insert)) {
+      add(insert.getDest(), upstream);
+    } else if (active.contains(insert.getDest())) {
       Value zeros = ReferenceBuilder(builder, loc, insert.getSource()).fill(partType.getShape(), 0.0);
       add(insert.getDest(),
           tensor::InsertSliceOp::create(b, zeros, upstream, insert.getMixedOffsets(), insert.getMixedSizes(), insert.getMixedStrides()));

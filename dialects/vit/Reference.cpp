@@ -261,16 +261,15 @@ Lowered HeadNormalizeOp::lowerToReference(OpBuilder &builder) {
 
 Lowered RotaryOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getQkv());
-  Value qkv = splitHeads(b, getQkv(), getHeads());
-  ArrayRef<int64_t> split = shapeOf(qkv);
-  int64_t prefix = getPrefix(), patches = split[1] - prefix, heads = split[3], width = split[4];
+  ArrayRef<int64_t> rows = shapeOf(getQkv());
+  int64_t heads = getHeads(), prefix = getPrefix(), patches = rows[1] - prefix, width = rows[2] / (3 * heads);
   // The head's axis as pairs: [d/2, 2] interleaved, [2, d/2] in halves. The other of a pair is 1 - i on the axis of length 2.
   bool interleaved = getLayout() == RotaryLayout::Interleaved;
   std::array<int64_t, 2> pairs = interleaved ? std::array{width / 2, int64_t(2)} : std::array{int64_t(2), width / 2};
   unsigned pairAxis = interleaved ? 5 : 4;
-  SmallVector<int64_t> shape{split[0], patches, 2, heads, pairs[0], pairs[1]};
-  Value turned = b.slice(qkv, {0, prefix, 0, 0, 0}, {split[0], patches, 2, heads, width});
-  turned = b.reshape(turned, shape);
+  SmallVector<int64_t> split{rows[0], rows[1], 3, heads, pairs[0], pairs[1]}, shape{rows[0], patches, 2, heads, pairs[0], pairs[1]};
+  Value qkv = b.reshape(getQkv(), split);
+  Value turned = b.slice(qkv, {0, prefix, 0, 0, 0, 0}, shape);
 
   bool perHead = shapeOf(getSin()).size() == 3;
   SmallVector<int64_t> table{patches, pairs[0], pairs[1]};
@@ -289,8 +288,14 @@ Lowered RotaryOp::lowerToReference(OpBuilder &builder) {
     Scalar turn{&scalars, arith::SelectOp::create(scalars, first, (-x[1]).value, x[1].value)};
     return x[0] * x[3] + turn * x[2];
   });
-  turned = b.reshape(turned, {split[0], patches, 2, heads, width});
-  return SmallVector<Value>{b.reshape(b.insert(turned, qkv, {0, prefix, 0, 0, 0}), shapeOf(getValue()))};
+  // Beside each other, so that each element is written once.
+  Value result = b.empty(split);
+  auto keep = [&](ArrayRef<int64_t> at, ArrayRef<int64_t> sizes) { result = b.insert(b.slice(qkv, at, sizes), result, at); };
+  if (prefix > 0)
+    keep({0, 0, 0, 0, 0, 0}, {rows[0], prefix, 3, heads, pairs[0], pairs[1]});
+  keep({0, prefix, 2, 0, 0, 0}, {rows[0], patches, 1, heads, pairs[0], pairs[1]});
+  result = b.insert(turned, result, {0, prefix, 0, 0, 0, 0});
+  return SmallVector<Value>{b.reshape(result, shapeOf(getValue()))};
 }
 
 Lowered ResidualOp::lowerToReference(OpBuilder &builder) {

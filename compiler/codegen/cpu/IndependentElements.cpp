@@ -16,13 +16,18 @@ namespace vitc::cpu {
 
 namespace {
 
-/// The part of an argument or a constant that a memref is.
+/// The part of an argument or a constant that a memref is, in a shape of it.
 struct Box {
   Value whole;
-  SmallVector<int64_t> offsets, sizes;
+  SmallVector<int64_t> shape, offsets, sizes;
 
-  bool isSameAs(const Box &other) const { return offsets == other.offsets && sizes == other.sizes; }
+  /// Whether element n is the same.
+  bool isSameAs(const Box &other) const {
+    return (sizes == shape && other.sizes == other.shape) || (shape == other.shape && offsets == other.offsets && sizes == other.sizes);
+  }
   bool isApartFrom(const Box &other) const {
+    if (shape != other.shape)
+      return false;
     for (auto [begin, size, otherBegin, otherSize] : llvm::zip_equal(offsets, sizes, other.offsets, other.sizes))
       if (begin + size <= otherBegin || otherBegin + otherSize <= begin)
         return true;
@@ -41,21 +46,21 @@ struct Access {
 static bool isWhole(Value memref) { return isa<BlockArgument>(memref) || memref.getDefiningOp<memref::GetGlobalOp>(); }
 
 static std::optional<Box> boxOf(Value memref) {
-  if (isWhole(memref)) {
-    ArrayRef<int64_t> shape = cast<MemRefType>(memref.getType()).getShape();
-    return Box{memref, SmallVector<int64_t>(shape.size(), 0), SmallVector<int64_t>(shape)};
-  }
+  SmallVector<int64_t> shape(cast<MemRefType>(memref.getType()).getShape());
+  if (isWhole(memref))
+    return Box{memref, shape, SmallVector<int64_t>(shape.size(), 0), shape};
   Operation *op = memref.getDefiningOp();
   if (auto subview = dyn_cast<memref::SubViewOp>(op)) {
     auto isStatic = [](ArrayRef<int64_t> numbers) { return llvm::none_of(numbers, ShapedType::isDynamic); };
-    if (!isWhole(subview.getSource()) || !isStatic(subview.getStaticOffsets()) || !isStatic(subview.getStaticSizes()) ||
+    std::optional<Box> source = boxOf(subview.getSource());
+    if (!source || source->sizes != source->shape || !isStatic(subview.getStaticOffsets()) || !isStatic(subview.getStaticSizes()) ||
         llvm::any_of(subview.getStaticStrides(), [](int64_t stride) { return stride != 1; }))
       return std::nullopt;
-    return Box{subview.getSource(), SmallVector<int64_t>(subview.getStaticOffsets()), SmallVector<int64_t>(subview.getStaticSizes())};
+    return Box{source->whole, source->shape, SmallVector<int64_t>(subview.getStaticOffsets()),
+               SmallVector<int64_t>(subview.getStaticSizes())};
   }
-  // In another shape elements have the same numbers.
   if (isa<memref::ExpandShapeOp, memref::CollapseShapeOp>(op) && isWhole(op->getOperand(0)))
-    return boxOf(op->getOperand(0));
+    return Box{op->getOperand(0), shape, SmallVector<int64_t>(shape.size(), 0), shape};
   return std::nullopt;
 }
 
