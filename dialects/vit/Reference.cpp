@@ -320,8 +320,9 @@ Lowered PoolOp::lowerToReference(OpBuilder &builder) {
     return SmallVector<Value>{
         b.compute(result, {{getInput(), {b.axis(0), b.constant(index), b.axis(1)}}}, [](ArrayRef<Scalar> x) { return x[0]; })};
   Value rows = b.slice(getInput(), {0, index, 0}, {input[0], count, input[2]});
-  Value sums = b.reduce(result, 1, 0.0, {{rows, {b.axis(0), b.axis(2), b.axis(1)}}}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; });
-  return SmallVector<Value>{b.compute(result, {{sums, b.axes(2)}}, [&](ArrayRef<Scalar> x) { return x[0] / double(count); })};
+  const double share = 1.0 / static_cast<double>(count);
+  return SmallVector<Value>{
+      b.reduce(result, 1, 0.0, {{rows, {b.axis(0), b.axis(2), b.axis(1)}}}, [&](ArrayRef<Scalar> x) { return x[1] + x[0] * share; })};
 }
 
 Lowered SliceTokensOp::lowerToReference(OpBuilder &builder) {

@@ -89,14 +89,31 @@ Lowered ToWindowsOp::lowerToReference(OpBuilder &builder) {
   ArrayRef<int64_t> tokens = shapeOf(getTokens());
   int64_t batch = tokens[0], columns = tokens[2];
   Value grid = b.reshape(getTokens(), {batch, p.height, p.width, columns});
-  SmallVector<int64_t> whole{batch, p.down() * p.size, p.across() * p.size, columns};
-  if (p.rows() != p.height * p.width) {
-    Value filled = getFill() ? b.compute(whole, {{getFill(), {b.axis(3)}}}, itself) : b.fill(whole, 0.0);
-    grid = b.insert(grid, filled, {0, 0, 0, 0});
-  }
-  // Loops: image, window down and across, row and column within the window, column.
-  AffineExpr y = b.axis(1) * p.size + b.axis(3), x = b.axis(2) * p.size + b.axis(4);
-  Value windows = b.compute({batch, p.down(), p.across(), p.size, p.size, columns}, {{grid, {b.axis(0), y, x, b.axis(5)}}}, itself);
+  // The last window of an axis may reach beyond the grid: parts of windows that are whole there or not, beside each other.
+  struct Part {
+    int64_t window, windows, first, count;
+    bool inGrid;
+  };
+  auto partsOf = [&](int64_t length) {
+    const int64_t whole = length / p.size, left = length % p.size;
+    SmallVector<Part, 3> parts;
+    if (whole > 0)
+      parts.push_back({0, whole, 0, p.size, true});
+    if (left > 0)
+      parts.append({{whole, 1, 0, left, true}, {whole, 1, left, p.size - left, false}});
+    return parts;
+  };
+  Value windows = b.empty({batch, p.down(), p.across(), p.size, p.size, columns});
+  for (const Part &down : partsOf(p.height))
+    for (const Part &across : partsOf(p.width)) {
+      // Loops: image, window down and across, row and column within the window, column.
+      SmallVector<int64_t> shape{batch, down.windows, across.windows, down.count, across.count, columns};
+      AffineExpr y = (b.axis(1) + down.window) * p.size + b.axis(3), x = (b.axis(2) + across.window) * p.size + b.axis(4);
+      Value part = down.inGrid && across.inGrid ? b.compute(shape, {{grid, {b.axis(0), y, x, b.axis(5)}}}, itself)
+                   : getFill()                  ? b.compute(shape, {{getFill(), {b.axis(5)}}}, itself)
+                                                : b.fill(shape, 0.0);
+      windows = b.insert(part, windows, {0, down.window, across.window, down.first, across.first, 0});
+    }
   return SmallVector<Value>{b.reshape(windows, shapeOf(getWindows()))};
 }
 

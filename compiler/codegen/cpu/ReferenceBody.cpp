@@ -94,9 +94,11 @@ static LogicalResult run(ModuleOp module, function_ref<void(OpPassManager &)> bu
 static LogicalResult writeReshapedInPlace(func::FuncOp function) {
   SmallVector<bufferization::MaterializeInDestinationOp> writes(function.getOps<bufferization::MaterializeInDestinationOp>());
   for (bufferization::MaterializeInDestinationOp write : writes) {
-    OpBuilder b(write);
+    OpBuilder b(write.getContext());
     while (Operation *source = write.getSource().getDefiningOp()) {
       Value dest = write.getDest();
+      // Before all that may then be computed in it.
+      b.setInsertionPointAfterValue(dest);
       auto type = cast<MemRefType>(dest.getType());
       if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(source)) {
         SmallVector<ReassociationIndices> groups = collapse.getReassociationIndices();

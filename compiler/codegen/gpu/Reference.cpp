@@ -23,6 +23,8 @@ static constexpr int64_t kThreads = 128;
 static constexpr int64_t kMostThreads = 512;
 /// Of a thread, where several blocks share an image's elements.
 static constexpr int64_t kElementsOfThread = 4;
+/// Of an image's, which would keep few of a GPU's threads busy.
+static constexpr int64_t kFewPositions = 4096;
 
 static bool isActivation(RankedTensorType type) { return type.isDynamicDim(0); }
 
@@ -49,13 +51,13 @@ static SmallVector<Value> positionOf(ImplicitLocOpBuilder &b, Value number, Arra
 
 namespace {
 
-/// Warps have the positions of long reductions, if there are too few positions for every thread to have its own.
+/// Warps have the positions of long reductions, if there are too few positions for a GPU's threads to have one each.
 class WarpTeam : public cpu::ReductionTeam {
 public:
   WarpTeam(int64_t threads, int64_t blocks, int64_t &longest) : threads(threads), blocks(blocks), longest(longest) {}
 
   int64_t lanes(int64_t positions, int64_t length) const override {
-    return length >= device::kWarp && positions < kElementsOfThread * threads ? device::kWarp : 1;
+    return length >= device::kWarp && positions < kFewPositions ? device::kWarp : 1;
   }
   void walk(ImplicitLocOpBuilder &b, ArrayRef<int64_t> sizes, int64_t lanes, function_ref<void(ValueRange, Value)> body) const override {
     const int64_t positions = llvm::product_of(sizes);

@@ -90,6 +90,13 @@ const char *const kSliceGradient =
       %s = vit.slice_tokens %x {first = 7 : i64} : tensor<1x61x40xf32> -> tensor<1x3x40xf32>
       vit.yield %s : tensor<1x3x40xf32>
     })";
+const char *const kRotary = "%y = vit.rotary %a sin(%b : tensor<39x8xf32>) cos(%c : tensor<39x8xf32>) "
+                            "{heads = 2 : i64, prefix = 2 : i64, layout = #vit.rotary_layout<halves>} : tensor<1x41x48xf32>";
+// Of a grid of 5 x 7: two windows that are whole, and what is left at both ends.
+const char *const kWindows =
+    "%y = vit.to_windows %a fill(%b : tensor<96xf32>) {grid = array<i64: 5, 7>, size = 3 : i64} : tensor<1x35x96xf32> -> "
+    "tensor<1x54x96xf32>";
+
 INSTANTIATE_TEST_SUITE_P(
     Bodies, ReferenceKernels,
     testing::Values(
@@ -108,13 +115,15 @@ INSTANTIATE_TEST_SUITE_P(
              "%y = vit.unfold_patches %a {patch = array<i64: 8, 8>} : tensor<1x3x24x32xf32> -> tensor<1x12x192xf32>",
              4,
              128},
+        Case{"rotary", {"?x41x48", "39x8", "39x8"}, "?x41x48", kRotary, 2, 128},
+        Case{"windows", {"?x35x96", "96"}, "?x54x96", kWindows, 3, 128},
         // Reductions by warps, with sums and maxima, of lengths that are no multiple of 32.
         Case{"mean",
              {"?x61x40"},
              "?x40",
              "%y = vit.pool %a {kind = #vit.pool<avg>, index = 1 : i64} : tensor<1x61x40xf32> -> tensor<1x40xf32>",
-             1,
-             384},
+             2,
+             128},
         Case{"cross_entropy",
              {"?x1003", "?x1003"},
              "?x1",
