@@ -105,28 +105,40 @@ Json bufferJson(const fb::Buffer &buffer) {
   return json;
 }
 
+/// A kernel as a launch has it, and what gives its number of tasks: images * rows / rows of a task, rounded up, times column tasks.
+Json kernelJson(const fb::Kernel &kernel) {
+  return {{"kernel", text(kernel.symbol())},
+          {"schedule", text(kernel.schedule())},
+          {"rows_of_image", kernel.rows_per_image()},
+          {"rows_of_task", kernel.rows_per_task()},
+          {"column_tasks", kernel.column_tasks()}};
+}
+
 Json launchJson(const fb::Launch &launch, const fb::Target &target, const fb::Program &program) {
   const fb::Kernel &kernel = *target.kernels()->Get(launch.kernel());
-  Json operands = Json::array();
-  for (uint32_t operand : *launch.operands())
+  Json operands = Json::array(), numbers = Json::array();
+  for (uint32_t operand : *launch.operands()) {
     operands.push_back(text(program.buffers()->Get(operand)->name()));
+    numbers.push_back(operand);
+  }
   uint64_t tasks = (kernel.rows_per_image() + kernel.rows_per_task() - 1) / kernel.rows_per_task() * kernel.column_tasks();
   Json larger = Json::array();
   for (uint32_t i = 0; launch.larger() && i < launch.larger()->size(); ++i) {
     const fb::KernelChoice &choice = *launch.larger()->Get(i);
     const fb::Kernel &other = *target.kernels()->Get(choice.kernel());
-    larger.push_back({{"images", choice.images()}, {"kernel", text(other.symbol())}, {"schedule", text(other.schedule())}});
+    larger.push_back(kernelJson(other));
+    larger.back()["images"] = choice.images();
   }
-  return {{"layer", text(launch.name())},
-          {"kind", text(kernel.kind())},
-          {"kernel", text(kernel.symbol())},
-          {"schedule", text(kernel.schedule())},
-          {"tasks_of_one_image", tasks},
-          {"flop_per_image", launch.flop_per_image()},
-          {"scratch_bytes", kernel.scratch_bytes()},
-          {"larger", std::move(larger)},
-          {"operands", std::move(operands)},
-          {"results", launch.results()}};
+  Json json = {{"layer", text(launch.name())}, {"kind", text(kernel.kind())}};
+  json.update(kernelJson(kernel));
+  json.update({{"tasks_of_one_image", tasks},
+               {"flop_per_image", launch.flop_per_image()},
+               {"scratch_bytes", kernel.scratch_bytes()},
+               {"larger", std::move(larger)},
+               {"operands", std::move(operands)},
+               {"operand_buffers", std::move(numbers)},
+               {"results", launch.results()}});
+  return json;
 }
 
 Json programJson(const fb::Program &program, const fb::Target &target) {
