@@ -65,6 +65,11 @@ Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const
     return std::move(model.error());
   if (trace)
     trace->phase("open", start);
+  const vitrt::fb::Target &target = (*model)->artifact().target();
+  const bool waits = target.ptx() && std::ranges::any_of(*target.kernels(), [](const auto *kernel) { return kernel->dependent(); });
+  if (options.dependentLaunch && !waits)
+    warn(fmt::format("--dependent-launch does nothing: of the launches of target '{}' none may begin early, as those of cuda:sm_90a may",
+                     target.name()->string_view()));
   if (options.randomWeights || !options.weights.empty()) {
     auto bindStart = Trace::Clock::now();
     if (Error error = bindWeights(**model, options))
