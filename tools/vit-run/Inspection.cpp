@@ -36,11 +36,6 @@ Json floatsJson(const flatbuffers::Vector<float> *values) {
   return json;
 }
 
-/// As `--target` takes it: "cpu", "cuda:sm_80".
-std::string nameOf(const fb::Target &target) {
-  return text(target.name()) + (target.architecture() ? ":" + target.architecture()->str() : "");
-}
-
 /// Weights have checksums of their own, one each, so of their section the number of them says more.
 Json sectionsJson(const fb::Target &target) {
   auto place = [](const char *name, const fb::Section &section) {
@@ -274,6 +269,10 @@ void printProgram(const Json &program) {
 }
 
 } // namespace
+
+std::string nameOf(const fb::Target &target) {
+  return text(target.name()) + (target.architecture() ? ":" + target.architecture()->str() : "");
+}
 
 Json inspectionJson(const vitrt::Artifact &artifact) {
   const fb::Manifest &manifest = artifact.manifest();

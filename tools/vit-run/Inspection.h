@@ -14,6 +14,9 @@
 
 namespace vitrun {
 
+/// As `--target` takes it: "cpu", "cuda:sm_80".
+std::string nameOf(const vitrt::fb::Target &target);
+
 /// Model, targets, and the chosen target's sections, plan, buffers and memory. Sizes are bytes.
 nlohmann::ordered_json inspectionJson(const vitrt::Artifact &artifact);
 

@@ -6,6 +6,7 @@
 //===--------------------------------------------------------------------------------------===//
 
 #include "tools/vit-run/Runner.h"
+#include "tools/vit-run/Inspection.h"
 
 #include "runtime/train/TrainingSession.h"
 #include "tools/support/Progress.h"
@@ -69,7 +70,7 @@ Expected<std::unique_ptr<vitrt::Model>> openModel(const std::string &path, const
   const bool waits = target.ptx() && std::ranges::any_of(*target.kernels(), [](const auto *kernel) { return kernel->dependent(); });
   if (options.dependentLaunch && !waits)
     warn(fmt::format("--dependent-launch does nothing: of the launches of target '{}' none may begin early, as those of cuda:sm_90a may",
-                     target.name()->string_view()));
+                     nameOf(target)));
   if (options.randomWeights || !options.weights.empty()) {
     auto bindStart = Trace::Clock::now();
     if (Error error = bindWeights(**model, options))
