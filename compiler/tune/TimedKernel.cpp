@@ -9,7 +9,7 @@
 #include "compiler/codegen/gpu/Ptxas.h"
 #include "dialects/kernel/KernelDialect.h"
 #include "runtime/artifact/FileFormat.h"
-#include "runtime/device/cuda/TensorMap.h"
+#include "runtime/device/cuda/KernelArguments.h"
 
 #include "mlir/IR/TypeUtilities.h"
 
@@ -184,11 +184,14 @@ Error TimedKernel::reserve(MeasuringGpu &gpu, int64_t images) {
 }
 
 Error TimedKernel::launch(MeasuringGpu &gpu, const LaunchMemory &memory, int64_t images, size_t call) {
-  const std::vector<api::DevicePointer> operands = memory.operands(call);
-  const api::DevicePointer ofCounters = counters.begin(), ofParts = parts.begin(), ofScratch = scratch.begin();
-  const auto count = static_cast<int32_t>(images);
-  const uint64_t scratchBytes = vitrt::alignTo(uint64_t(info.scratchBytes), kAlignment);
-  std::vector<api::TensorMap> maps;
+  KernelArguments arguments{.operands = memory.operands(call),
+                            .hasParts = info.partBytes > 0,
+                            .counters = counters.begin(),
+                            .parts = parts.begin(),
+                            .images = static_cast<int32_t>(images),
+                            .maps = {},
+                            .scratch = scratch.begin(),
+                            .scratchBytes = vitrt::alignTo(uint64_t(info.scratchBytes), kAlignment)};
   for (const plan::TensorMap &map : info.tensorMaps) {
     TensorView view = {uint32_t(map.elementBytes),
                        {map.sizes.begin(), map.sizes.end()},
@@ -197,24 +200,13 @@ Error TimedKernel::launch(MeasuringGpu &gpu, const LaunchMemory &memory, int64_t
                        uint32_t(map.swizzle)};
     if (map.perImage)
       view.sizes.back() *= uint64_t(images);
-    Expected<api::TensorMap> encoded = encode(*gpu.device, view, operands[map.operand], map.operand);
+    Expected<api::TensorMap> encoded = encode(*gpu.device, view, arguments.operands[map.operand], map.operand);
     if (!encoded)
       return std::move(encoded.error());
-    maps.push_back(*encoded);
+    arguments.maps.push_back(*encoded);
   }
-  // In the order of docs/abi.md.
-  std::vector<const void *> arguments;
-  for (const api::DevicePointer &operand : operands)
-    arguments.push_back(&operand);
-  if (info.partBytes > 0)
-    arguments.insert(arguments.end(), {&ofCounters, &ofParts});
-  arguments.push_back(&count);
-  for (const api::TensorMap &map : maps)
-    arguments.push_back(&map);
-  if (info.scratchBytes > 0)
-    arguments.insert(arguments.end(), {&ofScratch, &scratchBytes});
-  return gpu.stream.launch(
-      {function, blocksOf(info, gpu, function, images), unsigned(info.threads), uint64_t(info.sharedBytes), arguments});
+  const std::vector<const void *> pointers = arguments.pointers();
+  return gpu.stream.launch({function, blocksOf(info, gpu, function, images), unsigned(info.threads), uint64_t(info.sharedBytes), pointers});
 }
 
 Expected<double> TimedKernel::timeOf(MeasuringGpu &gpu, const LaunchMemory &memory, int64_t images, int64_t calls) {

@@ -8,7 +8,7 @@
 #include "runtime/plan/CudaLaunches.h"
 
 #include "runtime/artifact/FileFormat.h"
-#include "runtime/device/cuda/TensorMap.h"
+#include "runtime/device/cuda/KernelArguments.h"
 
 #include <algorithm>
 #include <limits>
@@ -116,33 +116,26 @@ Expected<api::TensorMap> CudaLaunches::encode(const fb::TensorMap &map, api::Dev
 Error CudaLaunches::start(size_t index, int64_t images, const Places &places, Stream &stream) const {
   const Launch &launch = program->launches[index];
   const fb::Kernel &kernel = *launch.kernelFor(images).kernel;
-  std::vector<api::DevicePointer> operands;
+  KernelArguments arguments;
   for (uint32_t operand : launch.operands)
-    operands.push_back(address(places, operand, images));
-  std::vector<api::TensorMap> maps;
+    arguments.operands.push_back(address(places, operand, images));
   for (uint32_t i = 0; kernel.tensor_maps() && i < kernel.tensor_maps()->size(); ++i) {
     const fb::TensorMap &map = *kernel.tensor_maps()->Get(i);
-    Expected<api::TensorMap> encoded = encode(map, operands[map.operand()], images);
+    Expected<api::TensorMap> encoded = encode(map, arguments.operands[map.operand()], images);
     if (!encoded)
       return describe(index, images, encoded.error());
-    maps.push_back(*encoded);
+    arguments.maps.push_back(*encoded);
   }
-  const int32_t count = int32_t(images);
-  const uint64_t scratchBytes = alignTo(kernel.scratch_bytes(), kBufferAlignment);
-
-  std::vector<const void *> arguments;
-  for (const api::DevicePointer &operand : operands)
-    arguments.push_back(&operand);
-  if (kernel.part_bytes() > 0)
-    arguments.insert(arguments.end(), {&places.counters, &places.parts});
-  arguments.push_back(&count);
-  for (const api::TensorMap &map : maps)
-    arguments.push_back(&map);
-  if (scratchBytes > 0)
-    arguments.insert(arguments.end(), {&places.scratch, &scratchBytes});
+  arguments.hasParts = kernel.part_bytes() > 0;
+  arguments.counters = places.counters;
+  arguments.parts = places.parts;
+  arguments.images = int32_t(images);
+  arguments.scratch = places.scratch;
+  arguments.scratchBytes = alignTo(kernel.scratch_bytes(), kBufferAlignment);
   // What comes before the first one is no launch.
   const bool early = dependentLaunch && kernel.dependent() && index > 0;
-  Error error = stream.launch({function(index, images), blocks(index, images), kernel.threads(), kernel.shared_bytes(), arguments, early});
+  const std::vector<const void *> pointers = arguments.pointers();
+  Error error = stream.launch({function(index, images), blocks(index, images), kernel.threads(), kernel.shared_bytes(), pointers, early});
   return error ? describe(index, images, error) : Error::success();
 }
 
