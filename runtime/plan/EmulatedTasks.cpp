@@ -66,7 +66,7 @@ void EmulatedTasks::run(unsigned worker, const Program &program, const Launch &l
   }
   run(worker,
       {kernel.symbol()->string_view(), launch.name, chosen.deviceFunction, int32_t(kernel.threads()), kernel.shared_bytes(), scratch,
-       int32_t(blocks(launch, images)), maps},
+       int32_t(blocks(launch, images)), maps, kernel.scratch_bytes()},
       memory, images, begin, end);
 }
 

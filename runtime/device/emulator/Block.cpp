@@ -28,7 +28,7 @@ Error Emulator::run(const LaunchShape &launch, std::span<const Operand> operands
   block->launch = launch;
   block->operands = operands;
   block->images = images;
-  block->globalAccesses.beginLaunch(operands);
+  block->globalAccesses.beginLaunch(operands, block->scratch());
   if (Error error = block->allocate())
     return error;
   for (int64_t i = begin; i < end; ++i)
@@ -178,9 +178,11 @@ std::string Block::describe(const GlobalRace &race, const void *address, const c
     return operand.written && reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(operand.data) < operand.bytes;
   };
   auto operand = std::ranges::find_if(operands, holds);
+  const bool isOperand = operand != operands.end();
   std::string who = race.thread < 0 ? "several threads" : fmt::format("thread {} of block {}", race.thread, race.block);
-  return fmt::format("{} byte {} of operand {}, which {} {} in the same launch with nothing that orders the two", verb,
-                     static_cast<const std::byte *>(address) - operand->data, operand - operands.begin(), who,
+  return fmt::format("{} byte {} of {}, which {} {} in the same launch with nothing that orders the two", verb,
+                     static_cast<const std::byte *>(address) - (isOperand ? operand->data : launch.scratch),
+                     isOperand ? fmt::format("operand {}", operand - operands.begin()) : "scratch memory", who,
                      race.wrote ? "wrote" : "read");
 }
 
@@ -196,6 +198,8 @@ std::string Block::placeOf(const void *address) const {
   consider(shared.bytes().data(), launch.sharedBytes, "shared memory");
   for (size_t i = 0; i < operands.size(); ++i)
     consider(operands[i].data, operands[i].bytes, fmt::format("operand {}", i));
+  if (launch.scratchBytes > 0)
+    consider(launch.scratch, launch.scratchBytes, "scratch memory");
   return nearest;
 }
 
@@ -221,8 +225,9 @@ void Block::checkTouched(Thread &thread, const void *pointer, int64_t bytes, Glo
     fault(thread, site, describe(*race, verb));
   }
   // A result may take the place of an operand.
+  auto mayTouch = [&](const Operand &memory) { return inside(memory.data, memory.bytes) && (!write || memory.written); };
   auto holds = [&](const Operand &operand) { return inside(operand.data, operand.bytes); };
-  if (std::ranges::any_of(operands, [&](const Operand &operand) { return holds(operand) && (!write || operand.written); })) {
+  if (std::ranges::any_of(operands, mayTouch) || mayTouch(scratch())) {
     std::optional<GlobalRace> race =
         globalAccesses.touch(static_cast<const std::byte *>(pointer), bytes, action, thread.block, thread.thread, thread.known);
     if (!race)

@@ -97,6 +97,7 @@ struct Block {
 
   LaunchShape launch;
   std::span<const Operand> operands;
+  Operand scratch() const { return {launch.scratch, launch.scratchBytes, /*written=*/true}; }
   int64_t images = 0;
 
   std::mt19937_64 random;

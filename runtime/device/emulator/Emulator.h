@@ -40,6 +40,7 @@ struct LaunchShape {
   std::byte *scratch; ///< memory for a block, aligned to 64
   int32_t blocks = 1; ///< of the whole launch
   std::span<const TensorMap> maps = {};
+  uint64_t scratchBytes = 0; ///< that the kernel may touch of its scratch memory
 };
 
 /// Runs blocks one after the other. One launch at a time; an emulator for each host thread.

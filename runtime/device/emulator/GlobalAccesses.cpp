@@ -9,21 +9,23 @@
 
 using namespace vitrt::emulator;
 
-void GlobalAccesses::beginLaunch(std::span<const Operand> operands) {
-  ++launch;
+void GlobalAccesses::beginLaunch(std::span<const Operand> operands, const Operand &scratch) {
+  launchPeriod = ++periods;
   used = 0;
   arrivals.clear();
-  for (const Operand &operand : operands) {
-    if (!operand.written)
-      continue;
+  auto watch = [&](const Operand &memory, bool ofBlock) {
     if (used == shadows.size())
       shadows.emplace_back();
     Shadow &shadow = shadows[used++];
-    shadow.data = operand.data;
-    shadow.bytes = operand.bytes;
-    if (shadow.cells.size() < (operand.bytes + 1) / 2)
-      shadow.cells.resize((operand.bytes + 1) / 2);
-  }
+    shadow.data = memory.data;
+    shadow.bytes = memory.bytes;
+    shadow.ofBlock = ofBlock;
+  };
+  for (const Operand &operand : operands)
+    if (operand.written)
+      watch(operand, /*ofBlock=*/false);
+  if (scratch.bytes > 0)
+    watch(scratch, /*ofBlock=*/true);
 }
 
 void GlobalAccesses::arrive(const void *counter, int32_t block, int32_t thread, const Clock &known) {
@@ -51,10 +53,13 @@ std::optional<GlobalRace> GlobalAccesses::touch(const std::byte *address, int64_
     if (offset >= shadow.bytes)
       continue;
     const uint64_t end = std::min((offset + uint64_t(bytes) + 1) / 2, (shadow.bytes + 1) / 2);
+    // Much scratch memory is reference kernels', which nobody watches.
+    if (shadow.cells.size() < end)
+      shadow.cells.resize((shadow.bytes + 1) / 2);
     for (uint64_t i = offset / 2; i < end; ++i) {
       Cell &cell = shadow.cells[i];
-      if (cell.launch != launch)
-        cell = {.launch = launch, .write = {}, .reader = {}};
+      if (uint32_t period = shadow.ofBlock ? blockPeriod : launchPeriod; cell.period != period)
+        cell = {.period = period, .write = {}, .reader = {}};
       const bool bothAdd = cell.added && action == GlobalAction::Add;
       if (cell.written && !bothAdd && !before(cell.write, block, known))
         return GlobalRace{cell.write.block, cell.write.thread, true};

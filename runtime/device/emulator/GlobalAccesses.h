@@ -23,12 +23,15 @@ struct GlobalRace {
   bool wrote;
 };
 
-/// Of each two bytes of the operands that a launch writes, the last accesses. Threads of a block are in the order of their clocks; blocks of a
+/// Of each two bytes of the operands that a launch writes, and of a block's scratch memory, the last accesses. Threads of a block are in the order of their clocks; blocks of a
 /// launch in none, but for what came before one that arrived at the same counter earlier. What runs on other host threads is not seen.
 class GlobalAccesses {
 public:
-  void beginLaunch(std::span<const Operand> operands);
-  void beginBlock() { acquired.clear(); }
+  void beginLaunch(std::span<const Operand> operands, const Operand &scratch);
+  void beginBlock() {
+    acquired.clear();
+    blockPeriod = ++periods;
+  }
   /// `thread` of `block` counts itself: it knows from now on what those knew that came before it.
   void arrive(const void *counter, int32_t block, int32_t thread, const Clock &known);
   /// By `thread` of `block`, who knows what `known` says. Bytes that the launch only reads are nobody's.
@@ -42,13 +45,14 @@ private:
     uint32_t moment;
   };
   struct Cell {
-    uint32_t launch = 0; ///< of the accesses; others are forgotten
+    uint32_t period = 0; ///< of the accesses; others are forgotten
     bool written = false, added = false, read = false;
     Access write, reader;
   };
   struct Shadow {
     const std::byte *data = nullptr;
     uint64_t bytes = 0;
+    bool ofBlock = false; ///< each block has other memory there
     std::vector<Cell> cells;
   };
   struct Arrival {
@@ -68,7 +72,7 @@ private:
   std::vector<Acquired> acquired;
   std::vector<Shadow> shadows;
   size_t used = 0;
-  uint32_t launch = 0;
+  uint32_t periods = 0, launchPeriod = 0, blockPeriod = 0; ///< counted, and those of the launch and of the block at work
 };
 
 } // namespace vitrt::emulator

@@ -114,10 +114,15 @@ bool fakecuda::run(const Launch &launch, const DeviceMemory &memory) {
   DeviceMemory::Access access(memory);
   emulator::Emulator emulator;
   auto runBlocks = [&](int64_t begin, int64_t end) {
-    emulator::LaunchShape shape = {launch.kernel->symbol,   launch.kernel->symbol,
-                                   launch.kernel->function, int32_t(launch.threads),
-                                   launch.sharedBytes,      scratch + scratchBytes * uint64_t(begin),
-                                   int32_t(launch.blocks),  maps};
+    emulator::LaunchShape shape = {launch.kernel->symbol,
+                                   launch.kernel->symbol,
+                                   launch.kernel->function,
+                                   int32_t(launch.threads),
+                                   launch.sharedBytes,
+                                   scratch + scratchBytes * uint64_t(begin),
+                                   int32_t(launch.blocks),
+                                   maps,
+                                   scratchBytes};
     Error error = emulator.run(shape, operands, images, begin, end);
     if (error)
       std::fprintf(stderr, "fake driver: %s\n", error.message.c_str());

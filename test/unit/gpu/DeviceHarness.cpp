@@ -100,7 +100,8 @@ std::vector<std::vector<float>> DeviceKernel::addTo(const std::vector<std::vecto
                        static_cast<uint64_t>(info.sharedBytes),
                        reinterpret_cast<std::byte *>(scratch.begin()),
                        static_cast<int32_t>(running),
-                       maps};
+                       maps,
+                       static_cast<uint64_t>(info.scratchBytes)};
   EXPECT_EQ(Emulator(seed).run(shape, launched, images, 0, running).message, "");
   EXPECT_TRUE(std::ranges::all_of(counters, [](float count) { return std::bit_cast<uint32_t>(count) == 0; }));
   std::vector<std::vector<float>> results;

@@ -238,6 +238,28 @@ TEST(Emulator, GoesOnAfterAnError) {
   EXPECT_EQ(value, 3 * 1024);
 }
 
+/// Each block's threads pass numbers on through scratch memory, which the next block has anew.
+TEST(Emulator, WatchesScratchMemory) {
+  alignas(64) float scratch[64], results[64];
+  Operand operand = {reinterpret_cast<std::byte *>(results), sizeof(results), true};
+  auto kernel = [](ThreadState *self, void *const *buffers, int64_t bug) {
+    Device device{self};
+    auto *own = reinterpret_cast<float *>(self->scratch);
+    device.store(float(self->thread), own + self->thread + (bug == BeyondOperand ? 1 : 0), "store 1");
+    if (bug != NoBarrier)
+      device.barrier("barrier 2");
+    float value = device.load(own + 63 - self->thread, "load 3");
+    if (self->block == 1)
+      device.store(value, static_cast<float *>(buffers[0]) + self->thread, "store 4");
+  };
+  LaunchShape launch = {"kernel", "layer", kernel, 64, 0, reinterpret_cast<std::byte *>(scratch), 2, {}, sizeof(scratch)};
+  auto run = [&](Bug bug) { return Emulator(3).run(launch, {&operand, 1}, bug, 0, 2).message; };
+  EXPECT_EQ(run(None), "");
+  EXPECT_EQ(results[5], 58);
+  EXPECT_THAT(run(NoBarrier), testing::ContainsRegex("of scratch memory, which thread [0-9]+ of block 0 (wrote|read) in the same launch"));
+  EXPECT_THAT(run(BeyondOperand), testing::HasSubstr("writes 4 bytes 256 bytes from the beginning of scratch memory, which has 256"));
+}
+
 TEST(EmulatorThreads, AddToTheSameMemory) {
   float value = 0;
   auto blocks = [&] {
