@@ -57,7 +57,9 @@ def ConvertVitToKernel : Pass<"convert-vit-to-kernel"> {
                  Option<"training", "training", "bool", "false",
                         "launches of a training program: weights are read as they lie, gradients have kernels">,
                  Option<"keepAttention", "keep-attention", "bool", "true",
-                        "attention of a training program keeps its weights for its gradient where they are few">];
+                        "attention of a training program keeps its weights for its gradient where they are few">,
+                 Option<"queryGradients", "query-gradients", "bool", "false",
+                        "attention's gradient with few queries of their own has a kernel: a GPU's">];
   let statistics = [Statistic<"launches", "launches", "operations with a kernel of their own">,
                     Statistic<"references", "references", "operations that run by their reference lowering">];
 }

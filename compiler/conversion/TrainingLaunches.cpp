@@ -68,8 +68,8 @@ Operation *convertNormalizeGrad(OpBuilder &b, vit::NormalizeGradOp op) {
       shape.back() = 2;
       statistics = RankedTensorType::get(shape, b.getF32Type());
     }
-  return kernel::NormalizeGradOp::create(b, op.getLoc(), op.getType(), statistics, op.getInput(), op.getUpstream(), op.getGain(),
-                                         /*residual=*/Value(), op.getKind(), op.getEps(), kernel::RowScheduleAttr());
+  return kernel::NormalizeGradOp::create(b, op.getLoc(), op.getType(), statistics, /*rounded=*/Type(), op.getInput(), op.getUpstream(),
+                                         op.getGain(), /*residual=*/Value(), op.getKind(), op.getEps(), kernel::RowScheduleAttr());
 }
 
 /// The statistics come from the gradient of the same rows, which is made for them alone if nothing before the layer is trained.
@@ -85,8 +85,8 @@ Operation *convertNormalizeWeightGrad(OpBuilder &b, vit::NormalizeWeightGradOp o
     SmallVector<int64_t> shape(shapeOf(op.getInput()));
     shape.back() = 2;
     rows = kernel::NormalizeGradOp::create(b, op.getLoc(), op.getInput().getType(), RankedTensorType::get(shape, b.getF32Type()),
-                                           op.getInput(), op.getUpstream(), /*gain=*/Value(), /*residual=*/Value(), op.getKind(),
-                                           op.getEps(), kernel::RowScheduleAttr());
+                                           /*rounded=*/Type(), op.getInput(), op.getUpstream(), /*gain=*/Value(), /*residual=*/Value(),
+                                           op.getKind(), op.getEps(), kernel::RowScheduleAttr());
   }
   return kernel::NormalizeWeightGradOp::create(b, op.getLoc(), op.getGain().getType(), op.getShift().getType(), op.getInput(),
                                                op.getUpstream(), rows.getStatistics(), kernel::RowScheduleAttr());
@@ -118,21 +118,27 @@ Operation *convertForward(OpBuilder &b, vit::SdpaOp op, bool keepAttention) {
                                      kernel::AttentionScheduleAttr(), /*result_grid=*/DenseF32ArrayAttr());
 }
 
-/// With the weights of attention of the same rows, if it keeps them.
-Operation *convertAttentionGrad(OpBuilder &b, vit::SdpaGradOp op) {
+/// With the weights of attention of the same rows, if it keeps them. With queries of its own only where a kernel has room for their scores.
+Operation *convertAttentionGrad(OpBuilder &b, vit::SdpaGradOp op, bool queryGradients) {
+  if (Value query = op.getQuery()) {
+    if (!queryGradients || shapeOf(query)[1] * shapeOf(op.getQkv())[1] > kernel::AttentionGradOp::mostScores)
+      return nullptr;
+    return kernel::AttentionGradOp::create(b, op.getLoc(), op.getResultTypes(), op.getQkv(), op.getUpstream(), query, /*weights=*/Value(),
+                                           op.getHeads(), op.getScale(), kernel::AttentionScheduleAttr());
+  }
   Value weights;
   for (Operation *user : op.getQkv().getUsers())
     if (auto attention = dyn_cast<kernel::AttentionOp>(user); attention && attention.getWeights() && !attention.getBias() &&
                                                               attention.getHeads() == op.getHeads() &&
                                                               attention.getScale() == op.getScale() && isBefore(attention.getWeights(), op))
       weights = attention.getWeights();
-  return kernel::AttentionGradOp::create(b, op.getLoc(), op.getType(), op.getQkv(), op.getUpstream(), weights, op.getHeads(), op.getScale(),
-                                         kernel::AttentionScheduleAttr());
+  return kernel::AttentionGradOp::create(b, op.getLoc(), op.getResultTypes(), op.getQkv(), op.getUpstream(), /*query=*/Value(), weights,
+                                         op.getHeads(), op.getScale(), kernel::AttentionScheduleAttr());
 }
 
 } // namespace
 
-LogicalResult convertForTraining(Operation *op, bool keepAttention) {
+LogicalResult convertForTraining(Operation *op, const TrainingLaunchOptions &options) {
   OpBuilder b(op);
   kernel::RowScheduleAttr unscheduled;
   Operation *launch =
@@ -151,10 +157,10 @@ LogicalResult convertForTraining(Operation *op, bool keepAttention) {
           })
           .Case([&](vit::ResidualOp sum) { return convertSum(b, sum); })
           .Case([&](vit::NormalizeOp normalize) { return convertForward(b, normalize); })
-          .Case([&](vit::SdpaOp sdpa) { return convertForward(b, sdpa, keepAttention); })
+          .Case([&](vit::SdpaOp sdpa) { return convertForward(b, sdpa, options.keepAttention); })
           .Case([&](vit::NormalizeGradOp grad) { return convertNormalizeGrad(b, grad); })
           .Case([&](vit::NormalizeWeightGradOp grad) { return convertNormalizeWeightGrad(b, grad); })
-          .Case([&](vit::SdpaGradOp grad) { return convertAttentionGrad(b, grad); })
+          .Case([&](vit::SdpaGradOp grad) { return convertAttentionGrad(b, grad, options.queryGradients); })
           .Default([](Operation *) -> Operation * { return nullptr; });
   if (!launch)
     return failure();

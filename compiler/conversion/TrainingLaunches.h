@@ -12,9 +12,15 @@
 
 namespace vitc {
 
+/// In what launches of training programs differ between targets.
+struct TrainingLaunchOptions {
+  bool keepAttention;  ///< attention may keep its weights for its gradient
+  bool queryGradients; ///< attention's gradient with few queries of their own has a kernel
+};
+
 /// Replaces a vit operation of a differentiated function by its launch, together with the sum that it alone feeds. Failure if there is no
-/// launch but the reference. `keepAttention`: attention may keep its weights for its gradient.
-llvm::LogicalResult convertForTraining(mlir::Operation *op, bool keepAttention);
+/// launch but the reference.
+llvm::LogicalResult convertForTraining(mlir::Operation *op, const TrainingLaunchOptions &options);
 
 } // namespace vitc
 

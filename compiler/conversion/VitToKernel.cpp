@@ -221,7 +221,7 @@ struct VitToKernelPass : impl::ConvertVitToKernelBase<VitToKernelPass> {
         windows.push_back(op);
         continue;
       }
-      if (!reference && succeeded(training ? convertForTraining(op, keepAttention) : convert(op))) {
+      if (!reference && succeeded(training ? convertForTraining(op, {keepAttention, queryGradients}) : convert(op))) {
         ++launches;
         continue;
       }

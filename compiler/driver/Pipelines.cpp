@@ -71,7 +71,8 @@ static KernelReducePrecisionOptions reductionOptions(const PipelineOptions &opti
 
 void vitc::buildLaunchPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
-  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/false, /*keepAttention=*/false}));
+  function.addPass(createConvertVitToKernel(
+      ConvertVitToKernelOptions{options.reference, /*training=*/false, /*keepAttention=*/false, /*queryGradients=*/false}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
   if (options.device)
@@ -111,8 +112,9 @@ void vitc::buildTrainingVitPipeline(OpPassManager &passes, const PipelineOptions
 
 void vitc::buildTrainingKernelPipeline(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &function = passes.nest<func::FuncOp>();
-  function.addPass(createConvertVitToKernel(
-      ConvertVitToKernelOptions{options.reference, /*training=*/!options.reference, /*keepAttention=*/!options.device}));
+  function.addPass(createConvertVitToKernel(ConvertVitToKernelOptions{options.reference, /*training=*/!options.reference,
+                                                                      /*keepAttention=*/!options.device,
+                                                                      /*queryGradients=*/options.device}));
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
   if (!options.reference && options.optLevel >= 1)

@@ -88,6 +88,7 @@ public:
         storedOperands(storedOperands) {}
 
   void run() {
+    function.walk([&](kernel::AttentionGradOp grad) { queriesHaveGradients |= bool(grad.getQuery()); });
     // Which products change, before anything does.
     function.walk([&](Operation *op) {
       if (isa<kernel::GemmOp, kernel::PatchEmbedOp>(op))
@@ -96,9 +97,11 @@ public:
         chooseOfPixels(op);
       else if (isa<kernel::MatmulOp, kernel::ContractRowsOp>(op))
         chooseTraining(op);
-      else if (auto grad = dyn_cast<kernel::AttentionGradOp>(op); grad && isReduced(grad))
+      else if (auto grad = dyn_cast<kernel::AttentionGradOp>(op); grad && isReduced(grad)) {
         wanted[grad.getQkv()].push_back({&grad.getQkvMutable(), element});
-      else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && isReduced(attention)) {
+        if (grad.getQuery())
+          wanted[grad.getQuery()].push_back({&*grad.getQueryMutable().begin(), element});
+      } else if (auto attention = dyn_cast<kernel::AttentionOp>(op); attention && isReduced(attention)) {
         ++halves;
         for (unsigned operand = 0; operand < (attention.getQuery() ? 2 : 1); ++operand)
           wanted[op->getOperand(operand)].push_back({&op->getOpOperand(operand), element});
@@ -126,9 +129,10 @@ private:
   }
 
   /// Whether attention, if it were differentiated, would have a `kernel.attention_grad`.
-  static bool hasGradient(kernel::AttentionOp attention) {
-    return !attention.getQuery() && !attention.getBias() && !attention.getRowTable() && attention.getWindows() == 1 &&
-           typeOf(attention.getValue()).getDimSize(1) == typeOf(attention.getQkv()).getDimSize(1);
+  bool hasGradient(kernel::AttentionOp attention) const {
+    const bool isCovered = attention.getQuery() ? queriesHaveGradients
+                                                : typeOf(attention.getValue()).getDimSize(1) == typeOf(attention.getQkv()).getDimSize(1);
+    return isCovered && !attention.getBias() && !attention.getRowTable() && attention.getWindows() == 1;
   }
 
   /// Attention multiplies pairs of a head's elements, and scales its scores by a positive number after their maximum is known. What keeps it from
@@ -258,6 +262,8 @@ private:
     // On a cpu a factor's memory is worth more than the rounding.
     if (auto matmul = dyn_cast_or_null<kernel::MatmulOp>(op))
       return matmul.getValue() == value && !(storedOperands ? matmul.getResidual() : matmul.getInPlaceOperand());
+    if (auto grad = dyn_cast_or_null<kernel::AttentionGradOp>(op))
+      return storedOperands && typeOf(grad.getQkv()).getElementType() == element;
     return isa_and_nonnull<kernel::NormalizeOp, kernel::AttentionOp>(op);
   }
 
@@ -278,11 +284,33 @@ private:
       return;
     if (onlyThese && asBytes.empty() && canStoreShort(value))
       return value.setType(withElement(typeOf(value), element));
-    Value converted = kernel::ConvertOp::create(after(value), childLoc(value.getLoc(), name()), withElement(typeOf(value), element), value,
-                                                kernel::RowScheduleAttr());
-    ++conversions;
+    Value converted = roundedByLaunch(value);
+    if (!converted) {
+      converted = kernel::ConvertOp::create(after(value), childLoc(value.getLoc(), name()), withElement(typeOf(value), element), value,
+                                            kernel::RowScheduleAttr());
+      ++conversions;
+    }
     for (OpOperand *use : asShort)
       use->set(converted);
+  }
+
+  /// `value` as a second result of the launch that computes it, or null if it cannot store both. Replaces that launch.
+  Value roundedByLaunch(Value &value) {
+    auto grad = value.getDefiningOp<kernel::NormalizeGradOp>();
+    if (!storedOperands || !grad || grad.getValue() != value)
+      return {};
+    builder.setInsertionPoint(grad);
+    auto both = kernel::NormalizeGradOp::create(builder, grad.getLoc(), value.getType(),
+                                                grad.getStatistics() ? grad.getStatistics().getType() : Type(),
+                                                withElement(typeOf(value), element), grad.getInput(), grad.getUpstream(), grad.getGain(),
+                                                grad.getResidual(), grad.getKind(), grad.getEps(), grad.getScheduleAttr());
+    both->setDiscardableAttrs(grad->getDiscardableAttrDictionary());
+    value = both.getValue();
+    grad.getValue().replaceAllUsesWith(value);
+    if (grad.getStatistics())
+      grad.getStatistics().replaceAllUsesWith(both.getStatistics());
+    grad.erase();
+    return both.getRounded();
   }
 
   OpBuilder &after(Value value) {
@@ -344,6 +372,7 @@ private:
   bool int8;
   Type element;
   bool multiplies, storedOperands;
+  bool queriesHaveGradients = false; ///< whether attention's gradients with queries of their own have a kernel
   Report report{"precision", "product"};
   SmallVector<Operation *> shortWeights;
   SmallVector<OpOperand *> parameterUses;

@@ -83,7 +83,7 @@ LogicalResult SumRowsOp::verify() { return expect(*this, "result", getValue(), {
 LogicalResult NormalizeGradOp::verify() {
   ArrayRef<int64_t> shape = shapeOf(getInput());
   return failure(failed(expect(*this, "gain", getGain(), {shape.back()})) || failed(expect(*this, "residual", getResidual(), shape)) ||
-                 failed(expect(*this, "result", getValue(), shape)) ||
+                 failed(expect(*this, "result", getValue(), shape)) || failed(expect(*this, "rounded", getRounded(), shape)) ||
                  failed(expectRows(*this, "statistics", getStatistics(), getInput(), 2)));
 }
 
@@ -93,17 +93,45 @@ LogicalResult NormalizeWeightGradOp::verify() {
                  failed(expect(*this, "gain", getGain(), {shape.back()})) || failed(expect(*this, "shift", getShift(), {shape.back()})));
 }
 
+/// Of attention's gradient with queries of its own: theirs, and no more of them than have a kernel.
+static LogicalResult verifyQuery(AttentionGradOp op) {
+  if (!op.getQuery() != !op.getQueryGradient())
+    return op.emitOpError() << "has a query or its gradient, expected both or none";
+  if (!op.getQuery())
+    return success();
+  if (op.getWeights())
+    return op.emitOpError() << "has a query of its own, and so takes no weights";
+  if (failed(expectRows(op, "query", op.getQuery(), op.getUpstream(), widthOf(op.getUpstream()))) ||
+      failed(expectRows(op, "the query's gradient", op.getQueryGradient(), op.getUpstream(), widthOf(op.getUpstream()))))
+    return failure();
+  Type element = typeOf(op.getQkv()).getElementType();
+  if (typeOf(op.getQuery()).getElementType() != element)
+    return op.emitOpError() << "has a query " << op.getQuery().getType() << " beside keys of " << element;
+  const int64_t scores = rowsOf(op.getQuery()) * rowsOf(op.getQkv());
+  if (scores > AttentionGradOp::mostScores)
+    return op.emitOpError() << "has " << rowsOf(op.getQuery()) << " queries of " << rowsOf(op.getQkv()) << " tokens, more than "
+                            << AttentionGradOp::mostScores << " scores";
+  return success();
+}
+
 LogicalResult AttentionGradOp::verify() {
-  int64_t heads = getHeads(), width = widthOf(getQkv());
-  if (shapeOf(getQkv()).size() != 3 || heads <= 0 || width % (3 * heads) != 0)
-    return emitOpError() << "qkv " << getQkv().getType() << " must be [B, T, 3 h d] for " << heads << " heads";
+  int64_t heads = getHeads(), width = widthOf(getQkv()), parts = getQuery() ? 2 : 3;
+  if (shapeOf(getQkv()).size() != 3 || heads <= 0 || width % (parts * heads) != 0)
+    return emitOpError() << "qkv " << getQkv().getType() << " must be [B, T, " << parts << " h d] for " << heads << " heads";
   if (getWeights() && getWeights().getType() != AttentionOp::weightsType(typeOf(getQkv()), heads))
     return emitOpError() << "weights " << getWeights().getType() << " must be " << AttentionOp::weightsType(typeOf(getQkv()), heads);
   Type element = typeOf(getQkv()).getElementType();
-  if (!element.isF32() && !(element.isBF16() && width / (3 * heads) % 2 == 0 && getScale().convertToDouble() > 0))
+  if (!element.isF32() && !(element.isBF16() && width / (parts * heads) % 2 == 0 && getScale().convertToDouble() > 0))
     return emitOpError() << "takes f32, or bf16 of heads of even width with a positive scale, but has " << getQkv().getType() << ", "
                          << heads << " heads and a scale of " << getScale().convertToDouble();
-  return failure(failed(expectRows(*this, "upstream", getUpstream(), getQkv(), width / 3)) ||
+  for (Value gradient : getResults())
+    if (Type other = typeOf(gradient).getElementType(); !other.isF32() && other != element)
+      return emitOpError() << "has a gradient of " << other << ", expected f32, or bf16 of operands of bf16";
+  SmallVector<int64_t> rows(shapeOf(getQkv()));
+  rows.back() = width / parts;
+  if (getQuery() && shapeOf(getUpstream()).size() == 3)
+    rows[1] = shapeOf(getUpstream())[1];
+  return failure(failed(expect(*this, "upstream", getUpstream(), rows)) || failed(verifyQuery(*this)) ||
                  failed(expect(*this, "result", getValue(), shapeOf(getQkv()))));
 }
 
@@ -160,8 +188,7 @@ int64_t ContractRowsOp::getFlopPerImage() { return 2 * rowsOf(getLhs()) * widthO
 
 int64_t AttentionGradOp::getFlopPerImage() {
   // Four products of T x T x d a head, and one that computes the scores again.
-  int64_t tokens = shapeOf(getQkv())[1];
-  return (getWeights() ? 8 : 10) * tokens * tokens * widthOf(getUpstream());
+  return (getWeights() ? 8 : 10) * rowsOf(getUpstream()) * rowsOf(getQkv()) * widthOf(getUpstream());
 }
 
 std::string MatmulOp::getOperandRole(unsigned operand) { return getOperand(operand) == getWeight() ? "weight" : "bias"; }

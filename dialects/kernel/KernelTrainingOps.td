@@ -19,6 +19,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Kernel_TrainingOp<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, !listconcat([Pure], traits)>;
 
 def Kernel_F32Tensor : TensorOf<[F32]>;
+def Kernel_BF16Tensor : TensorOf<[BF16]>;
 def Kernel_FloatTensor : TensorOf<[F32, BF16]>;
 
 def Kernel_StateOp : Kernel_TrainingOp<"state"> {
@@ -104,21 +105,22 @@ def Kernel_AddOp : Kernel_TrainingOp<"add", [AllTypesMatch<["lhs", "rhs", "value
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
 }
 
-def Kernel_NormalizeGradOp : Kernel_TrainingOp<"normalize_grad", [AttrSizedOperandSegments, AllTypesMatch<["input", "upstream"]>,
+def Kernel_NormalizeGradOp : Kernel_TrainingOp<"normalize_grad", [AttrSizedOperandSegments, AttrSizedResultSegments, AllTypesMatch<["input", "upstream"]>,
     DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getOperandRole", "getInPlaceOperand"]>]> {
   let summary = "residual + `vit.normalize_grad`, and if asked for each row's mean and inverse deviation";
   let description = [{
     input, upstream, residual, result [B, .., D], gain [D]. `statistics` [B, .., 2] are (mean, 1 / deviation) of each row, of `rms` (0, 1 /
-    root mean square), for `kernel.normalize_weight_grad`. The result may share the residual's memory.
+    root mean square), for `kernel.normalize_weight_grad`. `rounded` is the result once more for products that read bf16; a GPU's alone. The
+    result may share the residual's memory.
   }];
   let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$upstream, Optional<Kernel_F32Tensor>:$gain,
                        Optional<Kernel_F32Tensor>:$residual,
                        DefaultValuedAttr<Vit_NormKindAttr, "::vitc::vit::NormKind::Layer">:$kind, F32Attr:$eps,
                        OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
-  let results = (outs Kernel_F32Tensor:$value, Optional<Kernel_F32Tensor>:$statistics);
+  let results = (outs Kernel_F32Tensor:$value, Optional<Kernel_F32Tensor>:$statistics, Optional<Kernel_BF16Tensor>:$rounded);
   let assemblyFormat = [{
     $input `,` $upstream (`gain` `(` $gain^ `:` type($gain) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)? attr-dict
-    `:` type($input) `->` type($value) (`,` type($statistics)^)?
+    `:` type($input) `->` type($value) (`,` type($statistics)^)? (`rounded` type($rounded)^)?
   }];
   let hasVerifier = 1;
 }
@@ -136,18 +138,29 @@ def Kernel_NormalizeWeightGradOp : Kernel_TrainingOp<"normalize_weight_grad", [A
   let hasVerifier = 1;
 }
 
-def Kernel_AttentionGradOp : Kernel_TrainingOp<"attention_grad",
-    [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage"]>]> {
+def Kernel_AttentionGradOp : Kernel_TrainingOp<"attention_grad", [AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule", "getFlopPerImage"]>]> {
   let summary = "`vit.sdpa_grad`: a head's probabilities and their gradients in the cache";
   let description = [{
     qkv [B, T, 3 h d], upstream [B, T, h d] -> [B, T, 3 h d]. A task is one head of one image. The probabilities are computed again, or are
     those of `weights`, a result of the `kernel.attention` of the same qkv. Of a qkv of bf16 all products multiply bf16; softmax and sums are f32.
+
+    With a query [B, Q, h d] of its own the first operand and its gradient are [B, T, 2 h d], upstream and the query's gradient [B, Q, h d]. All
+    scores of a head are kept, so there are few: Q T is at most `mostScores`. Products are f32 then. No CPU has this form.
+
+    Gradients are f32, or rounded once: a GPU's are bf16 where operands are.
   }];
-  let arguments = (ins Kernel_FloatTensor:$qkv, Kernel_F32Tensor:$upstream, Optional<Kernel_F32Tensor>:$weights, I64Attr:$heads, F32Attr:$scale,
+  let arguments = (ins Kernel_FloatTensor:$qkv, Kernel_F32Tensor:$upstream, Optional<Kernel_FloatTensor>:$query,
+                       Optional<Kernel_F32Tensor>:$weights, I64Attr:$heads, F32Attr:$scale,
                        OptionalAttr<Kernel_AttentionScheduleAttr>:$schedule);
-  let results = (outs Kernel_F32Tensor:$value);
+  let results = (outs Kernel_FloatTensor:$value, Optional<Kernel_FloatTensor>:$query_gradient);
   let assemblyFormat = [{
-    $qkv `,` $upstream (`weights` `(` $weights^ `:` type($weights) `)`)? attr-dict `:` type($qkv) `,` type($upstream) `->` type($value)
+    $qkv `,` $upstream (`query` `(` $query^ `:` type($query) `)`)? (`weights` `(` $weights^ `:` type($weights) `)`)? attr-dict
+    `:` type($qkv) `,` type($upstream) `->` type($value) (`,` type($query_gradient)^)?
+  }];
+  let extraClassDeclaration = [{
+    /// Scores of a head of an image with queries of its own, queries times tokens.
+    static constexpr int64_t mostScores = 16384;
   }];
   let hasVerifier = 1;
 }

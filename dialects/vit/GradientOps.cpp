@@ -100,13 +100,23 @@ LogicalResult NormalizeWeightGradOp::verify() {
 }
 
 LogicalResult SdpaGradOp::verify() {
-  int64_t heads = getHeads();
-  if (failed(expectShape(*this, "qkv", getQkv(), {{"B"}, {"T"}, {"3 h d"}})))
+  int64_t heads = getHeads(), parts = getQuery() ? 2 : 3;
+  if (failed(expectShape(*this, "qkv", getQkv(), {{"B"}, {"T"}, {getQuery() ? "2 h d" : "3 h d"}})))
     return failure();
   ArrayRef<int64_t> qkv = shapeOf(getQkv());
-  if (heads < 1 || qkv[2] % (3 * heads) != 0) // (C1)
-    return emitOpError() << "qkv's width " << qkv[2] << " is not a multiple of 3 * " << heads << " (query, key and value of each head)";
-  return expectShape(*this, "upstream", getUpstream(), {{"B", qkv[0]}, {"T", qkv[1]}, {"h d", qkv[2] / 3}}); // (C2)
+  if (heads < 1 || qkv[2] % (parts * heads) != 0) // (C1)
+    return emitOpError() << "qkv's width " << qkv[2] << " is not a multiple of " << parts << " * " << heads
+                         << (getQuery() ? " (key" : " (query, key") << " and value of each head)";
+  Axis images{"B", qkv[0]}, width{"h d", qkv[2] / parts};
+  if (!getQuery() != !getQueryGradient()) // (C3)
+    return emitOpError() << "has a query or its gradient, expected both or none";
+  if (!getQuery())
+    return expectShape(*this, "upstream", getUpstream(), {images, {"T", qkv[1]}, width}); // (C2)
+  if (failed(expectShape(*this, "query", getQuery(), {images, {"Q"}, width})))
+    return failure();
+  Axis queries{"Q", shapeOf(getQuery())[1]};
+  return failure(failed(expectShape(*this, "upstream", getUpstream(), {images, queries, width})) ||
+                 failed(expectShape(*this, "the query's gradient", getQueryGradient(), {images, queries, width})));
 }
 
 LogicalResult PullbackOp::verify() {
@@ -252,8 +262,12 @@ Lowered NormalizeWeightGradOp::lowerToReference(OpBuilder &builder) {
 }
 
 Lowered SdpaGradOp::lowerToReference(OpBuilder &builder) {
-  auto forward = SdpaOp::create(builder, getLoc(), getUpstream().getType(), getQkv(), /*bias=*/Value(), getHeadsAttr(), getScaleAttr());
-  return pullBack(builder, forward, getQkv(), getUpstream());
+  auto forward = SdpaOp::create(builder, getLoc(), getUpstream().getType(), getQkv(), getQuery(), /*bias=*/Value(), /*row_table=*/Value(),
+                                /*column_table=*/Value(), getHeads(), getScale(), /*windows=*/1, /*first_query=*/0);
+  SmallVector<Value> wrt{getQkv()};
+  if (getQuery())
+    wrt.push_back(getQuery());
+  return pullBack(builder, forward, wrt, getUpstream());
 }
 
 Lowered PullbackOp::lowerToReference(OpBuilder &builder) {

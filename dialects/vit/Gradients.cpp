@@ -139,9 +139,13 @@ Gradients NormalizeOp::buildGradient(OpBuilder &builder, ValueRange upstream, Ne
 }
 
 Gradients SdpaOp::buildGradient(OpBuilder &builder, ValueRange upstream, Needed needed) {
-  if (getQuery() || getBias() || getRowTable() || getWindows() != 1 || getQueries() != shapeOf(getQkv())[1])
+  Value query = getQuery();
+  const bool isCovered = query ? needed(0) && needed(1) : getQueries() == shapeOf(getQkv())[1];
+  if (!isCovered || getBias() || getRowTable() || getWindows() != 1)
     return buildPullback(*this, builder, upstream, needed);
-  return SmallVector<Value>{SdpaGradOp::create(builder, gradLoc(*this), getQkv(), upstream[0], getHeads(), getScale())};
+  auto gradients = SdpaGradOp::create(builder, gradLoc(*this), getQkv().getType(), query ? query.getType() : Type(), getQkv(), upstream[0],
+                                      query, getHeads(), getScale());
+  return SmallVector<Value>(gradients->getResults());
 }
 
 // value = skip + gamma * branch

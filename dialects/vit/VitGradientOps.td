@@ -165,18 +165,21 @@ def Vit_NormalizeWeightGradOp : Vit_ReferenceOp<"normalize_weight_grad", [AllTyp
 }
 
 def Vit_SdpaGradOp : Vit_ReferenceOp<"sdpa_grad", [AllTypesMatch<["qkv", "value"]>]> {
-  let summary = "the gradient of `vit.sdpa` with respect to its qkv, the probabilities computed again";
+  let summary = "the gradients of `vit.sdpa` with respect to its qkv and its query, the probabilities computed again";
   let description = [{
-    Of attention of all tokens to all tokens without bias, tables or windows. With P = softmax(scale Q K'), dO the upstream of a head and
+    Of attention to all tokens without bias, tables or windows: of all tokens, or of queries of their own. With P = softmax(scale Q K'), dO the upstream of a head and
     dP = dO V': dV = P' dO, dS = P (dP - rowsum(P dP)), dQ = scale dS K, dK = scale dS' Q (Dao et al. 2022, "FlashAttention", appendix B.2).
 
     Constraints:
-    - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive.
-    - (C2) The upstream is [B, T, h d].
+    - (C1) qkv is [B, T, 3 h d]: its width is a multiple of 3 `heads`, and `heads` is positive. With a query it is [B, T, 2 h d].
+    - (C2) The upstream is [B, T, h d], with a query [B, Q, h d], as the query and its gradient.
+    - (C3) There is a query's gradient if there is a query.
   }];
-  let arguments = (ins Vit_Tokens:$qkv, Vit_Tokens:$upstream, I64Attr:$heads, F32Attr:$scale);
-  let results = (outs Vit_Tokens:$value);
-  let assemblyFormat = "$qkv `,` $upstream attr-dict `:` type($qkv) `,` type($upstream)";
+  let arguments = (ins Vit_Tokens:$qkv, Vit_Tokens:$upstream, Optional<Vit_Tokens>:$query, I64Attr:$heads, F32Attr:$scale);
+  let results = (outs Vit_Tokens:$value, Optional<Vit_Tokens>:$query_gradient);
+  let assemblyFormat = [{
+    $qkv `,` $upstream (`query` `(` $query^ `:` type($query) `)`)? attr-dict `:` type($qkv) `,` type($upstream) (`->` type($query_gradient)^)?
+  }];
   let hasVerifier = 1;
 }
 

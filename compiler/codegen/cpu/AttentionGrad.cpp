@@ -264,6 +264,8 @@ void AttentionGradEmitter::forTile(int64_t tileRows, Value first, Value column, 
 
 FailureOr<KernelInfo> emitAttentionGrad(ModuleOp module, kernel::AttentionGradOp op, StringRef symbol) {
   kernel::AttentionScheduleAttr schedule = op.getScheduleAttr();
+  if (op.getQuery() || !cast<RankedTensorType>(op.getValue().getType()).getElementType().isF32())
+    return op.emitOpError() << "has queries of its own or a result of bf16, which a CPU has no kernel for";
   if (!schedule)
     return op.emitOpError() << "has no schedule to generate code by";
   if (!llvm::isPowerOf2_64(schedule.getVector()) || schedule.getRows() < 1)

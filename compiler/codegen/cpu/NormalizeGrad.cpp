@@ -108,6 +108,8 @@ private:
 
 FailureOr<KernelInfo> emitNormalizeGrad(ModuleOp module, kernel::NormalizeGradOp op, StringRef symbol) {
   kernel::RowScheduleAttr schedule = op.getScheduleAttr();
+  if (op.getRounded())
+    return op.emitOpError() << "has a rounded result, which a CPU has no kernel for";
   if (!schedule)
     return op.emitOpError() << "has no schedule to generate code by";
   if (schedule.getRowsPerTask() < 1 || schedule.getVector() < 1)

@@ -30,6 +30,7 @@ FailureOr<KernelInfo> emitNormalizeGrad(ModuleOp module, kernel::NormalizeGradOp
   Value input = f.operand(operand++), upstream = f.operand(operand++);
   Value gain = op.getGain() ? f.operand(operand++) : Value(), residual = op.getResidual() ? f.operand(operand++) : Value();
   Value result = f.operand(operand++), statistics = op.getStatistics() ? f.operand(operand++) : Value();
+  Value rounded = op.getRounded() ? f.operand(operand++) : Value();
 
   RowThreads row(f, *shape, mul(b, f.images, rowsOfImage(op.getInput())));
   SmallVector<Value> deviations = row.load(row.rowIn(input, width)), weighted = row.load(row.rowIn(upstream, width));
@@ -61,6 +62,7 @@ FailureOr<KernelInfo> emitNormalizeGrad(ModuleOp module, kernel::NormalizeGradOp
   Value slope = mulf(b, mulf(b, correlation, inverse), inverse);
 
   Value resultRow = row.rowIn(result, width), residualRow = residual ? row.rowIn(residual, width) : Value();
+  Value roundedRow = rounded ? row.rowIn(rounded, width) : Value();
   row.forEach([&](int64_t step, Value column) {
     Value addend = residual ? load(b, residualRow, column, lanes) : Value();
     SmallVector<Value> gradients;
@@ -71,7 +73,10 @@ FailureOr<KernelInfo> emitNormalizeGrad(ModuleOp module, kernel::NormalizeGradOp
       Value dx = mulf(b, subf(b, u, mulf(b, lane(b, deviations[step], i), slope)), inverse);
       gradients.push_back(addend ? addf(b, lane(b, addend, i), dx) : dx);
     }
-    store(b, vectorOf(b, gradients), resultRow, column);
+    Value vector = vectorOf(b, gradients);
+    store(b, vector, resultRow, column);
+    if (rounded)
+      store(b, narrowed(b, vector, b.getBF16Type()), roundedRow, column);
   });
   if (statistics)
     ifThen(b, both(b, row.exists, row.isFirst), [&] {

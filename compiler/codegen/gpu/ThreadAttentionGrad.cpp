@@ -28,7 +28,7 @@ public:
   ThreadAttentionGradEmitter(ModuleOp module, Location loc, const AttentionGradShape &shape, int64_t tile, StringRef symbol)
       : f(module, symbol, loc, shape.operandElements(), tile * tile / (kPart * kPart)), b(f.b), s(shape), tile(tile), across(tile / kPart),
         padded(llvm::alignTo(s.width, kPart)), pitch(padded + kPart), weightPitch(tile + kPart),
-        groups(llvm::divideCeilSigned(padded, tile)), tiles(llvm::divideCeilSigned(s.tokens, tile)), o(f, s),
+        groups(llvm::divideCeilSigned(padded, tile)), tiles(llvm::divideCeilSigned(s.tokens, tile)), o(f, s, tile),
         segment(std::min(kPart, vectorFor(s.width, s.element))) {
     for (Value *rows : {&queryTile, &gradientTile, &keyTile, &valueTile})
       *rows = f.takeShared(tile * pitch, b.getF32Type());
@@ -43,7 +43,8 @@ public:
   KernelInfo emit(StringRef symbol) {
     forTiles([&](Value first) { measure(first); });
     forTiles([&](Value first) { differentiate(first); });
-    return describeAttentionGrad(f, s, symbol);
+    o.finishQueries(f);
+    return describeAttentionGrad(f, s, o, symbol);
   }
 
 private:
@@ -203,8 +204,11 @@ private:
     });
     for (int64_t group = 0; group < groups; ++group) {
       auto part = [&](ArrayRef<Value> sums) { return sums.slice(group * kPart * kPart, kPart * kPart); };
-      write(o.valueGradient, first, group, part(ArrayRef(last).take_front(count)), {});
-      write(o.keyGradient, first, group, part(ArrayRef(last).drop_front(count)), {});
+      auto write = [&](Value to, ArrayRef<Value> sums) {
+        forParts(first, group, sums, [&](Value vector, Value row, Value column) { o.write(vector, to, row, column); });
+      };
+      write(o.valueGradient, part(ArrayRef(last).take_front(count)));
+      write(o.keyGradient, part(ArrayRef(last).drop_front(count)));
     }
   }
 
@@ -227,20 +231,18 @@ private:
   /// A group at a time: the keys' and values' sums leave few registers.
   void addToQueries(Value first, Value firstQuery) {
     for (int64_t group = 0; group < groups; ++group)
-      write(o.queryGradient, firstQuery, group, multiplyWeights(scoreGradientTile, keyTile, group), less(b, constant(b, 0), first));
+      forParts(firstQuery, group, multiplyWeights(scoreGradientTile, keyTile, group),
+               [&](Value vector, Value row, Value column) { o.addToQueries(vector, row, column, first); });
   }
 
-  /// Writes the thread's part of a group's columns of the rows from `first` on; with `adds` (i1) adds it to what it wrote there before.
-  void write(Value to, Value first, int64_t group, ArrayRef<Value> sums, Value adds) {
+  /// body(vector, row, column) of the thread's part of a group's columns of the rows from `first` on.
+  void forParts(Value first, int64_t group, ArrayRef<Value> sums, function_ref<void(Value, Value, Value)> body) {
     const int64_t lanes = std::min(kPart, vectorFor(s.width, b.getF32Type()));
     for (int64_t i = 0; i < kPart; ++i) {
       Value row = add(b, add(b, first, mul(b, down, kPart)), i), exists = less(b, row, s.tokens);
       for (int64_t j = 0; j < kPart; j += lanes) {
         Value column = add(b, add(b, mul(b, right, kPart), group * tile), j);
-        ifThen(b, both(b, exists, less(b, column, s.width)), [&] {
-          Value at = add(b, mul(b, row, s.stride()), column), vector = vectorOf(b, sums.slice(i * kPart + j, lanes));
-          store(b, adds ? addf(b, vector, loadIf(b, adds, to, at, lanes)) : vector, to, at);
-        });
+        ifThen(b, both(b, exists, less(b, column, s.width)), [&] { body(vectorOf(b, sums.slice(i * kPart + j, lanes)), row, column); });
       }
     }
   }

@@ -27,15 +27,16 @@ constexpr int64_t kRowLanes = 4;                ///< threads that share a row of
 constexpr int64_t kStages = 2;                  ///< of a ring of tiles
 constexpr int64_t kTileRows = kWarps * kSquare; ///< keys of a tile, and queries whose statistics are taken at a time
 
-/// Queries at a time, such that their scores leave registers for sums of that width.
-int64_t stepFor(int64_t width) { return width <= 64 ? 64 : width <= 80 ? 32 : 16; }
+/// Queries at a time, such that their scores leave registers for sums of that width, and for one more address where the result is rounded.
+int64_t stepFor(const AttentionGradShape &s) { return s.width <= 64 ? 64 : s.width <= 80 && s.result.isF32() ? 32 : 16; }
 
 class WarpAttentionGradEmitter {
 public:
   WarpAttentionGradEmitter(ModuleOp module, Location loc, const AttentionGradShape &shape, StringRef symbol)
       : f(module, symbol, loc, shape.operandElements(), kWarps * device::kWarp), b(f.b), s(shape), padded(llvm::alignTo(s.width, kSquare)),
-        blocks(padded / kSquare), step(stepFor(s.width)), o(f, s), layout(f), warpRow(mul(b, div(b, f.thread, device::kWarp), kSquare)),
-        warpRows(f, OperandLayout::LeftMK, warpRow), byRows(f, OperandLayout::RightNK), byColumns(f, OperandLayout::RightKN),
+        blocks(padded / kSquare), step(stepFor(s)), o(f, s, kTileRows), layout(f),
+        warpRow(mul(b, div(b, f.thread, device::kWarp), kSquare)), warpRows(f, OperandLayout::LeftMK, warpRow),
+        byRows(f, OperandLayout::RightNK), byColumns(f, OperandLayout::RightKN),
         first(f, step, padded, s.element, kStages, RowSpread::Padded), second(f, step, padded, s.element, kStages, RowSpread::Padded),
         keyTile(f, kTileRows, padded, s.element, 1, RowSpread::Padded), valueTile(f, kTileRows, padded, s.element, 1, RowSpread::Padded),
         scoreGradients(f, kTileRows, step, s.element, 1, RowSpread::Padded) {
@@ -57,7 +58,8 @@ public:
   KernelInfo emit(StringRef symbol) {
     forTiles([&](Value tile) { measure(tile); });
     forTiles([&](Value tile) { differentiate(tile); });
-    return describeAttentionGrad(f, s, symbol);
+    o.finishQueries(f);
+    return describeAttentionGrad(f, s, o, symbol);
   }
 
 private:
@@ -224,8 +226,9 @@ private:
     Sums last = forStages(f, kStages, constant(b, llvm::divideCeilSigned(s.tokens, step)), Sums(2 * count, zeroSums(b)), fill, use);
     Value row = add(b, add(b, tile, warpRow), layout.row);
     for (int64_t j = 0; j < count; ++j) {
-      write(o.valueGradient, last[j], row, add(b, layout.column, j * kColumns), {});
-      write(o.keyGradient, last[count + j], row, add(b, layout.column, j * kColumns), {});
+      Value column = add(b, layout.column, j * kColumns);
+      forRows(last[j], row, column, [&](Value pair, Value token) { o.write(pair, o.valueGradient, token, column); });
+      forRows(last[count + j], row, column, [&](Value pair, Value token) { o.write(pair, o.keyGradient, token, column); });
     }
   }
 
@@ -288,20 +291,19 @@ private:
           sums[2 * i + half] = multiply(b, operand, rightOperand(b, right, half), sums[2 * i + half]);
       }
     }
-    Value row = add(b, add(b, from, queryRow), layout.row), adds = less(b, constant(b, 0), tile);
-    for (size_t j = 0; j < sums.size(); ++j)
-      write(o.queryGradient, sums[j], row, add(b, add(b, gradientColumns[j / 2], layout.column), static_cast<int64_t>(j % 2) * kColumns),
-            adds);
+    Value row = add(b, add(b, from, queryRow), layout.row);
+    for (size_t j = 0; j < sums.size(); ++j) {
+      Value column = add(b, add(b, gradientColumns[j / 2], layout.column), static_cast<int64_t>(j % 2) * kColumns);
+      forRows(sums[j], row, column, [&](Value pair, Value token) { o.addToQueries(pair, token, column, tile); });
+    }
   }
 
-  /// Writes sums to rows `row` and 8 below; with `adds` (i1) adds them to what the thread wrote there before.
-  void write(Value to, Value sums, Value row, Value column, Value adds) {
+  /// body(pair, token) of sums in rows `row` and 8 below, where there are such a row and column.
+  void forRows(Value sums, Value row, Value column, function_ref<void(Value, Value)> body) {
     for (int64_t half = 0; half < 2; ++half) {
       Value token = add(b, row, half * kColumns);
-      ifThen(b, both(b, less(b, token, s.tokens), less(b, column, s.width)), [&] {
-        Value at = add(b, mul(b, token, s.stride()), column), pair = vectorOf(b, {lane(b, sums, 2 * half), lane(b, sums, 2 * half + 1)});
-        store(b, adds ? addf(b, pair, loadIf(b, adds, to, at, 2)) : pair, to, at);
-      });
+      ifThen(b, both(b, less(b, token, s.tokens), less(b, column, s.width)),
+             [&] { body(vectorOf(b, {lane(b, sums, 2 * half), lane(b, sums, 2 * half + 1)}), token); });
     }
   }
 

@@ -32,6 +32,32 @@ func.func @upstream(%qkv: tensor<?x5x24xf32>, %u: tensor<?x5x24xf32>) -> tensor<
 
 // -----
 
+func.func @query_of_other_rows(%kv: tensor<?x5x16xf32>, %u: tensor<?x1x8xf32>, %q: tensor<?x2x8xf32>) -> tensor<?x5x16xf32> {
+  // expected-error @+1 {{query must be ?x1x8, but is 'tensor<?x2x8xf32>'}}
+  %0, %1 = kernel.attention_grad %kv, %u query(%q : tensor<?x2x8xf32>) {heads = 2 : i64, scale = 1.0 : f32}
+    : tensor<?x5x16xf32>, tensor<?x1x8xf32> -> tensor<?x5x16xf32>, tensor<?x2x8xf32>
+  return %0 : tensor<?x5x16xf32>
+}
+
+// -----
+
+func.func @too_many_scores(%kv: tensor<?x4097x16xf32>, %q: tensor<?x4x8xf32>) -> tensor<?x4097x16xf32> {
+  // expected-error @+1 {{has 4 queries of 4097 tokens, more than 16384 scores}}
+  %0, %1 = kernel.attention_grad %kv, %q query(%q : tensor<?x4x8xf32>) {heads = 2 : i64, scale = 1.0 : f32}
+    : tensor<?x4097x16xf32>, tensor<?x4x8xf32> -> tensor<?x4097x16xf32>, tensor<?x4x8xf32>
+  return %0 : tensor<?x4097x16xf32>
+}
+
+// -----
+
+func.func @rounded_gradient_of_f32(%qkv: tensor<?x5x24xf32>, %u: tensor<?x5x8xf32>) -> tensor<?x5x24xbf16> {
+  // expected-error @+1 {{has a gradient of 'bf16', expected f32, or bf16 of operands of bf16}}
+  %0 = kernel.attention_grad %qkv, %u {heads = 2 : i64, scale = 1.0 : f32} : tensor<?x5x24xf32>, tensor<?x5x8xf32> -> tensor<?x5x24xbf16>
+  return %0 : tensor<?x5x24xbf16>
+}
+
+// -----
+
 func.func @other_weights(%qkv: tensor<?x5x24xf32>, %u: tensor<?x5x8xf32>, %w: tensor<?x2x5x5xf32>) -> tensor<?x5x24xf32> {
   // expected-error @+1 {{weights 'tensor<?x2x5x5xf32>' must be 'tensor<?x2x5x16xf32>'}}
   %0 = kernel.attention_grad %qkv, %u weights(%w : tensor<?x2x5x5xf32>) {heads = 2 : i64, scale = 1.0 : f32}
@@ -44,6 +70,14 @@ func.func @other_weights(%qkv: tensor<?x5x24xf32>, %u: tensor<?x5x8xf32>, %w: te
 func.func @statistics(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
   // expected-error @+1 {{statistics must be ?x5x2, but is 'tensor<?x5x3xf32>'}}
   %0, %1 = kernel.normalize_grad %x, %x {eps = 1.0e-6 : f32} : tensor<?x5x8xf32> -> tensor<?x5x8xf32>, tensor<?x5x3xf32>
+  return %0 : tensor<?x5x8xf32>
+}
+
+// -----
+
+func.func @rounded(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{rounded must be ?x5x8, but is 'tensor<?x5x6xbf16>'}}
+  %0, %1 = kernel.normalize_grad %x, %x {eps = 1.0e-6 : f32} : tensor<?x5x8xf32> -> tensor<?x5x8xf32> rounded tensor<?x5x6xbf16>
   return %0 : tensor<?x5x8xf32>
 }
 

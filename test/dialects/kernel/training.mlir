@@ -11,6 +11,8 @@ func.func @rows(%x: tensor<?x5x8xf32>, %u: tensor<?x5x8xf32>, %g: tensor<8xf32>)
   // CHECK: kernel.normalize_grad {{.*}}kind = #vit.norm<rms>
   // CHECK-SAME: : tensor<?x5x8xf32> -> tensor<?x5x8xf32>{{$}}
   %1 = kernel.normalize_grad %dx, %u {kind = #vit.norm<rms>, eps = 1.0e-6 : f32} : tensor<?x5x8xf32> -> tensor<?x5x8xf32>
+  // CHECK: kernel.normalize_grad {{.*}} -> tensor<?x5x8xf32> rounded tensor<?x5x8xbf16>
+  %2, %rounded = kernel.normalize_grad %dx, %u {eps = 1.0e-6 : f32} : tensor<?x5x8xf32> -> tensor<?x5x8xf32> rounded tensor<?x5x8xbf16>
   // CHECK: kernel.normalize_weight_grad %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x5x8xf32>, tensor<?x5x2xf32> -> tensor<8xf32>, tensor<8xf32>
   // AVX512: kernel.normalize_weight_grad {{.*}}schedule = #kernel.row_schedule<rows_per_task = {{[0-9]+}}, vector = 16>
   %dg, %db = kernel.normalize_weight_grad %x, %u, %s : tensor<?x5x8xf32>, tensor<?x5x2xf32> -> tensor<8xf32>, tensor<8xf32>
@@ -32,4 +34,13 @@ func.func @attention(%qkv: tensor<?x17x24xf32>, %u: tensor<?x17x8xf32>) -> tenso
   %2 = kernel.attention_grad %1, %y {heads = 2 : i64, scale = 0.5 : f32}
     : tensor<?x17x24xf32>, tensor<?x17x8xf32> -> tensor<?x17x24xf32>
   return %2 : tensor<?x17x24xf32>
+}
+
+// CHECK-LABEL: func.func @attention_of_some
+func.func @attention_of_some(%kv: tensor<?x17x16xbf16>, %q: tensor<?x2x8xbf16>, %u: tensor<?x2x8xf32>) -> (tensor<?x17x16xbf16>, tensor<?x2x8xf32>) {
+  // CHECK: kernel.attention_grad %{{.*}}, %{{.*}} query(%{{.*}} : tensor<?x2x8xbf16>) {heads = 2 : i64
+  // CHECK-SAME: : tensor<?x17x16xbf16>, tensor<?x2x8xf32> -> tensor<?x17x16xbf16>, tensor<?x2x8xf32>
+  %0, %1 = kernel.attention_grad %kv, %u query(%q : tensor<?x2x8xbf16>) {heads = 2 : i64, scale = 0.5 : f32}
+    : tensor<?x17x16xbf16>, tensor<?x2x8xf32> -> tensor<?x17x16xbf16>, tensor<?x2x8xf32>
+  return %0, %1 : tensor<?x17x16xbf16>, tensor<?x2x8xf32>
 }

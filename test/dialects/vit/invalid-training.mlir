@@ -266,6 +266,30 @@ func.func @sdpa_grad_c2(%x: tensor<?x5x12xf32>, %u: tensor<?x4x4xf32>) {
 
 // -----
 
+func.func @sdpa_grad_c1_query(%x: tensor<?x5x12xf32>, %u: tensor<?x1x4xf32>) {
+  // expected-error @+1 {{qkv's width 12 is not a multiple of 2 * 5 (key and value of each head)}}
+  %0, %1 = vit.sdpa_grad %x, %u query(%u : tensor<?x1x4xf32>) {heads = 5 : i64, scale = 0.5 : f32} : tensor<?x5x12xf32>, tensor<?x1x4xf32> -> tensor<?x1x4xf32>
+  return
+}
+
+// -----
+
+func.func @sdpa_grad_c2_query(%x: tensor<?x5x12xf32>, %u: tensor<?x1x6xf32>, %q: tensor<?x2x6xf32>) {
+  // expected-error @+1 {{upstream is [?, 1, 6], expected [B = ?, Q = 2, h d = 6]}}
+  %0, %1 = vit.sdpa_grad %x, %u query(%q : tensor<?x2x6xf32>) {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x5x12xf32>, tensor<?x1x6xf32> -> tensor<?x2x6xf32>
+  return
+}
+
+// -----
+
+func.func @sdpa_grad_c3(%x: tensor<?x5x12xf32>, %q: tensor<?x2x6xf32>) {
+  // expected-error @+1 {{has a query or its gradient, expected both or none}}
+  %0 = vit.sdpa_grad %x, %q query(%q : tensor<?x2x6xf32>) {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x5x12xf32>, tensor<?x2x6xf32>
+  return
+}
+
+// -----
+
 func.func @pullback_c1_inputs(%x: tensor<?x5x4xf32>, %u: tensor<?x4xf32>) {
   // expected-error @+1 {{its region's arguments and results do not have the types of its inputs and its upstream}}
   %0 = vit.pullback(%x) of(%u) {wrt = array<i64: 0>} : (tensor<?x5x4xf32>, tensor<?x4xf32>) -> tensor<?x5x4xf32> {

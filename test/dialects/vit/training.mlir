@@ -29,7 +29,7 @@ func.func @dropout(%x: tensor<?x5x12xf32>, %key: tensor<?x4xf32>, %images: tenso
 }
 
 // CHECK-LABEL: func @gradients
-func.func @gradients(%x: tensor<?x5x12xf32>, %dy: tensor<?x5x4xf32>, %gain: tensor<12xf32>) -> tensor<4x12xf32> {
+func.func @gradients(%x: tensor<?x5x12xf32>, %dy: tensor<?x5x4xf32>, %gain: tensor<12xf32>, %q: tensor<?x2x6xf32>) -> tensor<4x12xf32> {
   // CHECK: vit.contract_rows %{{[^ ]*}}, %{{[^ ]*}} : tensor<?x5x4xf32>, tensor<?x5x12xf32> -> tensor<4x12xf32>
   %dw = vit.contract_rows %dy, %x : tensor<?x5x4xf32>, tensor<?x5x12xf32> -> tensor<4x12xf32>
   // CHECK: vit.sum_rows %{{[^ ]*}} : tensor<?x5x4xf32> -> tensor<4xf32>
@@ -44,6 +44,8 @@ func.func @gradients(%x: tensor<?x5x12xf32>, %dy: tensor<?x5x4xf32>, %gain: tens
   %dg, %ds = vit.normalize_weight_grad %x, %dr {eps = 1.0e-6 : f32} : tensor<?x5x12xf32> -> tensor<12xf32>, tensor<12xf32>
   // CHECK: vit.sdpa_grad %{{[^ ]*}}, %{{[^ ]*}} {heads = 2 : i64, scale = 5.000000e-01 : f32} : tensor<?x5x12xf32>, tensor<?x5x4xf32>
   %dq = vit.sdpa_grad %x, %dy {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x5x12xf32>, tensor<?x5x4xf32>
+  // CHECK: %{{.*}}, %{{.*}} = vit.sdpa_grad %{{[^ ]*}}, %{{[^ ]*}} query(%{{[^ ]*}} : tensor<?x2x6xf32>) {heads = 2 : i64, scale = 5.000000e-01 : f32} : tensor<?x5x12xf32>, tensor<?x2x6xf32> -> tensor<?x2x6xf32>
+  %dkv, %dquery = vit.sdpa_grad %x, %q query(%q : tensor<?x2x6xf32>) {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x5x12xf32>, tensor<?x2x6xf32> -> tensor<?x2x6xf32>
   return %dw : tensor<4x12xf32>
 }
 

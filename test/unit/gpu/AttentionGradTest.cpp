@@ -17,42 +17,54 @@ using namespace vitc::test;
 
 namespace {
 
+/// Of all tokens' queries, or of `queries` of their own.
 struct GradCase {
   int64_t tokens, width, heads = 1;
   double scale = 0.125;
+  int64_t queries = 0;
 
   int64_t inner() const { return heads * width; }
+  int64_t stride() const { return (queries ? 2 : 3) * inner(); }
+  int64_t rows() const { return queries ? queries : tokens; }
 };
 
-std::string name(const GradCase &c) { return fmt::format("{} tokens, {} heads of {}", c.tokens, c.heads, c.width); }
+std::string name(const GradCase &c) { return fmt::format("{} tokens, {} heads of {}, {} queries", c.tokens, c.heads, c.width, c.rows()); }
 
-gpu::AttentionGradShape shapeOf(const GradCase &c, mlir::Type element) { return {c.tokens, c.heads, c.width, c.scale, element}; }
+/// `result` f32 if it is null.
+gpu::AttentionGradShape shapeOf(const GradCase &c, mlir::Type element, mlir::Type result = {}) {
+  return {c.tokens, c.heads, c.width, c.scale, element, result ? result : mlir::Float32Type::get(element.getContext())};
+}
 
 struct GradProblem {
-  std::vector<float> qkv, upstream;
-  std::vector<double> expected;
+  std::vector<float> qkv, upstream, query; ///< the query is empty where it is a part of qkv
+  std::vector<double> expected, ofQuery;   ///< likewise
 };
 
 /// dV = P' dO, dS = P (dO V' - rowsum(P dO V')), dQ = s dS K, dK = s dS' Q (Dao et al. 2022, appendix B.2).
 GradProblem makeGradProblem(const GradCase &c, int64_t images, const std::function<float(float)> &round = [](float x) { return x; }) {
   GradProblem p;
-  const int64_t stride = 3 * c.inner();
+  const int64_t stride = c.stride(), queryStride = c.queries ? c.inner() : stride;
   p.qkv = randomFloats(static_cast<size_t>(images * c.tokens * stride), 1);
-  std::ranges::transform(p.qkv, p.qkv.begin(), round);
-  p.upstream = randomFloats(static_cast<size_t>(images * c.tokens * c.inner()), 2);
+  p.query = randomFloats(static_cast<size_t>(images * c.queries * c.inner()), 3);
+  for (std::vector<float> *numbers : {&p.qkv, &p.query})
+    std::ranges::transform(*numbers, numbers->begin(), round);
+  p.upstream = randomFloats(static_cast<size_t>(images * c.rows() * c.inner()), 2);
   p.expected.assign(p.qkv.size(), 0);
+  p.ofQuery.assign(p.query.size(), 0);
   std::vector<double> weights(c.tokens), gradients(c.tokens);
   for (int64_t image = 0; image < images; ++image)
     for (int64_t head = 0; head < c.heads; ++head) {
-      const float *q = &p.qkv[image * c.tokens * stride + head * c.width], *k = q + c.inner(), *v = k + c.inner();
-      const float *upstream = &p.upstream[image * c.tokens * c.inner() + head * c.width];
-      double *dq = &p.expected[image * c.tokens * stride + head * c.width], *dk = dq + c.inner(), *dv = dk + c.inner();
-      for (int64_t i = 0; i < c.tokens; ++i) {
+      const int64_t first = image * c.tokens * stride + head * c.width, firstOfRows = image * c.rows() * c.inner() + head * c.width;
+      const float *q = c.queries ? &p.query[firstOfRows] : &p.qkv[first];
+      const float *k = &p.qkv[first] + (c.queries ? 0 : c.inner()), *v = k + c.inner(), *upstream = &p.upstream[firstOfRows];
+      double *dq = c.queries ? &p.ofQuery[firstOfRows] : &p.expected[first];
+      double *dk = &p.expected[first] + (c.queries ? 0 : c.inner()), *dv = dk + c.inner();
+      for (int64_t i = 0; i < c.rows(); ++i) {
         double most = -INFINITY, sum = 0, product = 0;
         for (int64_t t = 0; t < c.tokens; ++t) {
           double score = 0;
           for (int64_t e = 0; e < c.width; ++e)
-            score += double(q[i * stride + e]) * k[t * stride + e];
+            score += double(q[i * queryStride + e]) * k[t * stride + e];
           most = std::max(most, weights[t] = c.scale * score);
         }
         for (double &weight : weights)
@@ -67,8 +79,8 @@ GradProblem makeGradProblem(const GradCase &c, int64_t images, const std::functi
         for (int64_t t = 0; t < c.tokens; ++t) {
           double score = c.scale * weights[t] * (gradients[t] - product);
           for (int64_t e = 0; e < c.width; ++e) {
-            dq[i * stride + e] += score * k[t * stride + e];
-            dk[t * stride + e] += score * q[i * stride + e];
+            dq[i * queryStride + e] += score * k[t * stride + e];
+            dk[t * stride + e] += score * q[i * queryStride + e];
             dv[t * stride + e] += weights[t] * upstream[i * c.inner() + e];
           }
         }
@@ -159,14 +171,111 @@ TEST(WarpAttentionGrad, KeepsExtremeScores) {
     ASSERT_TRUE(std::isfinite(value));
 }
 
-/// Registers of `emit`'s kernels of all widths, whose qkv has elements of `element`.
-void expectNoSpills(mlir::Type element, decltype(&gpu::emitThreadAttentionGrad) emit) {
+/// Sums are those of a result of f32, rounded once; queries' gradients, which are sums over tiles of keys, among them.
+void expectRounded(const GradCase &c, decltype(&gpu::emitThreadAttentionGrad) emit) {
+  SCOPED_TRACE(name(c));
+  GradProblem p = makeGradProblem(c, /*images=*/2, [](float value) { return kBf16.round(value); });
+  auto run = [&](bool shortResult, size_t words) {
+    std::optional<DeviceKernel> kernel = compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
+      mlir::Type element = kBf16.type(module.getContext());
+      return emit(module, module.getLoc(), shapeOf(c, element, shortResult ? element : mlir::Type()), symbol);
+    });
+    return kernel ? kernel->run({kBf16.words(p.qkv), p.upstream}, {words}, 2).front() : std::vector<float>();
+  };
+  std::vector<float> exact = run(false, p.expected.size()), rounded = kBf16.numbers(run(true, kBf16.wordsOf(p.expected.size())));
+  ASSERT_EQ(rounded.size(), exact.size());
+  for (size_t i = 0; i < exact.size(); ++i)
+    ASSERT_EQ(rounded[i], kBf16.round(exact[i])) << "element " << i;
+}
+
+TEST(WarpAttentionGrad, RoundsItsResult) {
+  for (const GradCase &c : {GradCase{5, 14, 2}, {64, 32}, {65, 48, 2}, {130, 64}})
+    expectRounded(c, &gpu::emitWarpAttentionGrad);
+}
+
+TEST(ThreadAttentionGrad, RoundsItsResult) {
+  for (const GradCase &c : {GradCase{5, 14, 2}, {70, 144}})
+    expectRounded(c, &gpu::emitThreadAttentionGrad);
+}
+
+gpu::QueryGradShape queryShapeOf(const GradCase &c, mlir::Type element, mlir::Type result) {
+  return {c.tokens, c.queries, c.heads, c.width, c.scale, element, result, result};
+}
+
+/// Of operands and gradients of bf16, or of f32.
+void expectQueries(const GradCase &c, bool isShort) {
+  SCOPED_TRACE(fmt::format("{}{}", name(c), isShort ? " of bf16" : ""));
+  std::optional<DeviceKernel> kernel = compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
+    mlir::Type element = isShort ? kBf16.type(module.getContext()) : mlir::Float32Type::get(module.getContext());
+    return gpu::emitQueryAttentionGrad(module, module.getLoc(), queryShapeOf(c, element, element), symbol);
+  });
+  ASSERT_TRUE(kernel);
+  const int64_t images = c.tokens < 60 ? 2 : 1;
+  GradProblem p = makeGradProblem(c, images, [&](float value) { return isShort ? kBf16.round(value) : value; });
+  auto words = [&](const std::vector<float> &values) { return isShort ? kBf16.words(values) : values; };
+  auto wordsOf = [&](size_t count) { return isShort ? kBf16.wordsOf(count) : count; };
+  const std::vector<std::vector<float>> operands{words(p.qkv), p.upstream, words(p.query)};
+  const std::vector<size_t> results{wordsOf(p.expected.size()), wordsOf(p.ofQuery.size())};
+  const std::vector<std::vector<float>> stored = kernel->run(operands, results, images);
+  auto expectNear = [&](std::vector<float> result, const std::vector<double> &expected) {
+    if (isShort)
+      result = kBf16.numbers(result);
+    ASSERT_GE(result.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i)
+      ASSERT_NEAR(result[i], expected[i], 2e-5 + (isShort ? kBf16.rounding * std::abs(expected[i]) : 0.0)) << "element " << i;
+  };
+  expectNear(stored[0], p.expected);
+  expectNear(stored[1], p.ofQuery);
+  const std::vector<std::vector<float>> again = kernel->run(operands, results, images, /*seed=*/7);
+  for (size_t i = 0; i < stored.size(); ++i)
+    EXPECT_EQ(std::memcmp(stored[i].data(), again[i].data(), stored[i].size() * sizeof(float)), 0)
+        << "the bits of result " << i << " depend on the threads' order";
+}
+
+TEST(QueryAttentionGrad, AgreesWithDoublePrecision) {
+  for (const GradCase &c : {GradCase{1, 1, 2, 0.5, 1},
+                            {5, 6, 3, 0.5, 2},
+                            {50, 16, 2, 0.25, 3},
+                            {197, 64, 2, 0.125, 1},
+                            {257, 72, 1, 0.125, 2},
+                            {577, 80, 1, 0.1, 1},
+                            {65, 128, 2, 0.1, 12},
+                            {33, 144, 1, 0.1, 2},
+                            {9, 67, 1, 0.1, 1},
+                            {4096, 8, 1, 0.3, 4}})
+    expectQueries(c, /*isShort=*/false);
+  for (const GradCase &c :
+       {GradCase{1, 2, 1, 0.5, 1}, {5, 6, 3, 0.5, 2}, {197, 64, 2, 0.125, 1}, {577, 72, 1, 0.125, 2}, {50, 128, 1, 0.1, 3}})
+    expectQueries(c, /*isShort=*/true);
+}
+
+/// Scores that would overflow exp, and such as leave one key alone with a weight.
+TEST(QueryAttentionGrad, KeepsExtremeScores) {
+  GradCase c{70, 16, 1, 1.0, 2};
+  std::optional<DeviceKernel> kernel = compileDevice([&](mlir::ModuleOp module, llvm::StringRef symbol) {
+    mlir::Type f32 = mlir::Float32Type::get(module.getContext());
+    return gpu::emitQueryAttentionGrad(module, module.getLoc(), queryShapeOf(c, f32, f32), symbol);
+  });
+  ASSERT_TRUE(kernel);
+  std::vector<float> keys(c.tokens * c.stride(), 0.0f), query(c.queries * c.inner(), 16.0f), upstream(query.size(), 1.0f);
+  const int64_t chosen = 66;
+  for (int64_t e = 0; e < c.width; ++e) {
+    keys[chosen * c.stride() + e] = 16;
+    query[c.inner() + e] = -16; // of the second query all weights but that key's are equal
+  }
+  std::vector<float> result = kernel->run({keys, upstream, query}, {keys.size(), query.size()}, 1).front();
+  for (int64_t token = 0; token < c.tokens; ++token)
+    ASSERT_NEAR(result[token * c.stride() + c.inner()], token == chosen ? 1.0f : 1.0f / (c.tokens - 1), 1e-6f) << "token " << token;
+}
+
+/// Registers of `emit`'s kernels of all widths, whose qkv has elements of `element`, as the gradient has; that is f32 if it is null.
+void expectNoSpills(mlir::Type element, decltype(&gpu::emitThreadAttentionGrad) emit, mlir::Type result = {}) {
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(element.getContext()));
   std::map<std::string, gpu::KernelInfo> infos;
   for (int64_t width : kWidths)
     for (int64_t tokens : {17, 197}) {
       std::string symbol = fmt::format("width_{}_tokens_{}", width, tokens);
-      infos[symbol] = *emit(*module, module->getLoc(), shapeOf({tokens, width}, element), symbol);
+      infos[symbol] = *emit(*module, module->getLoc(), shapeOf({tokens, width}, element, result), symbol);
     }
   std::map<std::string, Resources> kernels = assemble(*module);
   EXPECT_EQ(kernels.size(), 2 * std::size(kWidths));
@@ -184,11 +293,25 @@ TEST(ThreadAttentionGrad, SpillsNoRegisters) {
   expectNoSpills(mlir::Float32Type::get(context.get()), &gpu::emitThreadAttentionGrad);
 }
 
+TEST(QueryAttentionGrad, SpillsNoRegisters) {
+  if (!hasPtxas())
+    GTEST_SKIP() << "there is no ptxas";
+  std::unique_ptr<mlir::MLIRContext> context = makeContext();
+  for (mlir::Type element : {mlir::Type(mlir::Float32Type::get(context.get())), mlir::Type(mlir::BFloat16Type::get(context.get()))})
+    expectNoSpills(element, [](mlir::ModuleOp module, mlir::Location loc, const gpu::AttentionGradShape &s, llvm::StringRef symbol) {
+      const int64_t queries = s.tokens < 100 ? 12 : 2;
+      gpu::QueryGradShape shape{s.tokens, queries, s.heads, s.width, s.scale, s.element, s.element, s.result};
+      return mlir::FailureOr<gpu::KernelInfo>(gpu::emitQueryAttentionGrad(module, loc, shape, symbol));
+    });
+}
+
 TEST(WarpAttentionGrad, SpillsNoRegisters) {
   if (!hasPtxas())
     GTEST_SKIP() << "there is no ptxas";
   std::unique_ptr<mlir::MLIRContext> context = makeContext();
-  expectNoSpills(mlir::BFloat16Type::get(context.get()), &gpu::emitWarpAttentionGrad);
+  mlir::Type bf16 = mlir::BFloat16Type::get(context.get());
+  expectNoSpills(bf16, &gpu::emitWarpAttentionGrad);
+  expectNoSpills(bf16, &gpu::emitWarpAttentionGrad, bf16);
 }
 
 } // namespace

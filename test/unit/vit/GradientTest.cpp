@@ -92,6 +92,7 @@ std::vector<Group> groups() {
          {batch, 12, 6}},
         {"vit.sdpa %a {heads = 2 : i64, scale = 0.7 : f32, first_query = 1 : i64} : $a -> $y", {qkv}, {batch, 2, 6}},
         {"vit.sdpa %a bias(%b : $b) {heads = 2 : i64, scale = 0.7 : f32} : $a -> $y", {qkv, {2, 1, 5}}, {batch, 1, 6}},
+        {"vit.sdpa %a query(%b : $b) {heads = 3 : i64, scale = 0.7 : f32} : $a -> $y", {{batch, 5, 12}, {batch, 2, 6}}, {batch, 2, 6}},
         {"vit.sdpa %a query(%b : $b) bias(%c : $c) {heads = 3 : i64, scale = 0.7 : f32} : $a -> $y",
          {{batch, 5, 12}, {batch, 2, 6}, {3, 2, 5}},
          {batch, 2, 6}},
