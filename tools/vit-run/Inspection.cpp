@@ -121,8 +121,8 @@ Json launchJson(const fb::Launch &launch, const fb::Target &target, const fb::Pr
   for (uint32_t i = 0; launch.larger() && i < launch.larger()->size(); ++i) {
     const fb::KernelChoice &choice = *launch.larger()->Get(i);
     const fb::Kernel &other = *target.kernels()->Get(choice.kernel());
-    larger.push_back(kernelJson(other));
-    larger.back()["images"] = choice.images();
+    larger.push_back({{"images", choice.images()}});
+    larger.back().update(kernelJson(other));
   }
   Json json = {{"layer", text(launch.name())}, {"kind", text(kernel.kind())}};
   json.update(kernelJson(kernel));
