@@ -78,7 +78,13 @@ LogicalResult ContractRowsOp::verify() {
                  failed(expect(*this, "result", getValue(), {widthOf(getLhs()), widthOf(getRhs())})));
 }
 
-LogicalResult SumRowsOp::verify() { return expect(*this, "result", getValue(), {widthOf(getInput())}); }
+LogicalResult SumRowsOp::verify() {
+  ArrayRef<int64_t> input = shapeOf(getInput()), result = shapeOf(getValue());
+  if (result.empty() || result.size() >= input.size() || input.take_back(result.size()) != result)
+    return emitOpError() << "result must have the last axes of " << getInput().getType()
+                         << ", one at least and not that of the images, but is " << getValue().getType();
+  return success();
+}
 
 LogicalResult NormalizeGradOp::verify() {
   ArrayRef<int64_t> shape = shapeOf(getInput());

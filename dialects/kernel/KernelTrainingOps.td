@@ -74,7 +74,10 @@ def Kernel_ContractRowsOp : Kernel_TrainingOp<"contract_rows",
 
 def Kernel_SumRowsOp : Kernel_TrainingOp<"sum_rows", [DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
   let summary = "`vit.sum_rows`: result[d] += sum of all rows";
-  let description = [{ [B, .., D] -> [D]. A task is some columns of all rows. }];
+  let description = [{
+    [B, .., D] -> [D], or [B, .., T, D] -> [T, D], whose rows are T D wide: the result has the input's last axes. A task is some columns of all
+    rows, on a GPU or of a part of them.
+  }];
   let arguments = (ins Kernel_FloatTensor:$input, OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
   let results = (outs Kernel_F32Tensor:$value);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($value)";
@@ -128,7 +131,7 @@ def Kernel_NormalizeGradOp : Kernel_TrainingOp<"normalize_grad", [AttrSizedOpera
 def Kernel_NormalizeWeightGradOp : Kernel_TrainingOp<"normalize_weight_grad", [AllTypesMatch<["input", "upstream"]>,
     DeclareOpInterfaceMethods<KernelLaunchInterface, ["chooseSchedule"]>]> {
   let summary = "`vit.normalize_weight_grad` from each row's statistics: gain[d] += sum of upstream x^, shift[d] += sum of upstream";
-  let description = [{ input, upstream [B, .., D], statistics [B, .., 2] -> [D], [D]. A task is some columns of all rows. }];
+  let description = [{ input, upstream [B, .., D], statistics [B, .., 2] -> [D], [D]. Tasks are those of `kernel.sum_rows`. }];
   let arguments = (ins Kernel_F32Tensor:$input, Kernel_F32Tensor:$upstream, Kernel_F32Tensor:$statistics,
                        OptionalAttr<Kernel_RowScheduleAttr>:$schedule);
   let results = (outs Kernel_F32Tensor:$gain, Kernel_F32Tensor:$shift);

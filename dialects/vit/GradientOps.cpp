@@ -76,7 +76,11 @@ LogicalResult ContractRowsOp::verify() {
 }
 
 LogicalResult SumRowsOp::verify() {
-  return expectShape(*this, "result", getValue(), {{"D", shapeOf(getInput()).back()}}); // (C1)
+  ArrayRef<int64_t> input = shapeOf(getInput()), result = shapeOf(getValue());
+  if (result.size() >= input.size() || input.take_back(result.size()) != result) // (C1)
+    return emitOpError() << "result is " << getValue().getType() << ", expected the last axes of " << getInput().getType()
+                         << ", one at least and not that of the images";
+  return success();
 }
 
 static LogicalResult verifyNorm(Operation *op, Value input, const APFloat &eps, int64_t groups) {
@@ -239,9 +243,10 @@ Lowered ContractRowsOp::lowerToReference(OpBuilder &builder) {
 
 Lowered SumRowsOp::lowerToReference(OpBuilder &builder) {
   ReferenceBuilder b(builder, getLoc(), getInput());
-  unsigned rows = shapeOf(getInput()).size() - 1;
-  SmallVector<AffineExpr> at = b.axes(rows, 1);
-  at.push_back(b.axis(0));
+  unsigned kept = shapeOf(getValue()).size(), rows = shapeOf(getInput()).size() - kept;
+  // Loops: the result's axes | images and rows.
+  SmallVector<AffineExpr> at = b.axes(rows, kept);
+  llvm::append_range(at, b.axes(kept));
   return SmallVector<Value>{b.reduce(shapeOf(getValue()), rows, 0.0, {{getInput(), at}}, [](ArrayRef<Scalar> x) { return x[1] + x[0]; })};
 }
 

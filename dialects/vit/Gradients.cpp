@@ -167,6 +167,38 @@ Gradients ResidualOp::buildGradient(OpBuilder &builder, ValueRange upstream, Nee
   return result;
 }
 
+// tokens = [prefix, .., patches] + position: patches get the rows of theirs, a weight the sum of its tokens' rows over images
+Gradients EmbedOp::buildGradient(OpBuilder &builder, ValueRange upstream, Needed needed) {
+  Location loc = gradLoc(*this);
+  const int64_t tokens = shapeOf(getTokens())[1], patches = shapeOf(getPatches())[1];
+  auto slice = [&](Location at, int64_t first, int64_t count) -> Value {
+    if (count == tokens)
+      return upstream[0];
+    SmallVector<int64_t> shape(shapeOf(upstream[0]));
+    shape[1] = count;
+    return SliceTokensOp::create(builder, at, typeOf(upstream[0]).clone(shape), upstream[0], first);
+  };
+  auto sumOverImages = [&](StringRef part, Value weight, Value rows) -> Value {
+    return SumRowsOp::create(builder, childLoc(loc, part), weight.getType(), rows);
+  };
+  SmallVector<Value> result(getNumOperands());
+  unsigned operand = getNumOperands() - 1;
+  const bool wantsPosition = getPosition() && needed(operand);
+  if (needed(0) || (wantsPosition && getPatchesOnly()))
+    result[0] = slice(loc, tokens - patches, patches);
+  if (wantsPosition)
+    result[operand] = sumOverImages("position", getPosition(), getPatchesOnly() ? result[0] : upstream[0]);
+  int64_t first = 0;
+  for (auto [index, prefix] : llvm::enumerate(getPrefix())) {
+    const int64_t count = shapeOf(prefix)[0];
+    std::string name = "prefix" + std::to_string(index);
+    if (needed(1 + index))
+      result[1 + index] = sumOverImages(name, prefix, slice(childLoc(loc, name + ".rows"), first, count));
+    first += count;
+  }
+  return result;
+}
+
 //===--------------------------------------------------------------------------------------===//
 // Weights
 //===--------------------------------------------------------------------------------------===//

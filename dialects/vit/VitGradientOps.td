@@ -105,10 +105,10 @@ def Vit_ContractRowsOp : Vit_ReferenceOp<"contract_rows"> {
 }
 
 def Vit_SumRowsOp : Vit_ReferenceOp<"sum_rows"> {
-  let summary = "sum of all rows: the gradient of a bias";
+  let summary = "sum over images and leading axes: the gradient of a bias [D], of a table of positions [T, D]";
   let description = [{
     Constraints:
-    - (C1) The input is [B, .., D], the result [D].
+    - (C1) The result has the input's last axes: one at least, and not that of the images.
   }];
   let arguments = (ins Vit_Tokens:$input);
   let results = (outs Vit_Weight:$value);

@@ -43,7 +43,7 @@ def Vit_PatchifyOp : Vit_PulledBackOp<"patchify"> {
   let hasVerifier = 1;
 }
 
-def Vit_EmbedOp : Vit_PulledBackOp<"embed", [AttrSizedOperandSegments]> {
+def Vit_EmbedOp : Vit_DifferentiableOp<"embed", [AttrSizedOperandSegments]> {
   let summary = "prefix tokens before the patches, positions added";
   let description = [{
     patches [B, N, D]; prefix: any number of [k, D] (class token, registers), in order; position [T, D] for all T = K + N tokens, or, with

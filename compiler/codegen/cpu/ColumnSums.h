@@ -36,7 +36,7 @@ struct ColumnSums {
 /// Emits the tasks [f.begin, f.end). Says in `info` how many there are and what scratch they need.
 void emitColumnSums(KernelFunction &f, const ColumnSums &sums, KernelInfo &info);
 
-/// Emits kernel.sum_rows: result[d] += sum of all rows.
+/// Emits kernel.sum_rows: result[d] += sum of all rows, whose width is that of all of the result's axes together.
 mlir::FailureOr<KernelInfo> emitSumRows(mlir::ModuleOp module, kernel::SumRowsOp op, llvm::StringRef symbol);
 
 } // namespace vitc::cpu

@@ -5,9 +5,9 @@
 //
 //===--------------------------------------------------------------------------------------===//
 //
-// Nothing is computed here but additions, so what counts are the bytes that are under way. A block has some columns of a part of the rows: each
-// of its threads reads vectors of several rows, whose sums meet in a warp by shuffles, in the block in shared memory, and of all parts in
-// global memory (PartialSums.h); then they are added to the result. All of that has one order.
+// Nothing is computed but additions, so what counts are the bytes under way. A block has some columns of a part of the rows: each of its
+// threads reads vectors of several rows, whose sums meet in a warp by shuffles, in the block in shared memory, and of all parts in global
+// memory (PartialSums.h); then they are added to the result. All of that has one order.
 //
 //===--------------------------------------------------------------------------------------===//
 

@@ -32,10 +32,6 @@ struct ColumnSchedule {
 /// For `rows` rows, in all, of `width` elements of the smallest of the operands' types, of which `operands` are read row by row.
 ColumnSchedule chooseColumnSums(int64_t width, int64_t rows, mlir::Type element, int64_t operands, const DeviceTarget &target);
 
-mlir::FailureOr<KernelInfo> emitSumRows(mlir::ModuleOp module, kernel::SumRowsOp op, llvm::StringRef symbol, const DeviceTarget &target);
-mlir::FailureOr<KernelInfo> emitNormalizeWeightGrad(mlir::ModuleOp module, kernel::NormalizeWeightGradOp op, llvm::StringRef symbol,
-                                                    const DeviceTarget &target);
-
 /// The kernels by another schedule than the one that is chosen.
 mlir::FailureOr<KernelInfo> emitSumRows(mlir::ModuleOp module, kernel::SumRowsOp op, llvm::StringRef symbol,
                                         const ColumnSchedule &schedule);

@@ -5,7 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
-#include "compiler/codegen/gpu/ColumnSums.h"
+#include "compiler/codegen/gpu/GpuCodegen.h"
 #include "dialects/device/DeviceDialect.h"
 
 #include "llvm/ADT/StringSwitch.h"

@@ -85,8 +85,9 @@ mlir::FailureOr<KernelInfo> emitContractRows(mlir::ModuleOp module, kernel::Cont
                                              const DeviceTarget &target);
 mlir::FailureOr<KernelInfo> emitMatmul(mlir::ModuleOp module, kernel::MatmulOp op, llvm::StringRef symbol, const DeviceTarget &target);
 mlir::FailureOr<KernelInfo> emitNormalizeGrad(mlir::ModuleOp module, kernel::NormalizeGradOp op, llvm::StringRef symbol);
-mlir::FailureOr<KernelInfo> emitNormalizeWeightGrad(mlir::ModuleOp module, kernel::NormalizeWeightGradOp op, llvm::StringRef symbol);
-mlir::FailureOr<KernelInfo> emitSumRows(mlir::ModuleOp module, kernel::SumRowsOp op, llvm::StringRef symbol);
+mlir::FailureOr<KernelInfo> emitNormalizeWeightGrad(mlir::ModuleOp module, kernel::NormalizeWeightGradOp op, llvm::StringRef symbol,
+                                                    const DeviceTarget &target);
+mlir::FailureOr<KernelInfo> emitSumRows(mlir::ModuleOp module, kernel::SumRowsOp op, llvm::StringRef symbol, const DeviceTarget &target);
 
 /// Kernels that no launch of a program asks for: as cpu::emitUpdate and cpu::emitSquareSum, with the same operands and tasks.
 mlir::FailureOr<KernelInfo> emitUpdate(mlir::ModuleOp module, const cpu::UpdateSpec &spec, llvm::StringRef symbol);

@@ -55,3 +55,41 @@ func.func @shared(%x: tensor<?x1xf32>) -> tensor<?x1xf32> {
   // CHECK: return %{{.*}}, %[[SUM]] :
   return %b : tensor<?x1xf32>
 }
+
+// Of tokens put together patches get their rows, weights the sums over images of theirs: the second prefix is frozen, and has none.
+// CHECK-LABEL: func.func @embed
+func.func @embed(%images: tensor<?x3x5xf32>) -> tensor<?x1xf32> {
+  %h = vit.weight @head {vit.frozen} : tensor<1x5xf32>
+  %f = vit.weight @patch.weight : tensor<5x5xf32>
+  %c = vit.weight @cls : tensor<1x5xf32>
+  %r = vit.weight @registers {vit.frozen} : tensor<2x5xf32>
+  %p = vit.weight @position : tensor<6x5xf32>
+  %x = vit.linear %images, %f : tensor<?x3x5xf32>, tensor<5x5xf32> -> tensor<?x3x5xf32> loc("patches")
+  // CHECK: vit.embed
+  // CHECK: %[[DX:.*]] = vit.slice_tokens %[[DE:.*]] {first = 3 : i64} : tensor<?x6x5xf32> -> tensor<?x3x5xf32> loc("tokens.grad")
+  // CHECK-NEXT: %[[DP:.*]] = vit.sum_rows %[[DE]] : tensor<?x6x5xf32> -> tensor<6x5xf32> loc("tokens.grad.position")
+  // CHECK-NEXT: %[[ROWS:.*]] = vit.slice_tokens %[[DE]] {first = 0 : i64} : tensor<?x6x5xf32> -> tensor<?x1x5xf32> loc("tokens.grad.prefix0.rows")
+  // CHECK-NEXT: %[[DC:.*]] = vit.sum_rows %[[ROWS]] : tensor<?x1x5xf32> -> tensor<1x5xf32> loc("tokens.grad.prefix0")
+  // CHECK-NEXT: %[[DF:.*]] = vit.contract_rows %[[DX]]
+  // CHECK-NEXT: return %{{.*}}, %[[DF]], %[[DC]], %[[DP]] :
+  %e = vit.embed %x prefix(%c, %r : tensor<1x5xf32>, tensor<2x5xf32>) position(%p : tensor<6x5xf32>) : tensor<?x3x5xf32> -> tensor<?x6x5xf32> loc("tokens")
+  %s = vit.pool %e {kind = #vit.pool<avg>} : tensor<?x6x5xf32> -> tensor<?x5xf32>
+  %l = vit.linear %s, %h : tensor<?x5xf32>, tensor<1x5xf32> -> tensor<?x1xf32>
+  return %l : tensor<?x1xf32>
+}
+
+// Positions of patches alone have the patches' rows, frozen patches none.
+// CHECK-LABEL: func.func @positions_of_patches
+func.func @positions_of_patches(%images: tensor<?x3x5xf32>) -> tensor<?x1xf32> {
+  %h = vit.weight @head {vit.frozen} : tensor<1x5xf32>
+  %c = vit.weight @cls {vit.frozen} : tensor<1x5xf32>
+  %p = vit.weight @position : tensor<3x5xf32>
+  // CHECK: vit.embed
+  // CHECK: %[[DX:.*]] = vit.slice_tokens %{{.*}} {first = 1 : i64} : tensor<?x4x5xf32> -> tensor<?x3x5xf32>
+  // CHECK-NEXT: %[[DP:.*]] = vit.sum_rows %[[DX]] : tensor<?x3x5xf32> -> tensor<3x5xf32>
+  // CHECK-NEXT: return %{{.*}}, %[[DP]] :
+  %e = vit.embed %images prefix(%c : tensor<1x5xf32>) position(%p : tensor<3x5xf32>) {patches_only} : tensor<?x3x5xf32> -> tensor<?x4x5xf32> loc("tokens")
+  %s = vit.pool %e {kind = #vit.pool<avg>} : tensor<?x4x5xf32> -> tensor<?x5xf32>
+  %l = vit.linear %s, %h : tensor<?x5xf32>, tensor<1x5xf32> -> tensor<?x1xf32>
+  return %l : tensor<?x1xf32>
+}

@@ -84,9 +84,17 @@ func.func @rounded(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
 // -----
 
 func.func @sums(%x: tensor<?x5x8xf32>) -> tensor<5xf32> {
-  // expected-error @+1 {{result must be 8, but is 'tensor<5xf32>'}}
+  // expected-error @+1 {{result must have the last axes of 'tensor<?x5x8xf32>', one at least and not that of the images, but is 'tensor<5xf32>'}}
   %0 = kernel.sum_rows %x : tensor<?x5x8xf32> -> tensor<5xf32>
   return %0 : tensor<5xf32>
+}
+
+// -----
+
+func.func @sums_of_no_images(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
+  // expected-error @+1 {{result must have the last axes of 'tensor<?x5x8xf32>', one at least and not that of the images, but is 'tensor<?x5x8xf32>'}}
+  %0 = kernel.sum_rows %x : tensor<?x5x8xf32> -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
 }
 
 // -----

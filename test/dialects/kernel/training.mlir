@@ -18,6 +18,8 @@ func.func @rows(%x: tensor<?x5x8xf32>, %u: tensor<?x5x8xf32>, %g: tensor<8xf32>)
   %dg, %db = kernel.normalize_weight_grad %x, %u, %s : tensor<?x5x8xf32>, tensor<?x5x2xf32> -> tensor<8xf32>, tensor<8xf32>
   // CHECK: kernel.sum_rows %{{.*}} : tensor<?x5x8xf32> -> tensor<8xf32>
   %sum = kernel.sum_rows %1 : tensor<?x5x8xf32> -> tensor<8xf32>
+  // CHECK: kernel.sum_rows %{{.*}} : tensor<?x5x8xf32> -> tensor<5x8xf32>
+  %table = kernel.sum_rows %1 : tensor<?x5x8xf32> -> tensor<5x8xf32>
   return %1 : tensor<?x5x8xf32>
 }
 

@@ -179,8 +179,16 @@ func.func @contract_rows_c2(%x: tensor<?x5x4xf32>, %y: tensor<?x5x7xf32>) {
 // -----
 
 func.func @sum_rows_c1(%x: tensor<?x5x4xf32>) {
-  // expected-error @+1 {{result is [5], expected [D = 4]}}
+  // expected-error @+1 {{result is 'tensor<5xf32>', expected the last axes of 'tensor<?x5x4xf32>', one at least and not that of the images}}
   %0 = vit.sum_rows %x : tensor<?x5x4xf32> -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @sum_rows_c1_images(%x: tensor<3x5x4xf32>) {
+  // expected-error @+1 {{result is 'tensor<3x5x4xf32>', expected the last axes of 'tensor<3x5x4xf32>', one at least and not that of the images}}
+  %0 = vit.sum_rows %x : tensor<3x5x4xf32> -> tensor<3x5x4xf32>
   return
 }
 

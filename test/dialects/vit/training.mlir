@@ -34,6 +34,8 @@ func.func @gradients(%x: tensor<?x5x12xf32>, %dy: tensor<?x5x4xf32>, %gain: tens
   %dw = vit.contract_rows %dy, %x : tensor<?x5x4xf32>, tensor<?x5x12xf32> -> tensor<4x12xf32>
   // CHECK: vit.sum_rows %{{[^ ]*}} : tensor<?x5x4xf32> -> tensor<4xf32>
   %db = vit.sum_rows %dy : tensor<?x5x4xf32> -> tensor<4xf32>
+  // CHECK: vit.sum_rows %{{[^ ]*}} : tensor<?x5x4xf32> -> tensor<5x4xf32>
+  %dt = vit.sum_rows %dy : tensor<?x5x4xf32> -> tensor<5x4xf32>
   // CHECK: vit.activation_grad %{{[^ ]*}}, %{{[^ ]*}} {kind = #vit.activation<gelu_erf>} : tensor<?x5x12xf32>
   %da = vit.activation_grad %x, %x {kind = #vit.activation<gelu_erf>} : tensor<?x5x12xf32>
   // CHECK: vit.normalize_grad %{{[^ ]*}}, %{{[^ ]*}} gain(%{{[^ ]*}} : tensor<12xf32>) {eps = {{.*}} : f32} : tensor<?x5x12xf32>

@@ -159,6 +159,30 @@ TEST_P(ColumnSumsTest, SumsRows) {
   }
 }
 
+/// Tables of positions, and rows too wide for their totals to be kept all at a time.
+TEST_P(ColumnSumsTest, SumsImages) {
+  for (auto [tokens, width, axes] :
+       {std::tuple(5, 16, "5x16"), {7, 9, "7x9"}, {257, 18, "257x18"}, {3, 4096, "3x4096"}, {2, 4111, "4111"}}) {
+    SCOPED_TRACE(fmt::format("{} tokens of width {}", tokens, width));
+    std::string type = fmt::format("tensor<?x{}x{}xf32>", tokens, width), table = fmt::format("tensor<{}xf32>", axes);
+    std::optional<Kernel> kernel =
+        compileLaunch(fmt::format("func.func @f(%x: {0}) -> {1} {{\n  %y = kernel.sum_rows %x {{schedule = #kernel.row_schedule<"
+                                  "rows_per_task = 16, vector = {2}>}} : {0} -> {1}\n  return %y : {1}\n}}",
+                                  type, table, GetParam().target.vectorLanes),
+                      GetParam().target);
+    ASSERT_TRUE(kernel);
+    const bool isTable = std::string_view(axes).find('x') != std::string_view::npos;
+    const size_t columns = isTable ? tokens * width : width;
+    for (int64_t images : {1, 11}) {
+      std::vector<float> x = randomFloats(images * tokens * width, 1);
+      std::vector<double> sums(columns);
+      for (size_t i = 0; i < x.size(); ++i)
+        sums[i % columns] += x[i];
+      expectAdded(*kernel, {x}, {sums}, images);
+    }
+  }
+}
+
 TEST_P(ColumnSumsTest, SumsGradientsOfGainAndShift) {
   const int64_t images = 3;
   for (auto [tokens, width] : shapes) {

@@ -129,6 +129,10 @@ std::vector<Case> cases() {
     all.push_back({ShortRows, 5, 200, ColumnSchedule{.lanes = 8, .across = across, .warps = 4, .together = 8, .parts = 11}});
     all.push_back({Weights, 5, 98, ColumnSchedule{.lanes = 2, .across = across, .warps = 1, .together = 4, .parts = 3}});
   }
+  // Tables of positions: sums over images alone.
+  all.push_back({Rows, 1, 5 * 48, {}, 5});
+  all.push_back({Rows, 1, 17 * 33, {}, 17});
+  all.push_back({Rows, 2, 3 * 20, {}, 3});
   return all;
 }
 
@@ -169,6 +173,8 @@ TEST(ColumnSumsChoice, TakesNoSpills) {
     for (auto kind : {Case::Kind::Rows, Case::Kind::ShortRows, Case::Kind::Weights})
       for (int64_t width : {33, 770, 768, 2304, 3072})
         ASSERT_TRUE(succeeded(Case{kind, 197, width}.emit(*module, fmt::format("sums_{}", count++), *parseArchitecture(architecture))));
+    const Case table{Case::Kind::Rows, 1, 197 * 768, {}, 197};
+    ASSERT_TRUE(succeeded(table.emit(*module, fmt::format("sums_{}", count++), *parseArchitecture(architecture))));
     const std::map<std::string, Resources> kernels = assemble(*module, architecture);
     EXPECT_EQ(kernels.size(), count);
     for (const auto &[name, resources] : kernels) {
