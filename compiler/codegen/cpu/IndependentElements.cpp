@@ -38,7 +38,8 @@ struct Box {
 struct Access {
   Box box;
   bool isWrite;
-  bool inOrder; ///< whether the position of number n touches the box's element n, and no other
+  bool inOrder;  ///< whether the position of number n touches the box's element n, and no other
+  int64_t lanes; ///< threads that have a position together: of so many another one has number n
 };
 
 } // namespace
@@ -81,16 +82,18 @@ static bool isInOrder(linalg::LinalgOp op, OpOperand &operand) {
 }
 
 /// Appends what an operation reads and writes; false if that is not understood.
-static bool appendAccesses(Operation *op, SmallVectorImpl<Access> &accesses) {
+static bool appendAccesses(Operation *op, const ReductionTeam *team, SmallVectorImpl<Access> &accesses) {
+  int64_t lanes = 1;
   auto append = [&](Value memref, bool isWrite, bool inOrder) {
     std::optional<Box> box = boxOf(memref);
     if (box)
-      accesses.push_back({*box, isWrite, inOrder});
+      accesses.push_back({*box, isWrite, inOrder, lanes});
     return box.has_value();
   };
   if (auto copy = dyn_cast<memref::CopyOp>(op))
     return append(copy.getSource(), false, true) && append(copy.getTarget(), true, true);
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
+    lanes = lanesOf(linalgOp, team);
     for (OpOperand &operand : op->getOpOperands())
       if (isa<MemRefType>(operand.get().getType()) && !append(operand.get(), linalgOp.isDpsInit(&operand), isInOrder(linalgOp, operand)))
         return false;
@@ -102,15 +105,15 @@ static bool appendAccesses(Operation *op, SmallVectorImpl<Access> &accesses) {
   return isa<func::ReturnOp>(op) || isMemoryEffectFree(op);
 }
 
-bool elementsAreIndependent(func::FuncOp function) {
+bool elementsAreIndependent(func::FuncOp function, const ReductionTeam *team) {
   SmallVector<Access> accesses;
   for (Operation &op : function.getBody().front())
-    if (!appendAccesses(&op, accesses))
+    if (!appendAccesses(&op, team, accesses))
       return false;
   for (const Access &write : accesses)
     for (const Access &other : accesses)
       if (write.isWrite && &write != &other && write.box.whole == other.box.whole && !write.box.isApartFrom(other.box) &&
-          !(write.inOrder && other.inOrder && write.box.isSameAs(other.box)))
+          !(write.inOrder && other.inOrder && write.lanes == other.lanes && write.box.isSameAs(other.box)))
         return false;
   return true;
 }

@@ -8,14 +8,14 @@
 #ifndef VITC_COMPILER_CODEGEN_CPU_INDEPENDENTELEMENTS_H
 #define VITC_COMPILER_CODEGEN_CPU_INDEPENDENTELEMENTS_H
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "compiler/codegen/cpu/ReferenceLoops.h"
 
 namespace vitc::cpu {
 
 /// Whether nobody has to wait for anybody when the positions of each of the function's linalg operations and copies, all on buffers of static
 /// shape, are shared out by their number: then what is read was not written by one of them, or by the same position of one; and nothing is
-/// written by two others. False also for what is not understood, and where there are temporaries.
-bool elementsAreIndependent(mlir::func::FuncOp function);
+/// written by two others. Of `team`, where that has reductions together, see lowerLinalgToLoops. False also for what is not understood, and where there are temporaries.
+bool elementsAreIndependent(mlir::func::FuncOp function, const ReductionTeam *team = nullptr);
 
 } // namespace vitc::cpu
 

@@ -156,7 +156,8 @@ FailureOr<ReferenceBody> ReferenceBody::lower(Region &region, ArrayRef<MemRefTyp
         passes.addPass(createCSEPass());
       })))
     return failure();
-  body.independent = elementsAreIndependent(function);
+  foldFills(function);
+  body.independent = elementsAreIndependent(function, team);
   if (failed(lowerLinalgToLoops(function, walk, team)) ||
       failed(run(*body.module, [](OpPassManager &passes) { passes.addPass(createLowerAffinePass()); })) || failed(body.layOutTemporaries()))
     return failure();

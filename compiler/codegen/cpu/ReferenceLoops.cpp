@@ -19,6 +19,73 @@ using namespace mlir;
 
 namespace vitc::cpu {
 
+/// What a reduction begins with, if not with what its result holds.
+static constexpr StringLiteral kInitial = "vitc.initial";
+
+static int64_t reductionLength(linalg::LinalgOp op) {
+  SmallVector<unsigned> reductions;
+  op.getReductionDims(reductions);
+  int64_t length = 1;
+  for (unsigned axis : reductions)
+    length *= op.getStaticLoopRanges()[axis];
+  return length;
+}
+
+/// How two parts of each result become one: operations of the body; none if they do not.
+static SmallVector<Operation *> findCombiners(linalg::LinalgOp op) {
+  SmallVector<Operation *> combiners;
+  for (auto [value, accumulator] : llvm::zip_equal(op.getBlock()->getTerminator()->getOperands(), op.getRegionOutputArgs())) {
+    Operation *combiner = value.getDefiningOp();
+    if (!isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, arith::MinimumFOp>(combiner) || !value.getType().isF32() ||
+        !accumulator.hasOneUse() || *accumulator.user_begin() != combiner)
+      return {};
+    combiners.push_back(combiner);
+  }
+  return combiners;
+}
+
+int64_t lanesOf(linalg::LinalgOp op, const ReductionTeam *team) {
+  const int64_t length = reductionLength(op);
+  if (!team || length == 1 || findCombiners(op).empty())
+    return 1;
+  SmallVector<unsigned> parallel;
+  op.getParallelDims(parallel);
+  int64_t positions = 1;
+  for (unsigned axis : parallel)
+    positions *= op.getStaticLoopRanges()[axis];
+  return team->lanes(positions, length);
+}
+
+/// The memory that a memref is a view of.
+static Value baseOf(Value memref) {
+  while (auto view = memref.getDefiningOp<ViewLikeOpInterface>())
+    memref = view.getViewSource();
+  return memref;
+}
+
+void foldFills(func::FuncOp function) {
+  for (auto fill : llvm::make_early_inc_range(function.getOps<linalg::FillOp>())) {
+    Operation *next = fill->getNextNode();
+    while (next && isMemoryEffectFree(next))
+      next = next->getNextNode();
+    auto reduction = dyn_cast_or_null<linalg::LinalgOp>(next);
+    TypedAttr number;
+    if (!reduction || reductionLength(reduction) == 1 || reduction.getNumDpsInits() != 1 ||
+        !matchPattern(fill.value(), m_Constant(&number)))
+      continue;
+    OpOperand &result = *reduction.getDpsInitOperand(0);
+    AffineMap map = reduction.getMatchingIndexingMap(&result);
+    auto readsIt = [&](OpOperand *input) {
+      return isa<MemRefType>(input->get().getType()) && baseOf(input->get()) == baseOf(result.get());
+    };
+    // Every element of the result has a position, if each axis of it is one of the loops'.
+    if (result.get() != fill.output() || !map.isProjectedPermutation() || llvm::any_of(reduction.getDpsInputOperands(), readsIt))
+      continue;
+    reduction->setAttr(kInitial, number);
+    fill.erase();
+  }
+}
+
 namespace {
 
 /// One linalg operation's loops: its parallel axes outside, its reductions inside.
@@ -45,14 +112,10 @@ public:
       for (auto [depth, value] : llvm::enumerate(at))
         position[axes[depth]] = value;
     };
-    int64_t length = 1;
-    for (unsigned axis : ArrayRef(axes).drop_front(parallelAxes))
-      length *= sizes[axis];
-    const int64_t lanes = team && length > 1 && findCombiners() ? team->lanes(llvm::product_of(parallel), length) : 1;
-    if (lanes > 1)
+    if (const int64_t lanes = lanesOf(op, team); lanes > 1)
       team->walk(b, parallel, lanes, [&](ValueRange at, Value lane) {
         take(at);
-        computeTogether(lane, lanes, length);
+        computeTogether(lane, lanes);
       });
     else
       walk(b, parallel, [&](ValueRange at) {
@@ -83,47 +146,43 @@ private:
   }
 
   void computeElement() {
-    SmallVector<Value> initial;
+    SmallVector<Value> begin;
     for (OpOperand &result : op.getDpsInitsMutable())
-      initial.push_back(element(result));
-    for (auto [value, result] : llvm::zip_equal(reduceOver(parallelAxes, initial), op.getDpsInitsMutable()))
+      begin.push_back(initial(result));
+    for (auto [value, result] : llvm::zip_equal(reduceOver(parallelAxes, begin), op.getDpsInitsMutable()))
       store(b, value, result.get(), indices(result));
   }
 
-  /// Finds how two parts of each result become one: false if they do not.
-  bool findCombiners() {
-    Block *block = op.getBlock();
-    for (auto [value, accumulator] : llvm::zip_equal(block->getTerminator()->getOperands(), op.getRegionOutputArgs())) {
-      Operation *combiner = value.getDefiningOp();
-      if (!isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, arith::MinimumFOp>(combiner) || !value.getType().isF32() ||
-          !accumulator.hasOneUse() || *accumulator.user_begin() != combiner)
-        return false;
-      combiners.push_back(combiner);
-    }
-    return true;
+  /// What a result begins with.
+  Value initial(OpOperand &result) {
+    if (auto number = op->getAttrOfType<TypedAttr>(kInitial))
+      return arith::ConstantOp::create(b, number);
+    return element(result);
   }
 
   /// Of one thread of a team: every so manyth number of the reduction.
-  void computeTogether(Value lane, int64_t lanes, int64_t length) {
+  void computeTogether(Value lane, int64_t lanes) {
+    const SmallVector<Operation *> combiners = findCombiners(op);
     SmallVector<Value> neutral;
     for (Operation *combiner : combiners)
       neutral.push_back(arith::ConstantOp::create(b, *arith::getNeutralElement(combiner)));
-    SmallVector<Value> parts = forLoop(b, lane, indexConstant(b, length), lanes, neutral, [&](Value number, ValueRange carried) {
-      Value left = number;
-      for (size_t depth = axes.size(); depth-- > parallelAxes;) {
-        const bool outermost = depth == parallelAxes;
-        position[axes[depth]] = outermost ? left : rem(b, left, sizes[axes[depth]]);
-        left = outermost ? left : div(b, left, sizes[axes[depth]]);
-      }
-      return scalarBody(carried);
-    });
+    SmallVector<Value> parts =
+        forLoop(b, lane, indexConstant(b, reductionLength(op)), lanes, neutral, [&](Value number, ValueRange carried) {
+          Value left = number;
+          for (size_t depth = axes.size(); depth-- > parallelAxes;) {
+            const bool outermost = depth == parallelAxes;
+            position[axes[depth]] = outermost ? left : rem(b, left, sizes[axes[depth]]);
+            left = outermost ? left : div(b, left, sizes[axes[depth]]);
+          }
+          return scalarBody(carried);
+        });
     for (auto [i, result] : llvm::enumerate(op.getDpsInitsMutable())) {
       auto combine = [&](Value x, Value y) {
         OperationState state(b.getLoc(), combiners[i]->getName(), {x, y}, {x.getType()});
         return b.create(state)->getResult(0);
       };
       Value total = team->meet(b, parts[i], lanes, combine);
-      team->byFirst(b, lane, [&] { store(b, combine(element(result), total), result.get(), indices(result)); });
+      team->byFirst(b, lane, [&] { store(b, combine(initial(result), total), result.get(), indices(result)); });
     }
   }
 
@@ -162,8 +221,7 @@ private:
   ImplicitLocOpBuilder b;
   const ParallelWalk &walk;
   const ReductionTeam *team;
-  SmallVector<Operation *> combiners; ///< in the body, of each result
-  SmallVector<unsigned> axes;         ///< loop depth -> axis of the operation
+  SmallVector<unsigned> axes; ///< loop depth -> axis of the operation
   unsigned parallelAxes = 0;
   SmallVector<int64_t> sizes;
   SmallVector<Value> position; ///< the loops' variables by axis

@@ -9,6 +9,7 @@
 #define VITC_COMPILER_CODEGEN_CPU_REFERENCELOOPS_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 #include <functional>
@@ -34,6 +35,12 @@ public:
                            llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine) const = 0;
   virtual void byFirst(mlir::ImplicitLocOpBuilder &b, mlir::Value lane, llvm::function_ref<void()> body) const = 0;
 };
+
+/// How many of the team's threads have a position of the operation together; 1 without a team.
+int64_t lanesOf(mlir::linalg::LinalgOp op, const ReductionTeam *team);
+
+/// Takes the number that a reduction's result is filled with into the reduction, so that its elements are written once.
+void foldFills(mlir::func::FuncOp function);
 
 /// Nested loops, the last axis innermost.
 void walkInOrder(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<int64_t> sizes, llvm::function_ref<void(mlir::ValueRange)> body);

@@ -150,14 +150,14 @@ INSTANTIATE_TEST_SUITE_P(
 //===--------------------------------------------------------------------------------------===//
 
 /// Of a function of %a, %b and %r, 4 x 6 numbers each, %c of 6, and a number %x.
-bool areIndependent(const std::string &body) {
+bool areIndependent(const std::string &body, const vitc::cpu::ReductionTeam *team = nullptr) {
   mlir::MLIRContext context;
   context.loadDialect<mlir::func::FuncDialect, mlir::linalg::LinalgDialect, mlir::memref::MemRefDialect>();
   const std::string text =
       "func.func @f(%a: memref<4x6xf32>, %b: memref<4x6xf32>, %c: memref<6xf32>, %x: f32, %r: memref<4x6xf32>) {\n" + body + "\nreturn\n}";
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   EXPECT_TRUE(module) << text;
-  return module && vitc::cpu::elementsAreIndependent(*module->getOps<mlir::func::FuncOp>().begin());
+  return module && vitc::cpu::elementsAreIndependent(*module->getOps<mlir::func::FuncOp>().begin(), team);
 }
 
 std::string rows(const std::string &name, const std::string &of, int first, int count) {
@@ -195,6 +195,28 @@ TEST(IndependentElements, AreWrittenOnceOrByTheSamePosition) {
   // The fill has a row that the copy has too, which position 6 of one and 0 of the other write.
   EXPECT_FALSE(areIndependent(rows("to", "r", 1, 1) + rows("from", "a", 2, 1) + "linalg.fill ins(%x : f32) outs(%r : memref<4x6xf32>)\n" +
                               copyOf(1, 2, 1)));
+}
+
+/// Has every reduction together.
+class Pairs : public vitc::cpu::ReductionTeam {
+public:
+  int64_t lanes(int64_t, int64_t) const override { return 2; }
+  void walk(mlir::ImplicitLocOpBuilder &, llvm::ArrayRef<int64_t>, int64_t,
+            llvm::function_ref<void(mlir::ValueRange, mlir::Value)>) const override {}
+  mlir::Value meet(mlir::ImplicitLocOpBuilder &, mlir::Value own, int64_t,
+                   llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>) const override {
+    return own;
+  }
+  void byFirst(mlir::ImplicitLocOpBuilder &, mlir::Value, llvm::function_ref<void()>) const override {}
+};
+
+TEST(IndependentElements, AreNotThoseThatATeamAndOneThreadHave) {
+  const std::string sums = "linalg.reduce { arith.addf } ins(%a : memref<4x6xf32>) outs(%c : memref<6xf32>) dimensions = [0]\n",
+                    fill = "linalg.fill ins(%x : f32) outs(%c : memref<6xf32>)\n";
+  const Pairs pairs;
+  EXPECT_TRUE(areIndependent(sums, &pairs));
+  EXPECT_TRUE(areIndependent(fill + sums));
+  EXPECT_FALSE(areIndependent(fill + sums, &pairs));
 }
 
 TEST(IndependentElements, AreNoneWhereThereAreTemporaries) {
