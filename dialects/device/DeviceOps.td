@@ -93,7 +93,7 @@ def Device_ScratchOp : Device_Op<"scratch", [Pure]> {
 
 def Device_ViewOp : Device_Op<"view", [Pure]> {
   let summary = "global memory as a memref with identity layout, of `rows` rows where its first size is dynamic";
-  let description = [{ For reference lowerings, which are made of upstream's operations; the emulator does not check what they touch. }];
+  let description = [{ For reference lowerings, which are made of upstream's operations. }];
   let arguments = (ins Device_GlobalMemory:$memory, Optional<Index>:$rows);
   let results = (outs AnyMemRef:$view);
   let assemblyFormat = "$memory (`rows` $rows^)? attr-dict `:` type($memory) `as` type($view)";

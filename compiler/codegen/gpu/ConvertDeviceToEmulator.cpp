@@ -151,6 +151,7 @@ struct ConvertReturn : OpConversionPattern<device::ReturnOp> {
 
 struct ConvertDeviceToEmulator : impl::ConvertDeviceToEmulatorBase<ConvertDeviceToEmulator> {
   void runOnOperation() override {
+    watchViews(getOperation());
     // Operations are known by their number in the kernel, whatever happens to them later.
     getOperation()->walk([](device::KernelOp kernel) {
       int64_t number = 0;

@@ -49,6 +49,9 @@ private:
 /// What a product's operands are to the emulator: elements in memory, or those of vectors, where tf32 are f32.
 vitrt::emulator::Operands operandType(mlir::Type element);
 
+/// Makes loads and stores of views (device.view) those of their memories, which the emulator checks.
+void watchViews(mlir::Operation *module);
+
 /// Barriers in shared memory, the copy engine and products of a warpgroup.
 void populateHopperToEmulator(mlir::RewritePatternSet &patterns, const mlir::TypeConverter &converter);
 

@@ -143,6 +143,7 @@ void Block::synchronize() {
     thread->known = common;
     ++thread->known[thread->thread];
   }
+  globalAccesses.meet();
 }
 
 void Block::synchronizeWarp(int32_t warp) {

@@ -36,6 +36,8 @@ void GlobalAccesses::arrive(const void *counter, int32_t block, int32_t thread, 
 }
 
 bool GlobalAccesses::before(const Access &access, int32_t block, const Clock &known) const {
+  if (access.block == block && access.meetings < meetings)
+    return true;
   if (access.thread < 0)
     return false;
   if (access.block == block)
@@ -53,7 +55,7 @@ std::optional<GlobalRace> GlobalAccesses::touch(const std::byte *address, int64_
     if (offset >= shadow.bytes)
       continue;
     const uint64_t end = std::min((offset + uint64_t(bytes) + 1) / 2, (shadow.bytes + 1) / 2);
-    // Much scratch memory is reference kernels', which nobody watches.
+    // Much memory is there that no block at hand touches.
     if (shadow.cells.size() < end)
       shadow.cells.resize((shadow.bytes + 1) / 2);
     for (uint64_t i = offset / 2; i < end; ++i) {
@@ -65,11 +67,13 @@ std::optional<GlobalRace> GlobalAccesses::touch(const std::byte *address, int64_
         return GlobalRace{cell.write.block, cell.write.thread, true};
       if (action != GlobalAction::Read && cell.read && !before(cell.reader, block, known))
         return GlobalRace{cell.reader.block, cell.reader.thread, false};
-      Access now = {block, thread, known[thread]};
+      Access now = {block, thread, known[thread], meetings};
       if (action == GlobalAction::Read) {
         // A read that this one comes after is forgotten; of two that are in no order only that there were several is known.
-        if (cell.read && !before(cell.reader, block, known))
+        if (cell.read && !before(cell.reader, block, known)) {
           now.thread = -1;
+          now.block = cell.reader.block == block ? block : -1;
+        }
         cell.reader = now;
         cell.read = true;
       } else {

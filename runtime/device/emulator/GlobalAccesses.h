@@ -32,6 +32,8 @@ public:
     acquired.clear();
     blockPeriod = ++periods;
   }
+  /// All threads of the block at work have met.
+  void meet() { ++meetings; }
   /// `thread` of `block` counts itself: it knows from now on what those knew that came before it.
   void arrive(const void *counter, int32_t block, int32_t thread, const Clock &known);
   /// By `thread` of `block`, who knows what `known` says. Bytes that the launch only reads are nobody's.
@@ -40,9 +42,10 @@ public:
 
 private:
   struct Access {
-    int32_t block;
+    int32_t block;  ///< -1: several
     int32_t thread; ///< -1: several
     uint32_t moment;
+    uint32_t meetings; ///< of the block's threads before it
   };
   struct Cell {
     uint32_t period = 0; ///< of the accesses; others are forgotten
@@ -73,6 +76,7 @@ private:
   std::vector<Shadow> shadows;
   size_t used = 0;
   uint32_t periods = 0, launchPeriod = 0, blockPeriod = 0; ///< counted, and those of the launch and of the block at work
+  uint32_t meetings = 0;
 };
 
 } // namespace vitrt::emulator

@@ -14,6 +14,7 @@
 #include "test/unit/codegen/KernelHarness.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -38,7 +39,8 @@ inline std::string with(std::string text, const std::string &from, const std::st
 class TextKernel {
 public:
   explicit TextKernel(const std::string &text) : context(makeContext()) {
-    context->loadDialect<mlir::arith::ArithDialect, device::DeviceDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect>();
+    context->loadDialect<mlir::arith::ArithDialect, device::DeviceDialect, mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
+                         mlir::vector::VectorDialect>();
     mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(text, context.get());
     if (!module)
       return;
