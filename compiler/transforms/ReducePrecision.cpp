@@ -5,6 +5,7 @@
 //
 //===--------------------------------------------------------------------------------------===//
 
+#include "compiler/transforms/CalibratedRange.h"
 #include "compiler/transforms/Passes.h"
 #include "compiler/transforms/Report.h"
 #include "dialects/kernel/KernelDialect.h"
@@ -16,7 +17,6 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringSwitch.h"
 
-#include <cmath>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -51,28 +51,6 @@ int64_t contiguousElements(Operation *product) {
 
 /// Products of an unsigned and a signed byte that surely fit a sum of 32 bits.
 constexpr int64_t deepestSum = std::numeric_limits<int32_t>::max() / (255 * 127);
-
-/// One range for all rows makes steps as large as the widest row wants; more than this many times those of the rows' own ranges cost accuracy
-/// that no speed is worth (docs/precision.md).
-constexpr double coarsestGrid = 3;
-
-/// The range of a layer's values as `vitc --calibration` found it: the module's `kernel.ranges` has [least, greatest, range of a row] for it. None if it has not, if
-/// those are no numbers, or where rows differ too much for one range.
-std::optional<std::pair<double, double>> calibratedRange(Value value) {
-  auto module = value.getParentRegion()->getParentOfType<ModuleOp>();
-  auto ranges = module->getAttrOfType<DictionaryAttr>("kernel.ranges");
-  auto found = ranges ? ranges.getAs<DenseF32ArrayAttr>(layerName(value.getLoc())) : DenseF32ArrayAttr();
-  if (!found || found.size() != 3 || !llvm::all_of(found.asArrayRef(), [](float number) { return std::isfinite(number); }))
-    return std::nullopt;
-  std::pair<double, double> range(std::min<double>(found[0], 0), std::max<double>(found[1], 0));
-  return range.second - range.first <= coarsestGrid * found[2] ? std::optional(range) : std::nullopt;
-}
-
-/// [scale, zero point] of the grid whose ends are those of the range, zero on a point of it.
-DenseF32ArrayAttr gridOf(MLIRContext *context, std::pair<double, double> range) {
-  double scale = range.second > range.first ? (range.second - range.first) / 255 : 1;
-  return DenseF32ArrayAttr::get(context, {static_cast<float>(scale), static_cast<float>(std::nearbyint(0.0 - range.first / scale))});
-}
 
 /// The number type that a launch reads an operand as.
 struct Wanted {
