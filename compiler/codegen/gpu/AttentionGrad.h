@@ -74,8 +74,7 @@ struct QueryGradShape {
 /// An error where the kernel takes more shared memory than there is.
 mlir::FailureOr<KernelInfo> checkedAttentionGrad(mlir::Location loc, const AttentionGradShape &shape, const KernelInfo &info);
 
-KernelInfo describeAttentionGrad(const DeviceFunction &f, const AttentionGradShape &shape, const AttentionGradOperands &operands,
-                                 llvm::StringRef symbol);
+KernelInfo describeAttentionGrad(const DeviceFunction &f, int64_t heads, int64_t scratchBytes, llvm::StringRef symbol);
 
 /// The gradient by multiply-adds of f32, of operands of any type and heads of any width. For any GPU.
 mlir::FailureOr<KernelInfo> emitThreadAttentionGrad(mlir::ModuleOp module, mlir::Location loc, const AttentionGradShape &shape,

@@ -80,15 +80,14 @@ FailureOr<KernelInfo> emitAttentionGrad(ModuleOp module, kernel::AttentionGradOp
   return (hasWarpAttentionGrad(shape) ? emitWarpAttentionGrad : emitThreadAttentionGrad)(module, op.getLoc(), shape, symbol);
 }
 
-KernelInfo describeAttentionGrad(const DeviceFunction &f, const AttentionGradShape &s, const AttentionGradOperands &operands,
-                                 StringRef symbol) {
+KernelInfo describeAttentionGrad(const DeviceFunction &f, int64_t heads, int64_t scratchBytes, StringRef symbol) {
   KernelInfo info;
   info.symbol = symbol.str();
   info.kind = "attention_grad";
-  info.rowsPerImage = s.heads;
+  info.rowsPerImage = heads;
   info.threads = f.threads();
   info.sharedBytes = f.sharedBytes();
-  info.scratchBytes = operands.scratchBytes();
+  info.scratchBytes = scratchBytes;
   return info;
 }
 

@@ -55,14 +55,7 @@ public:
     barrier(b);
     differentiateKeys();
     differentiateQueries();
-
-    KernelInfo info;
-    info.symbol = symbol.str();
-    info.kind = "attention_grad";
-    info.rowsPerImage = s.heads;
-    info.threads = f.threads();
-    info.sharedBytes = f.sharedBytes();
-    return info;
+    return describeAttentionGrad(f, s.heads, /*scratchBytes=*/0, symbol);
   }
 
 private:

@@ -44,7 +44,7 @@ public:
     forTiles([&](Value first) { measure(first); });
     forTiles([&](Value first) { differentiate(first); });
     o.finishQueries(f);
-    return describeAttentionGrad(f, s, o, symbol);
+    return describeAttentionGrad(f, s.heads, o.scratchBytes(), symbol);
   }
 
 private:

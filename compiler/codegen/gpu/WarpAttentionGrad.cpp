@@ -59,7 +59,7 @@ public:
     forTiles([&](Value tile) { measure(tile); });
     forTiles([&](Value tile) { differentiate(tile); });
     o.finishQueries(f);
-    return describeAttentionGrad(f, s, o, symbol);
+    return describeAttentionGrad(f, s.heads, o.scratchBytes(), symbol);
   }
 
 private:
